@@ -1,0 +1,37 @@
+# `make test` runs every part even when one fails, and then fails.
+.PHONY: help setup demo test style types tests docs lock clean
+.NOTPARALLEL:
+BIN := .venv/bin
+
+help:  ## list the commands
+	@awk -F '## ' '/^[a-z]+:.*## / { sub(/:.*/, "", $$1); printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+setup:  ## create .venv from requirements.lock, if it is not up to date
+	@.ci/setup.sh
+
+demo: setup  ## fit the bundled run and show what the model says about it
+	@$(BIN)/bayes-grpo demo
+
+test: setup  ## style, types, tests, documentation
+	@$(MAKE) --no-print-directory --keep-going style types tests docs
+
+style: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+tests: setup
+	$(BIN)/pytest -n 2 --dist loadfile
+
+docs: setup  ## build the documentation in docs/_build
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
+
+lock: setup  ## refresh requirements.lock to the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --group dev \
+		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+clean:  ## remove all that these commands made, .venv too
+	rm -rf .venv .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Inference back ends: each reads as one probabilistic program built from a model file."""

@@ -1,0 +1,64 @@
+"""Whether a fit may be believed: R-hat, effective sample sizes, divergences and E-BFMI, and their limits."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import xarray as xr
+
+#: Limits: Vehtari et al. 2021 (R-hat, ESS of 100 a chain for four chains), Betancourt 2016 (E-BFMI).
+MAX_RHAT = 1.01
+MIN_ESS = 400.0
+MIN_BFMI = 0.3
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Worst values over all parameters and chains; NaN where too few chains or draws to compute one."""
+
+    max_rhat: float
+    min_ess_bulk: float
+    min_ess_tail: float
+    divergences: int
+    min_bfmi: float
+    seconds: float
+
+    def failures(self) -> list[str]:
+        """What is wrong with the fit, one sentence each; empty if it may be believed."""
+        out = []
+        if not self.max_rhat <= MAX_RHAT:
+            out.append(f"R-hat {self.max_rhat:.3f}, expected at most {MAX_RHAT}: the chains disagree; raise --tune")
+        for kind, value in (("bulk", self.min_ess_bulk), ("tail", self.min_ess_tail)):
+            if not value >= MIN_ESS:
+                out.append(f"{kind} ESS {value:.0f}, expected at least {MIN_ESS:.0f}: too few draws; raise --draws")
+        if self.divergences > 0:
+            out.append(f"{self.divergences} divergent transitions, expected none: raise --target-accept or check the priors")
+        if not self.min_bfmi >= MIN_BFMI:
+            out.append(f"E-BFMI {self.min_bfmi:.2f}, expected at least {MIN_BFMI}: heavy-tailed posterior; check the priors")
+        return out
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """The values with None for NaN, ready for JSON."""
+        return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in asdict(self).items()}
+
+
+def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
+    """Sampler diagnostics of a fit over all parameters and derived quantities."""
+    import arviz_stats as az
+
+    posterior = tree["posterior"].to_dataset()
+    rhat = az.rhat(posterior)
+    bulk, tail = az.ess(posterior, method="bulk"), az.ess(posterior, method="tail")
+    bfmi = az.bfmi(tree)["energy"]
+    return Diagnostics(
+        max_rhat=_worst(rhat, max),
+        min_ess_bulk=_worst(bulk, min),
+        min_ess_tail=_worst(tail, min),
+        divergences=int(tree["sample_stats"]["diverging"].sum()),
+        min_bfmi=float(bfmi.min()),
+        seconds=float(tree.attrs["seconds"]),
+    )
+
+
+def _worst(statistic: xr.Dataset, choose: "type[max] | type[min]") -> float:
+    values = [float(value) for value in statistic.data_vars.values()]
+    return float("nan") if any(np.isnan(values)) else float(choose(values))

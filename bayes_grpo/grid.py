@@ -1,0 +1,118 @@
+"""A run as the filter sees it: gaps, learning-rate clock and observation masks, padded to one of a few lengths."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.setting import Setting
+
+#: A window mean is represented by at most this many points; exact up to this many steps a window.
+MAX_POINTS = 10
+#: Length of the table of gap kinds when that is enough; else the table has a kind for each row.
+FEW_KINDS = 16
+
+
+class Grid(NamedTuple):
+    """Arrays of shape (n,), n a padded length; a row is a point in time at which the state is visited.
+
+    The time since the row before (``gap``, step) and the learning rate over its peak, averaged over that gap
+    (``rate``), are tables of shape (kinds,) that ``kind`` points into: most runs have few kinds of gap, and a
+    transition is computed once for each. ``noise`` is the observation variance in units of a one-step mean's. The other
+    fields are those of `bayes_grpo.kalman.Observations` with ``value`` in reward units. ``start_rate`` is the clock's
+    rate at the start.
+    """
+
+    gap: np.ndarray
+    rate: np.ndarray
+    kind: np.ndarray
+    value: np.ndarray
+    noise: np.ndarray
+    observed: np.ndarray
+    keep: np.ndarray
+    weight: np.ndarray
+    start_rate: np.ndarray
+
+
+def padded_length(n: int) -> int:
+    """Length from 64, 96, 128, 192, 256, ... that holds n rows."""
+    size = 64
+    while size < n:
+        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
+    return size
+
+
+def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
+    """Lay a single run out in time.
+
+    A row that logs the mean over a window of w optimizer steps becomes min(w, MAX_POINTS) points, the last of which
+    is observed. Rows at the same step are repeated observations of the same state. Steps before an observation without
+    a reward only move the clock.
+
+    Parameters
+    ----------
+    run : xarray.Dataset
+        A single run, dims (step).
+    setting : Setting
+        Its quantities, from `bayes_grpo.setting.settle`.
+
+    Returns
+    -------
+    grid : Grid
+    rows : numpy.ndarray
+        Index in the grid of each row of the run, shape (step,).
+    """
+    steps, reward = run["optimizer_step"].values, run["reward"].values
+    window = setting.values["logging_window"]
+    time: list[float] = []
+    keep: list[float] = []
+    weight: list[float] = []
+    rows = np.zeros(len(steps), dtype=int)
+    before = steps[0] - window
+    for i, step in enumerate(steps):
+        width = min(window, step - before)
+        points = max(1, min(MAX_POINTS, round(width)))
+        inside = step - width + (np.arange(points) + 0.5) * width / points + 0.5 if points > 1 else np.array([step])
+        time += inside.tolist()
+        keep += [0.0] + [1.0] * (points - 1)
+        weight += [1.0 / points] * points
+        rows[i] = len(time) - 1
+        before = step
+    n = len(time)
+    size = padded_length(n)
+    times = np.array(time)
+    gap = np.diff(times, prepend=times[0])
+    ratio = _learning_rate_ratio(run, times)
+    rate = np.concatenate([ratio[:1], (ratio[1:] + ratio[:-1]) / 2])
+    value, observed = np.zeros(n), np.zeros(n)
+    seen = np.isfinite(reward)
+    value[rows[seen]], observed[rows[seen]] = reward[seen], 1.0
+
+    def pad(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        return np.concatenate([array, np.full(size - n, fill)])
+
+    table, kind = np.unique(np.stack([pad(gap), pad(rate, 1.0)]), axis=1, return_inverse=True)
+    kinds = FEW_KINDS if table.shape[1] <= FEW_KINDS else size
+    table = np.pad(table, ((0, 0), (0, kinds - table.shape[1])))
+    grid = Grid(
+        gap=table[0],
+        rate=table[1],
+        kind=kind.reshape(size),
+        value=pad(value),
+        noise=np.full(size, 1.0 / window),
+        observed=pad(observed),
+        keep=pad(np.array(keep)),
+        weight=pad(np.array(weight), 1.0),
+        start_rate=np.asarray(rate[1] if n > 1 else rate[0]),
+    )
+    return grid, rows
+
+
+def _learning_rate_ratio(run: xr.Dataset, times: np.ndarray) -> np.ndarray:
+    """Learning rate over its peak at the given times, linear between logged rows, constant beyond them."""
+    if "learning_rate" not in run:
+        return np.ones_like(times)
+    logged = run["learning_rate"].values
+    known = np.isfinite(logged)
+    interpolated: np.ndarray = np.interp(times, run["optimizer_step"].values[known], logged[known] / logged[known].max())
+    return interpolated

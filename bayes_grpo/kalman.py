@@ -1,0 +1,220 @@
+"""Exact likelihood of a linear-Gaussian reward curve: Kalman filter and smoother in JAX, 64-bit.
+
+The state is ``(x - x*, x', a)``: deviation from the plateau, velocity, and the running sum that turns window means
+into ordinary observations. In each row the state first moves over the row's gap, then ``a <- keep a + (x - x*)``,
+then ``y - x* = weight a + noise`` is observed where the mask says so. With ``keep = 0`` and ``weight = 1`` every row
+observes x itself; a row that ends a window of n points has ``weight = 1 / n`` and the points before it are unobserved.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax, random
+from jax.typing import ArrayLike
+
+from bayes_grpo.dynamics import Transition
+
+_LOG_TWO_PI = 1.8378770664093453
+
+
+class Observations(NamedTuple):
+    """What is observed in each row, all of shape (n,)."""
+
+    value: Array  # deviation y - x*, reward; ignored where masked out
+    variance: Array  # observation noise variance, reward^2, > 0
+    observed: Array  # 1 where observed, else 0
+    keep: Array  # 1 where the running sum goes on, 0 where it restarts
+    weight: Array  # 1 / number of points in the running sum
+
+
+class Filtered(NamedTuple):
+    """Filter output, one entry a row, shape (n,)."""
+
+    log_density: Array  # log p(y_t | earlier y); 0 where unobserved
+    mean: Array  # E[x - x* | y up to t]
+    variance: Array  # Var[x | y up to t]
+    residual: Array  # innovation over its standard deviation; 0 where unobserved
+
+
+class _State(NamedTuple):
+    x: Array
+    v: Array
+    a: Array
+    xx: Array
+    xv: Array
+    vv: Array
+    xa: Array
+    va: Array
+    aa: Array
+
+
+def _start(position: ArrayLike, velocity: ArrayLike) -> _State:
+    zero = jnp.zeros(())
+    return _State(jnp.asarray(position, float), jnp.asarray(velocity, float), *([zero] * 7))
+
+
+def _start_stationary(variance_x: ArrayLike, variance_v: ArrayLike) -> _State:
+    zero = jnp.zeros(())
+    return _State(zero, zero, zero, jnp.asarray(variance_x), zero, jnp.asarray(variance_v), zero, zero, zero)
+
+
+def _predict(s: _State, t: Transition, keep: Array) -> _State:
+    ax, av = t.f11 * s.xx + t.f12 * s.xv, t.f11 * s.xv + t.f12 * s.vv
+    bx, bv = t.f21 * s.xx + t.f22 * s.xv, t.f21 * s.xv + t.f22 * s.vv
+    xx = ax * t.f11 + av * t.f12 + t.q11
+    xv = ax * t.f21 + av * t.f22 + t.q12
+    vv = bx * t.f21 + bv * t.f22 + t.q22
+    old_xa, old_va = keep * (t.f11 * s.xa + t.f12 * s.va), keep * (t.f21 * s.xa + t.f22 * s.va)
+    x = t.f11 * s.x + t.f12 * s.v
+    return _State(
+        x=x,
+        v=t.f21 * s.x + t.f22 * s.v,
+        a=keep * s.a + x,
+        xx=xx,
+        xv=xv,
+        vv=vv,
+        xa=old_xa + xx,
+        va=old_va + xv,
+        aa=keep * s.aa + 2 * old_xa + xx,
+    )
+
+
+def _update(s: _State, o: Observations) -> tuple[_State, Array, Array]:
+    """Condition on the row's observation; also return innovation and its variance (0 and 1 where unobserved)."""
+    seen = o.observed > 0
+    innovation = jnp.where(seen, o.value - o.weight * s.a, 0.0)
+    total = jnp.where(seen, o.weight**2 * s.aa + o.variance, 1.0)
+    gain = jnp.where(seen, o.weight / total, 0.0)
+    gx, gv, ga = s.xa * gain, s.va * gain, s.aa * gain
+    step = o.weight
+    return (
+        _State(
+            x=s.x + gx * innovation,
+            v=s.v + gv * innovation,
+            a=s.a + ga * innovation,
+            xx=s.xx - gx * s.xa * step,
+            xv=s.xv - gx * s.va * step,
+            vv=s.vv - gv * s.va * step,
+            xa=s.xa - gx * s.aa * step,
+            va=s.va - gv * s.aa * step,
+            aa=s.aa - ga * s.aa * step,
+        ),
+        innovation,
+        total,
+    )
+
+
+def kalman_filter(
+    transition: Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
+) -> Filtered:
+    """Filter a reward curve that starts from a known state.
+
+    Parameters
+    ----------
+    transition : Transition
+        Motion over the gap before each row, entries of shape (n,).
+    observations : Observations
+        What is observed, entries of shape (n,).
+    position, velocity : float
+        ``x - x*`` (reward) and ``x'`` (reward/step) before the first gap.
+
+    Returns
+    -------
+    Filtered
+        The log-likelihood is ``log_density.sum()``.
+    """
+    return _filter(transition, observations, _start(position, velocity))
+
+
+def kalman_filter_stationary(
+    transition: Transition, observations: Observations, variance_x: ArrayLike, variance_v: ArrayLike
+) -> Filtered:
+    """Filter a curve that starts in the stationary state about its plateau (variances from `stationary_variance`)."""
+    return _filter(transition, observations, _start_stationary(variance_x, variance_v))
+
+
+def _filter(transition: Transition, observations: Observations, start: _State) -> Filtered:
+    def row(state: _State, inputs: tuple[Transition, Observations]) -> tuple[_State, tuple[Array, ...]]:
+        t, o = inputs
+        state, innovation, total = _update(_predict(state, t, o.keep), o)
+        return state, (innovation, total, state.x, state.xx)
+
+    _, (innovation, total, x, xx) = lax.scan(row, start, (transition, observations))
+    squared = innovation * innovation / total
+    log_density = jnp.where(observations.observed > 0, -0.5 * (_LOG_TWO_PI + jnp.log(total) + squared), 0.0)
+    return Filtered(log_density, x, xx, innovation / jnp.sqrt(total))
+
+
+def kalman_smoother(
+    transition: Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
+) -> tuple[Array, Array]:
+    """Mean and variance of ``x - x*`` in each row given all observations, two arrays of shape (n,).
+
+    Modified Bryson-Frazier form (Bierman 1973): no predicted covariance is inverted, so singular ones (known start,
+    no process noise, first-order models) are ordinary.
+    """
+
+    def forward(state: _State, inputs: tuple[Transition, Observations]) -> tuple[_State, tuple[Array, ...]]:
+        t, o = inputs
+        before = _predict(state, t, o.keep)
+        after, innovation, total = _update(before, o)
+        mean = jnp.stack([before.x, before.v, before.a])
+        covariance = jnp.array(
+            [
+                [before.xx, before.xv, before.xa],
+                [before.xv, before.vv, before.va],
+                [before.xa, before.va, before.aa],
+            ]
+        )
+        return after, (mean, covariance, innovation, total)
+
+    def backward(
+        carry: tuple[Array, Array], inputs: tuple[Transition, Observations, Array, Array, Array, Array]
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        score, information = carry
+        t, o, mean, covariance, innovation, total = inputs
+        h = jnp.stack([jnp.zeros(()), jnp.zeros(()), o.weight * o.observed])
+        rest = jnp.eye(3) - jnp.outer(covariance @ h, h) / total
+        score = rest.T @ score - h * innovation / total
+        information = rest.T @ information @ rest + jnp.outer(h, h) / total
+        smoothed = mean - covariance @ score, covariance - covariance @ information @ covariance
+        zero = jnp.zeros(())
+        motion = jnp.array([[t.f11, t.f12, zero], [t.f21, t.f22, zero], [t.f11, t.f12, o.keep]])
+        return (motion.T @ score, motion.T @ information @ motion), (smoothed[0][0], smoothed[1][0, 0])
+
+    rows = (transition, observations)
+    _, saved = lax.scan(forward, _start(position, velocity), rows)
+    start = (jnp.zeros(3), jnp.zeros((3, 3)))
+    _, (mean, variance) = lax.scan(backward, start, (*rows, *saved), reverse=True)
+    return mean, variance
+
+
+def simulate_path(
+    transition: Transition,
+    observations: Observations,
+    position: ArrayLike,
+    velocity: ArrayLike,
+    key: Array,
+) -> tuple[Array, Array]:
+    """Draw one path of ``x - x*`` and the observations along it, two arrays of shape (n,).
+
+    ``observations.value`` is not used. Rows that are not observed get a value too.
+    """
+
+    def row(
+        state: tuple[Array, Array, Array], inputs: tuple[Transition, Observations, Array]
+    ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
+        x, v, a = state
+        t, o, z = inputs
+        # Cholesky factor of the 2 x 2 process noise, with zero noise allowed.
+        root = jnp.sqrt(t.q11)
+        cross = jnp.where(root > 0, t.q12 / jnp.where(root > 0, root, 1.0), 0.0)
+        rest = jnp.sqrt(jnp.maximum(t.q22 - cross**2, 0.0))
+        x, v = t.f11 * x + t.f12 * v + root * z[0], t.f21 * x + t.f22 * v + cross * z[0] + rest * z[1]
+        a = o.keep * a + x
+        return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * z[2])
+
+    normals = random.normal(key, (transition.f11.shape[0], 3))
+    start = (jnp.asarray(position, float), jnp.asarray(velocity, float), jnp.zeros(()))
+    _, (path, logged) = lax.scan(row, start, (transition, observations, normals))
+    return path, logged

@@ -1,0 +1,93 @@
+"""Fits on disk: NetCDF written whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import xarray as xr
+
+from bayes_grpo.errors import InputError
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out before long work whether a file can be written.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or not writable, or the path is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(str(path), "expected a file to write, found a folder; give a file name")
+    if not path.parent.is_dir():
+        raise InputError(str(path), f"the folder {path.parent} does not exist; create it or choose another --out")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written ({error.strerror}); choose another --out") from error
+
+
+def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
+    """Write a file so that at any moment the path holds the old content or the new, never a part.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder not writable; nothing is left behind.
+    """
+    path = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def save_fit(tree: xr.DataTree, path: str | Path) -> Path:
+    """Save a fit as NetCDF (HDF5), whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file at the path is left as it was.
+    """
+    path = Path(path)
+    compressed = {
+        group.path: {name: {"zlib": True, "complevel": 1} for name, value in group.data_vars.items() if value.ndim > 1}
+        for group in tree.subtree
+    }
+    write_atomically(path, tree.to_netcdf(engine="h5netcdf", encoding=compressed))
+    return path
+
+
+def load_fit(path: str | Path) -> xr.DataTree:
+    """Load a saved fit into memory.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not a fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(str(path), "no such file; expected a fit written by `bayes-grpo fit`")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(str(path), "expected a fit (NetCDF) written by `bayes-grpo fit`, found another format") from error
+    if "posterior" not in tree.children or "model_file" not in tree.attrs:
+        raise InputError(str(path), "a NetCDF file, but not a fit written by `bayes-grpo fit`")
+    return tree
