@@ -162,10 +162,9 @@ def _unit(name: str) -> dict[str, str]:
 def _prior(
     spec: ModelSpec, compiled: Programs, data: RunData, seed: int, draws: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    keys = random.split(random.fold_in(random.key(seed), 2), draws)
-    parameters, more, path, logged = compiled.prior(keys, data)
+    parameters, more, paths = compiled.prior(random.fold_in(random.key(seed), 2), data, draws)
     joined = {name: np.asarray(value) for name, value in {**parameters, **more}.items()}
-    return joined, np.asarray(path), np.asarray(logged)
+    return joined, np.asarray(paths[:, 0]), np.asarray(paths[:, 1])
 
 
 def _tree(

@@ -42,13 +42,15 @@ def sample(
     KeyboardInterrupt
         On Ctrl-C, after the running chunks have ended.
     """
-    keys = random.split(random.key(seed), chains)
+    states = [programs.start(key, data) for key in random.split(random.key(seed), chains)]
+    # Tracing must happen here, once: NumPyro's handler stack is shared by all threads.
+    jax.block_until_ready(programs.advance(states[0], data))
     stop = threading.Event()
     made = [0] * chains
     total = tune + draws
 
     def chain(index: int) -> Draws | None:
-        state = programs.start(keys[index], data)
+        state = states[index]
         kept: list[Draws] = []
         while made[index] < total:
             if stop.is_set():

@@ -1,17 +1,18 @@
 """The model as a NumPyro program, and NUTS compiled once per model and padded length."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array, lax, random
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
-from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
+from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy, unconstrain_fn
 
 from bayes_grpo import likelihood
 from bayes_grpo.likelihood import Parameters, RunData
@@ -25,11 +26,26 @@ STARTS = 64
 
 def model(spec: ModelSpec, data: RunData) -> None:
     """Probabilistic program: priors of the model file, then the exact marginal likelihood of the reward curve."""
-    parameters = {
-        name: numpyro.sample(name, getattr(dist, prior.distribution)(**data.priors[name]))
-        for name, prior in spec.parameters.items()
-    }
-    numpyro.factor("reward", likelihood.log_likelihood(spec, parameters, data))
+    numpyro.factor("reward", likelihood.log_likelihood(spec, priors(spec, data), data))
+
+
+def priors(spec: ModelSpec, data: RunData) -> dict[str, Array]:
+    """Sample every parameter of the model from its prior."""
+    return {name: _site(name, prior.distribution, data.priors[name]) for name, prior in spec.parameters.items()}
+
+
+def _site(name: str, family: str, arguments: Mapping[str, float]) -> Array:
+    """Sample one parameter; a half-normal as the magnitude of a normal.
+
+    The likelihood is smooth in the square of a standard deviation, so the signed value passes through zero, where the
+    usual logarithm makes a funnel that NUTS cannot follow.
+    """
+    if family == "HalfNormal":
+        signed = numpyro.sample(f"{name}_signed", dist.Normal(0.0, arguments["scale"]))
+        value: Array = numpyro.deterministic(name, jnp.abs(signed))
+        return value
+    value = numpyro.sample(name, getattr(dist, family)(**arguments))
+    return value
 
 
 class Draws(NamedTuple):
@@ -50,7 +66,7 @@ class Programs(NamedTuple):
     ``start(key, data)`` picks a chain's first state, ``advance(state, data)`` makes `CHUNK` draws, ``constrain(values,
     data)`` maps unconstrained draws to parameters and derived quantities, ``pointwise(parameters, data)`` gives the
     log-likelihood terms and ``latent(parameters, data, key)`` a draw of the expected reward for each of a batch of draws;
-    ``prior(keys, data)`` draws parameters, derived quantities, paths and logged rewards from the prior predictive.
+    ``prior(key, data, count)`` draws parameters, derived quantities, and (path, logged rewards) from the prior predictive.
     """
 
     start: Callable[[Array, RunData], HMCState]
@@ -58,7 +74,7 @@ class Programs(NamedTuple):
     constrain: Callable[[dict[str, Array], RunData], tuple[dict[str, Array], dict[str, Array]]]
     pointwise: Callable[[Parameters, RunData], Array]
     latent: Callable[[Parameters, RunData, Array], Array]
-    prior: Callable[[Array, RunData], tuple[dict[str, Array], dict[str, Array], Array, Array]]
+    prior: Callable[[Array, RunData, int], tuple[dict[str, Array], dict[str, Array], Array]]
 
 
 class _Structure:
@@ -89,32 +105,48 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
 
     init_kernel, sample_kernel = hmc(potential_fn_gen=potential, kinetic_fn=euclidean_kinetic_energy, algo="NUTS")
 
-    def prior_draw(key: Array, data: RunData) -> dict[str, Array]:
-        keys = random.split(key, len(spec.parameters))
-        return {
-            name: getattr(dist, prior.distribution)(**data.priors[name]).sample(keys[i])
-            for i, (name, prior) in enumerate(spec.parameters.items())
-        }
+    def draw_prior(key: Array, data: RunData, count: int) -> tuple[dict[str, Array], dict[str, Array]]:
+        """What NUTS moves, and the parameters, which differ for half-normals; leading dimension count."""
 
-    def start(key: Array, data: RunData) -> HMCState:
-        key_starts, key_chain = random.split(key)
 
-        def candidate(one: Array) -> tuple[dict[str, Array], Array]:
-            values = unconstrain_fn(program, (data,), {}, prior_draw(one, data))
-            energy = potential(data)(values)
-            return values, jnp.where(jnp.isfinite(energy), energy, jnp.inf)
+        def plated() -> None:
+            with numpyro.plate("count", count):
+                priors(spec, data)
 
-        values, energies = lax.map(candidate, random.split(key_starts, STARTS))
-        best = jnp.argmin(energies)
+        sites = numpyro.handlers.trace(numpyro.handlers.seed(plated, key)).get_trace()
+        moved = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
+        return moved, {name: sites[name]["value"] for name in spec.parameters}
+
+    def evaluate(values: dict[str, Array], data: RunData) -> tuple[Array, dict[str, Array]]:
+        energy, gradient = jax.value_and_grad(potential(data))(values)
+        return energy, gradient
+
+    def unconstrain(values: dict[str, Array], data: RunData) -> dict[str, Array]:
+        free: dict[str, Array] = jax.vmap(lambda one: unconstrain_fn(program, (data,), {}, one))(values)
+        return free
+
+    def begin(key: Array, values: dict[str, Array], energy: Array, gradient: dict[str, Array], data: RunData) -> HMCState:
         state: HMCState = init_kernel(
-            {name: value[best] for name, value in values.items()},
+            ParamInfo(values, energy, gradient),
             num_warmup=tune,
             dense_mass=True,
             target_accept_prob=target_accept,
-            rng_key=key_chain,
+            rng_key=key,
             model_args=(data,),
         )
         return state
+
+    evaluate_, unconstrain_, begin_ = jax.jit(evaluate), jax.jit(unconstrain), jax.jit(begin)
+
+    def start(key: Array, data: RunData) -> HMCState:
+        key_starts, key_chain = random.split(key)
+        drawn, _ = draw_prior(key_starts, data, STARTS)
+        free = {name: np.asarray(value) for name, value in unconstrain_(drawn, data).items()}
+        points = [{name: value[i] for name, value in free.items()} for i in range(STARTS)]
+        found = [evaluate_(values, data) for values in points]
+        energies = np.array([float(energy) for energy, _ in found])
+        best = int(np.argmin(np.where(np.isfinite(energies), energies, np.inf)))
+        return begin_(key_chain, points[best], *found[best], data)
 
     def advance(state: HMCState, data: RunData) -> tuple[HMCState, Draws]:
         def draw(state: HMCState, _: None) -> tuple[HMCState, Draws]:
@@ -133,14 +165,14 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
 
     def constrain(values: dict[str, Array], data: RunData) -> tuple[dict[str, Array], dict[str, Array]]:
         def one(value: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-            sites = constrain_fn(program, (data,), {}, value)
+            sites = constrain_fn(program, (data,), {}, value, return_deterministic=True)
             parameters = {name: sites[name] for name in spec.parameters}
             return parameters, likelihood.derived(spec, parameters, data)
 
         return jax.vmap(one)(values)
 
     def pointwise(parameters: Parameters, data: RunData) -> Array:
-        terms: Array = lax.map(lambda one: likelihood.filtered(spec, one, data).log_density, parameters, batch_size=64)
+        terms: Array = lax.map(lambda one: likelihood.filtered(spec, one, data).log_density, parameters)
         return terms
 
     def latent(parameters: Parameters, data: RunData, key: Array) -> Array:
@@ -153,21 +185,18 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
         draws: Array = lax.map(one, (parameters, random.split(key, count)))
         return draws
 
-    def prior(key: Array, data: RunData) -> tuple[dict[str, Array], dict[str, Array], Array, Array]:
-        key_parameters, key_path = random.split(key)
-        parameters = prior_draw(key_parameters, data)
-        path, logged = likelihood.simulated(spec, parameters, data, key_path)
-        return parameters, likelihood.derived(spec, parameters, data), path, logged
+    @jax.jit
+    def simulate(parameters: Parameters, keys: Array, data: RunData) -> tuple[dict[str, Array], Array]:
+        def one(inputs: tuple[Parameters, Array]) -> tuple[dict[str, Array], Array]:
+            single, key = inputs
+            return likelihood.derived(spec, single, data), jnp.stack(likelihood.simulated(spec, single, data, key))
 
-    compiled: dict[str, Any] = {
-        name: jax.jit(function)
-        for name, function in {
-            "start": start,
-            "advance": advance,
-            "constrain": constrain,
-            "pointwise": pointwise,
-            "latent": latent,
-            "prior": jax.vmap(prior, in_axes=(0, None)),
-        }.items()
-    }
-    return Programs(**compiled)
+        out: tuple[dict[str, Array], Array] = lax.map(one, (parameters, keys))
+        return out
+
+    def prior(key: Array, data: RunData, count: int) -> tuple[dict[str, Array], dict[str, Array], Array]:
+        key_parameters, key_paths = random.split(key)
+        _, parameters = draw_prior(key_parameters, data, count)
+        return parameters, *simulate(parameters, random.split(key_paths, count), data)
+
+    return Programs(start, *map(jax.jit, (advance, constrain, pointwise, latent)), prior)
