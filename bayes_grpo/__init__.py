@@ -1,0 +1,62 @@
+"""Posteriors over the training dynamics of GRPO runs.
+
+The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
+`load_fit`, `load_model`, `list_models`, `prior_predictive`, `make_run`, `combine`. Nothing heavy is imported until one is
+used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayes_grpo.errors import InputError
+    from bayes_grpo.fit import fit, prior_predictive
+    from bayes_grpo.plots import plot_fit, save_plot
+    from bayes_grpo.readers import read_run
+    from bayes_grpo.schema import combine, make_run
+    from bayes_grpo.spec import ModelSpec, list_models, load_model
+    from bayes_grpo.store import load_fit, save_fit
+    from bayes_grpo.summary import summarise
+
+_HOMES = {
+    "InputError": "errors",
+    "ModelSpec": "spec",
+    "combine": "schema",
+    "fit": "fit",
+    "list_models": "spec",
+    "load_fit": "store",
+    "load_model": "spec",
+    "make_run": "schema",
+    "plot_fit": "plots",
+    "prior_predictive": "fit",
+    "read_run": "readers",
+    "save_fit": "store",
+    "save_plot": "plots",
+    "summarise": "summary",
+}
+
+__all__ = [
+    "InputError",
+    "ModelSpec",
+    "combine",
+    "fit",
+    "list_models",
+    "load_fit",
+    "load_model",
+    "make_run",
+    "plot_fit",
+    "prior_predictive",
+    "read_run",
+    "save_fit",
+    "save_plot",
+    "summarise",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bayes_grpo' has no attribute {name!r}")
+    # The function `fit` shares its name with its module: bind it here, or the module would take its place.
+    value = getattr(import_module(f"bayes_grpo.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,87 @@
+"""Figures of a fit. Importing this module imports matplotlib."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib.style
+import numpy as np
+import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bayes_grpo.likelihood import UNITS
+from bayes_grpo.store import write_atomically
+from bayes_grpo.summary import INTERVAL_PROB, summarise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PANELS = ("plateau", "timescale", "damping", "damping_ratio", "temperature", "observation_sd")
+_DATA, _CURVE = "0.45", "#1f5fa8"
+
+
+def plot_fit(fit: xr.DataTree) -> Figure:
+    """Reward curve with the inferred expected reward and plateau, above the marginal posteriors with their priors.
+
+    Bands are equal-tailed intervals of probability `bayes_grpo.summary.INTERVAL_PROB`.
+    """
+    posterior = fit["posterior"].to_dataset()
+    names = [name for name in _PANELS if name in posterior]
+    figure = Figure(figsize=(9.5, 6.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}", fontsize=12)
+    grid = figure.add_gridspec(2, len(names), height_ratios=(2.1, 1))
+    _curve(figure.add_subplot(grid[0, :]), fit)
+    for column, name in enumerate(names):
+        _marginal(figure.add_subplot(grid[1, column]), fit, name)
+    if not summarise(fit)["converged"]:
+        figure.text(0.5, 0.5, "NOT CONVERGED", color="red", alpha=0.35, fontsize=48, ha="center", va="center", rotation=20)
+    return figure
+
+
+def save_plot(fit: xr.DataTree, path: str | Path) -> Path:
+    """Draw a fit into a file, whole or not at all; the suffix names the format (png, svg, pdf)."""
+    import io
+
+    path = Path(path)
+    buffer = io.BytesIO()
+    with matplotlib.style.context({"svg.hashsalt": "bayes_grpo"}):
+        plot_fit(fit).savefig(buffer, format=path.suffix[1:], dpi=130)
+    write_atomically(path, buffer.getvalue())
+    return path
+
+
+def _curve(axes: "Axes", fit: xr.DataTree) -> None:
+    tail = (1 - INTERVAL_PROB) / 2
+    observed = fit["observed_data"]["reward"]
+    step = observed["optimizer_step"].values
+    axes.plot(step, observed.values, ".", color=_DATA, ms=3, alpha=0.7, label="logged reward")
+    low, mid, high = np.quantile(fit["latent"]["expected_reward"].values, [tail, 0.5, 1 - tail], axis=0)
+    axes.fill_between(step, low, high, color=_CURVE, alpha=0.3, lw=0)
+    axes.plot(step, mid, color=_CURVE, lw=1.5, label=f"expected reward, {INTERVAL_PROB:.0%} interval")
+    low, mid, high = np.quantile(fit["posterior"]["plateau"].values, [tail, 0.5, 1 - tail])
+    axes.axhspan(low, high, color="#c2571a", alpha=0.18, lw=0)
+    axes.axhline(mid, color="#c2571a", lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
+    spread = np.ptp(observed.values)
+    # A hardly known plateau must not squeeze the data into a line.
+    axes.set_ylim(observed.values.min() - 0.6 * spread, observed.values.max() + 0.6 * spread)
+    axes.set(xlabel="optimizer step", ylabel="reward")
+    axes.legend(loc="best", fontsize=9, frameon=False)
+
+
+def _marginal(axes: "Axes", fit: xr.DataTree, name: str) -> None:
+    draws, prior = fit["posterior"][name].values.ravel(), fit["prior"][name].values.ravel()
+    low, high = np.quantile(draws, [0.002, 0.998])
+    margin = 0.15 * (high - low)
+    edges = np.linspace(low - margin, high + margin, 45)
+    axes.hist(draws, bins=edges, density=True, color=_CURVE, alpha=0.7)
+    inside = prior[(prior >= edges[0]) & (prior <= edges[-1])]
+    weights = np.full(inside.size, 1 / (prior.size * (edges[4] - edges[0])))
+    axes.hist(inside, bins=edges[::4], weights=weights, histtype="step", color="0.3", ls=":", label="prior")
+    axes.axvspan(*np.quantile(draws, [0.05, 0.95]), color=_CURVE, alpha=0.12, lw=0)
+    unit = UNITS[name]
+    axes.set_xlabel(name.replace("_", " ") + ("" if unit == "1" else f"\n({unit})"), fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.set_yticks([])
+    if name == _PANELS[0]:
+        axes.legend(fontsize=8, frameon=False)

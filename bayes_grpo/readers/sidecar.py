@@ -1,0 +1,58 @@
+"""Hyperparameters beside a log: a TOML or JSON file."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.readers.files import check_text, load_json
+from bayes_grpo.schema import RUN_FIELDS, SPREADS
+
+#: Keys a sidecar may have beside the schema's.
+EXTRAS = ("spread", "trl_version", "optimizer", "scale_rewards", "notes", "name")
+
+
+def find_sidecar(log: Path, folders: list[Path]) -> Path | None:
+    """The hyperparameters file of a log: LOG.hyperparameters.toml|json, else hyperparameters.toml|json in a folder."""
+    candidates = [log.with_suffix(f".hyperparameters{suffix}") for suffix in (".toml", ".json")]
+    candidates += [folder / f"hyperparameters{suffix}" for folder in folders for suffix in (".toml", ".json")]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read_sidecar(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyperparameters (names of `bayes_grpo.schema.RUN_FIELDS`) and extras.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be parsed or has unknown keys.
+    """
+    check_text(path)
+    if path.suffix == ".toml":
+        try:
+            content: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(str(path), f"expected TOML, found a syntax error: {error}") from error
+    else:
+        content = load_json(path)
+    if not isinstance(content, dict):
+        raise InputError(str(path), f"expected names and values, found a {type(content).__name__}")
+    unknown = [key for key in content if key not in RUN_FIELDS and key not in EXTRAS and not key.startswith("x_")]
+    if unknown:
+        known = ", ".join((*RUN_FIELDS, *EXTRAS))
+        raise InputError(str(path), [f"unknown key {key!r}; known are {known}, and any x_..." for key in unknown])
+    extras = {key: content[key] for key in EXTRAS if key in content}
+    if extras.get("spread", "unknown") not in SPREADS:
+        raise InputError(str(path), f"spread: expected one of {', '.join(SPREADS)}, found {extras['spread']!r}")
+    return {key: content[key] for key in RUN_FIELDS if key in content}, extras
+
+
+def spread_meaning(extras: Mapping[str, Any]) -> str:
+    """What TRL's reward_std means: the mean within-group deviation before version 0.27, the whole batch's since."""
+    if "spread" in extras:
+        return str(extras["spread"])
+    parts = str(extras.get("trl_version", "")).split(".")
+    if len(parts) >= 2 and parts[0].isdigit() and parts[1].isdigit():
+        return "batch" if (int(parts[0]), int(parts[1])) >= (0, 27) else "within_group"
+    return "unknown"

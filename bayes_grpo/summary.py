@@ -1,0 +1,106 @@
+"""What a fit says, as numbers: parameters with intervals, probabilities, diagnostics and warnings."""
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.diagnostics import Diagnostics, diagnose_sampling
+from bayes_grpo.likelihood import UNITS
+
+#: Equal-tailed interval reported everywhere.
+INTERVAL_PROB = 0.9
+
+#: A posterior this wide relative to its prior has learned little.
+_UNINFORMED = 0.8
+
+
+def summarise(fit: xr.DataTree) -> dict[str, Any]:
+    """Summary of a fit as one JSON-ready object.
+
+    Returns
+    -------
+    dict
+        Keys run, model, backend, parameters (name to mean, sd, lower, upper, ess_bulk, rhat, unit; ``fixed`` for what the
+        law fixes, with None for what does not exist), probabilities, interval, diagnostics, converged, warnings.
+    """
+    import arviz_stats as az
+
+    posterior = fit["posterior"].to_dataset()
+    rhat, bulk = az.rhat(posterior), az.ess(posterior, method="bulk")
+    tail = (1 - INTERVAL_PROB) / 2
+    parameters: dict[str, dict[str, Any]] = {}
+    for name in UNITS:
+        if name not in posterior:
+            continue
+        values = posterior[name].values
+        lower, upper = np.quantile(values, [tail, 1 - tail])
+        parameters[name] = {
+            "mean": _number(values.mean()),
+            "sd": _number(values.std(ddof=1)) if values.size > 1 else None,
+            "lower": _number(lower),
+            "upper": _number(upper),
+            "ess_bulk": _number(bulk[name]),
+            "rhat": _number(rhat[name]),
+            "unit": UNITS[name],
+        }
+    for name, value in json.loads(fit.attrs["fixed"]).items():
+        known = _number(value)
+        parameters[name] = {
+            "mean": known,
+            "sd": None if known is None else 0.0,
+            "lower": known,
+            "upper": known,
+            "ess_bulk": None,
+            "rhat": None,
+            "unit": UNITS[name],
+            "fixed": True,
+        }
+    diagnostics = diagnose_sampling(fit)
+    return {
+        "run": fit.attrs["run"],
+        "model": fit.attrs["model"],
+        "backend": fit.attrs["backend"],
+        "parameters": parameters,
+        "probabilities": _probabilities(posterior),
+        "interval": {"prob": INTERVAL_PROB, "kind": "eti"},
+        "diagnostics": diagnostics.as_dict(),
+        "converged": not diagnostics.failures(),
+        "warnings": _warnings(fit, diagnostics),
+    }
+
+
+def _probabilities(posterior: xr.Dataset) -> dict[str, float]:
+    """Posterior probability of the regimes in which the mean rings or runs away; empty for first-order dynamics."""
+    if "damping_ratio" not in posterior:
+        return {}
+    ratio = posterior["damping_ratio"].values
+    return {"oscillatory": float(((ratio > 0) & (ratio < 1)).mean()), "unstable": float((ratio <= 0).mean())}
+
+
+def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
+    out = [f"NOT CONVERGED: {failure}" for failure in diagnostics.failures()]
+    out += list(json.loads(fit.attrs["assumptions"]).values())
+    out += [note for note in fit.attrs["notes"].split("\n") if note]
+    posterior, prior = fit["posterior"], fit["prior"]
+    vague = [
+        name
+        for name in ("plateau", "timescale", "damping")
+        if name in posterior and _width(posterior[name].values) > _UNINFORMED * _width(prior[name].values)
+    ]
+    if vague:
+        out.append(
+            f"the rewards say little about {', '.join(vague)}: the posterior is nearly as wide as the prior "
+            "(run too short or too noisy); read the interval, not the mean"
+        )
+    return out
+
+
+def _width(values: np.ndarray) -> float:
+    return float(np.subtract(*np.quantile(values, [0.95, 0.05])))
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None

@@ -1,0 +1,67 @@
+"""Tables that fit a terminal."""
+
+import io
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from bayes_grpo.spec import ModelSpec
+
+
+def summary_table(summary: dict[str, Any]) -> str:
+    """Parameters with intervals, then regime probabilities and diagnostics."""
+    level = f"{summary['interval']['prob']:.0%}"
+    table = Table(box=SIMPLE_HEAD, title=f"{summary['run']}: {summary['model']}", title_justify="left", pad_edge=False)
+    table.add_column("parameter", no_wrap=True)
+    for heading in ("mean", "sd", f"{level} low", f"{level} high", "ESS", "R-hat"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    for name, row in summary["parameters"].items():
+        if row.get("fixed"):
+            value = "none" if row["mean"] is None else _figure(row["mean"])
+            table.add_row(name, value, "fixed", "", "", "", "", row["unit"])
+            continue
+        cells = [_figure(row[key]) for key in ("mean", "sd", "lower", "upper")]
+        rhat = "-" if row["rhat"] is None else f"{row['rhat']:.3f}"
+        ess = "-" if row["ess_bulk"] is None else f"{row['ess_bulk']:.0f}"
+        table.add_row(name, *cells, ess, rhat, row["unit"])
+    lines = [_render(table)]
+    chances = summary["probabilities"]
+    if chances:
+        lines.append("  ".join(f"P({name}) = {value:.3f}" for name, value in chances.items()))
+    d = summary["diagnostics"]
+    lines.append(
+        f"{'converged' if summary['converged'] else 'NOT CONVERGED'}: R-hat <= {_figure(d['max_rhat'])}, ESS >= "
+        f"{_figure(d['min_ess_bulk'])} bulk, {_figure(d['min_ess_tail'])} tail, {d['divergences']} divergences, "
+        f"E-BFMI >= {_figure(d['min_bfmi'])}, {d['seconds']:.0f} s"
+    )
+    return "\n".join(lines)
+
+
+def models_table(models: Sequence[ModelSpec]) -> str:
+    """Names, equations and summaries of models."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("what it is")
+    for model in models:
+        table.add_row(model.name, f"{model.summary}\n{model.equation}")
+    return _render(table)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.3e}"
+
+
+def _render(table: Table) -> str:
+    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    # Names and equations are data: square brackets in them are not markup.
+    for column in table.columns:
+        column._cells = [str(cell).replace("[", "\\[") for cell in column._cells]
+    console.print(table)
+    written: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return written.rstrip()
