@@ -1,6 +1,6 @@
 """Train a tiny transformer with GRPO on verifiable arithmetic: the run that comes with the package.
 
-The task is addition modulo 5: the prompt is "a + b =", the answer one word, the reward 1 when it is right. The
+The task is addition modulo 3: the prompt is "a + b =", the answer one word, the reward 1 when it is right. The
 verifier errs with a known probability, so the highest expected reward is below 1 and the reward keeps fluctuating.
 Runs on CPU in minutes, and on a GPU unchanged. Needs the extra `train`.
 """
@@ -18,8 +18,19 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 
-MODULUS = 5
-DROPPED = ("step_time", "num_tokens", "epoch")
+MODULUS = 3
+KEPT = (
+    "step",
+    "reward",
+    "reward_std",
+    "frac_reward_zero_std",
+    "learning_rate",
+    "entropy",
+    "grad_norm",
+    "loss",
+    "clip_ratio/region_mean",
+    "completions/mean_length",
+)
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
@@ -66,15 +77,15 @@ class Show(TrainerCallback):
 
 
 def small(row: dict) -> dict:
-    """A log row as TRL wrote it, without timings and per-function copies, floats rounded to 6 digits."""
-    kept = {key: value for key, value in row.items() if key not in DROPPED and not key.startswith("rewards/")}
+    """A log row as TRL wrote it, without timings and copies, floats rounded to 6 digits."""
+    kept = {key: row[key] for key in KEPT if key in row}
     return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in kept.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("arithmetic_grpo"))
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=380)
     parser.add_argument("--group-size", type=int, default=8)
     parser.add_argument("--prompts-per-step", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -121,8 +132,9 @@ def main() -> None:
     trainer.save_state()
     state_file = options.out / "trainer_state.json"
     state = json.loads(state_file.read_text())
-    state["log_history"] = [small(row) for row in state["log_history"]]
-    state_file.write_text(json.dumps(state, indent=1) + "\n")
+    rows = ",\n".join(json.dumps(small(row)) for row in state.pop("log_history"))
+    rest = json.dumps({key: state[key] for key in ("global_step", "logging_steps", "max_steps")})
+    state_file.write_text(f'{rest[:-1]}, "log_history": [\n{rows}\n]}}\n')
     facts = {
         "group_size": options.group_size,
         "prompts_per_step": options.prompts_per_step,
