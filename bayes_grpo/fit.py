@@ -26,6 +26,9 @@ LATENT_DRAWS = 400
 PRIOR_DRAWS = 1000
 PRIOR_PATHS = 200
 
+#: Target acceptance of the second attempt, after a first one with divergences.
+CAREFUL_ACCEPT = 0.995
+
 _PACKAGES = ("bayes-grpo", "numpyro", "jax", "arviz", "xarray", "numpy")
 
 
@@ -54,7 +57,8 @@ def fit(
     seed, draws, tune, chains : int
         A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain.
     target_accept : float
-        Target acceptance probability of NUTS, in (0, 1).
+        Target acceptance probability of NUTS, in (0, 1). If a transition diverges, the fit is made once more with
+        `CAREFUL_ACCEPT`; the attribute ``target_accept`` tells which was used.
     progress : callable, optional
         Called with (draws made, draws wanted).
 
@@ -75,9 +79,12 @@ def fit(
     single = _choose(runs, run)
     setting = settle(single, spec)
     data, rows = prepare(single, spec, setting)
-    compiled = programs(spec, tune, target_accept)
     began = time.perf_counter()
-    result = sample(compiled, data, seed=seed, chains=chains, draws=draws, tune=tune, progress=progress)
+    for target in dict.fromkeys((target_accept, max(target_accept, CAREFUL_ACCEPT))):
+        compiled = programs(spec, tune, target)
+        result = sample(compiled, data, seed=seed, chains=chains, draws=draws, tune=tune, progress=progress)
+        if not result.diverging.any():
+            break
     seconds = time.perf_counter() - began
     tree = _tree(spec, single, data, rows, compiled, result, seed)
     tree.attrs = {
@@ -91,7 +98,7 @@ def fit(
         "draws": draws,
         "tune": tune,
         "chains": chains,
-        "target_accept": target_accept,
+        "target_accept": target,
         "seconds": round(seconds, 2),
         "hyperparameters": json.dumps(hyperparameters_of(single)),
         "quantities": json.dumps(setting.values),

@@ -1,6 +1,6 @@
 """The model as a NumPyro program, and NUTS compiled once per model and padded length."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array, lax, random
+from jax.typing import ArrayLike
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy, unconstrain_fn
@@ -31,20 +32,50 @@ def model(spec: ModelSpec, data: RunData) -> None:
 
 def priors(spec: ModelSpec, data: RunData) -> dict[str, Array]:
     """Sample every parameter of the model from its prior."""
-    return {name: _site(name, prior.distribution, data.priors[name]) for name, prior in spec.parameters.items()}
+    return {name: _site(name, prior.distribution, data) for name, prior in spec.parameters.items()}
 
 
-def _site(name: str, family: str, arguments: Mapping[str, float]) -> Array:
-    """Sample one parameter; a half-normal as the magnitude of a normal.
+class DampingCoordinate(dist.transforms.Transform):
+    """Damping c to the coordinate z that NUTS moves in; the prior and posterior of c are untouched.
 
-    The likelihood is smooth in the square of a standard deviation, so the signed value passes through zero, where the
-    usual logarithm makes a funnel that NUTS cannot follow.
+    Between 0 and 1, ``z = c``. Above, ``z = 1 + log c``: the rise depends on c / k, a straight line in (log c, log k).
+    Below, ``z = w (1 - exp(-c / w))``: an unstable mean grows as exp(-c t / 2m), a cliff in the likelihood that is steeper
+    the longer the run; with ``w = 2 m / t`` the growth is linear in z.
     """
-    if family == "HalfNormal":
-        signed = numpyro.sample(f"{name}_signed", dist.Normal(0.0, arguments["scale"]))
-        value: Array = numpyro.deterministic(name, jnp.abs(signed))
-        return value
-    value = numpyro.sample(name, getattr(dist, family)(**arguments))
+
+    domain = dist.constraints.real
+    codomain = dist.constraints.real
+
+    def __init__(self, width: ArrayLike) -> None:
+        self.width = width
+
+    def __call__(self, x: Array) -> Array:
+        """The coordinate z of damping x."""
+        below, above = jnp.minimum(x, 0.0), jnp.maximum(x, 1.0)
+        return jnp.clip(x, 0.0, 1.0) - self.width * jnp.expm1(-below / self.width) + jnp.log(above)
+
+    def _inverse(self, y: Array) -> Array:
+        below, above = jnp.minimum(y, 0.0), jnp.maximum(y, 1.0)
+        return jnp.clip(y, 0.0, 1.0) - self.width * jnp.log1p(-below / self.width) + jnp.expm1(above - 1)
+
+    def log_abs_det_jacobian(self, x: Array, y: Array, intermediates: object = None) -> Array:
+        """``log |dz / dc|``."""
+        return -jnp.minimum(x, 0.0) / self.width - jnp.log(jnp.maximum(x, 1.0))
+
+    def tree_flatten(self) -> tuple[tuple[ArrayLike], tuple[tuple[str], dict[str, object]]]:
+        """Leaves for JAX."""
+        return (self.width,), (("width",), {})
+
+
+def _site(name: str, family: str, data: RunData) -> Array:
+    """Sample one parameter; damping in a coordinate that NUTS can follow, see `DampingCoordinate`."""
+    arguments = data.priors[name]
+    if name == "damping":
+        coordinate = DampingCoordinate(2 * data.closed_form_mass / jnp.sum(data.grid.gap[data.grid.kind]))
+        prior = dist.TransformedDistribution(getattr(dist, family)(**arguments), coordinate)
+        damping: Array = numpyro.deterministic(name, coordinate.inv(numpyro.sample("damping_moved", prior)))
+        return damping
+    value: Array = numpyro.sample(name, getattr(dist, family)(**arguments))
     return value
 
 
@@ -106,7 +137,7 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
     init_kernel, sample_kernel = hmc(potential_fn_gen=potential, kinetic_fn=euclidean_kinetic_energy, algo="NUTS")
 
     def draw_prior(key: Array, data: RunData, count: int) -> tuple[dict[str, Array], dict[str, Array]]:
-        """What NUTS moves, and the parameters, which differ for half-normals; leading dimension count."""
+        """What NUTS moves, and the parameters, which differ for damping; leading dimension count."""
 
 
         def plated() -> None:
