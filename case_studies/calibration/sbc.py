@@ -1,0 +1,121 @@
+"""Simulation-based calibration and interval coverage (Talts et al. 2018) of the shipped models.
+
+Parameters are drawn from the prior of a run of given length, rewards from the model, and the posterior ranks of the true
+values must be uniform; equal-tailed 90 % intervals must hold the truth in 90 % of replicates.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+from jax import random
+from scipy.stats import chi2
+
+import bayes_grpo
+from bayes_grpo.backends.numpyro import programs
+from bayes_grpo.fit import prepare
+from bayes_grpo.likelihood import RunData
+from bayes_grpo.progress import use_compilation_cache
+from bayes_grpo.sampling import sample
+from bayes_grpo.schema import make_run, one_run
+from bayes_grpo.setting import settle
+
+RANKS = 100
+FACTS = {"group_size": 8, "momentum": 0.9, "logging_window": 1, "reward_lower": 0, "reward_upper": 1}
+
+
+def ranks(model: str, replicates: int, rows: int, seed: int, start: int = 0) -> dict[str, np.ndarray]:
+    """Rank (0..RANKS-1) of the true value among thinned posterior draws, for each parameter, shape (replicates,).
+
+    The learning rate warms up and decays, so the clock is exercised too. Rewards are not clipped to the bounds: the model
+    under test is linear.
+    """
+    spec = bayes_grpo.load_model(model)
+    steps = np.arange(1, rows + 1)
+    rate = np.minimum(1, steps / (0.1 * rows)) * (1 - 0.5 * steps / rows)
+    columns = {"optimizer_step": steps, "reward": np.linspace(0.2, 0.8, rows), "learning_rate": rate}
+    run = one_run(make_run("simulated", columns, FACTS | {"planned_steps": rows}))
+    data, where = prepare(run, spec, settle(run, spec))
+    compiled = programs(spec, 600, 0.95)
+    out: dict[str, list[int]] = {name: [] for name in spec.parameters}
+    for replicate in range(start, start + replicates):
+        key = random.fold_in(random.key(seed), replicate)
+        truth, _, paths = compiled.prior(key, data, 1)
+        value = np.zeros_like(data.grid.value)
+        value[where] = np.asarray(paths)[0, 1][where]
+        simulated = RunData(data.grid._replace(value=value), *data[1:])
+        draws = sample(compiled, simulated, seed=replicate, chains=4, draws=500, tune=600)
+        flat = {name: values.reshape(-1) for name, values in draws.values.items()}
+        parameters, _ = compiled.constrain(flat, simulated)
+        for name in out:
+            # Thin to nearly independent draws: 99 of 2,000, over all chains.
+            thinned = np.asarray(parameters[name])[np.linspace(0, 1999, RANKS - 1).round().astype(int)]
+            out[name].append(int((thinned < float(truth[name][0])).sum()))
+    return {name: np.array(values) for name, values in out.items()}
+
+
+def uniformity_p_value(values: np.ndarray, bins: int = 8) -> float:
+    """Chi-square p-value of uniform ranks."""
+    counts, _ = np.histogram(values, bins=bins, range=(-0.5, RANKS - 0.5))
+    expected = np.diff(np.floor(np.linspace(0, RANKS, bins + 1) + 1e-9)) / RANKS * values.size
+    return float(chi2.sf(((counts - expected) ** 2 / expected).sum(), bins - 1))
+
+
+def coverage(values: np.ndarray) -> float:
+    """Share of replicates whose central 90 % interval holds the truth."""
+    return float(((values >= 0.05 * RANKS) & (values < 0.95 * RANKS)).mean())
+
+
+def plot(results: dict[str, dict[str, np.ndarray]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    widest = max(len(r) for r in results.values())
+    figure = Figure(figsize=(2.1 * widest, 2.2 * len(results)), layout="constrained")
+    axes = figure.subplots(len(results), widest, squeeze=False)
+    for row, (model, found) in zip(axes, results.items(), strict=True):
+        for axis in row[len(found) :]:
+            axis.axis("off")
+        for axis, (name, values) in zip(row, found.items(), strict=False):
+            n = values.size
+            grid = np.arange(RANKS) / RANKS
+            ecdf = np.searchsorted(np.sort(values), np.arange(RANKS)) / n
+            axis.axhspan(-1.36 / np.sqrt(n), 1.36 / np.sqrt(n), color="0.9")
+            axis.step(grid, ecdf - grid, color="#1f5fa8", lw=1.2)
+            axis.set(title=f"{name}\n{coverage(values):.0%} in 90 %", xticks=[0, 1], ylim=(-0.2, 0.2))
+            axis.title.set_fontsize(8)
+            axis.tick_params(labelsize=7)
+        row[0].set_ylabel(f"{model}\nECDF of ranks\nminus uniform", fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["oscillator", "overdamped"])
+    parser.add_argument("--replicates", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("calibration"))
+    options = parser.parse_args()
+    use_compilation_cache()
+    options.out.mkdir(parents=True, exist_ok=True)
+    results: dict[str, dict[str, np.ndarray]] = {}
+    for model in options.models:
+        parts = []
+        for start in range(0, options.replicates, 20):
+            count = min(20, options.replicates - start)
+            parts.append(ranks(model, count, options.rows, options.seed, start))
+            print(f"{model}: {start + count} of {options.replicates}", flush=True)
+        results[model] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    with (options.out / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("model", "parameter", "replicates", "coverage_of_90", "p_value"))
+        for model, found in results.items():
+            for name, values in found.items():
+                writer.writerow((model, name, values.size, f"{coverage(values):.3f}", f"{uniformity_p_value(values):.3f}"))
+    plot(results, options.out / "calibration.png")
+    print((options.out / "calibration.csv").read_text())
+
+
+if __name__ == "__main__":
+    main()
