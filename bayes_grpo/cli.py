@@ -49,8 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     fit = commands.add_parser("fit", help="fit a model to training logs", description="Fit a model to training logs.")
-    fit.add_argument("runs", nargs="+", metavar="RUN", help="TRL output or checkpoint folder, trainer_state.json, JSON(L) or CSV")
-    fit.add_argument("--model", default="oscillator", metavar="NAME|FILE", help="model name or file (default: oscillator)")
+    fit.add_argument(
+        "runs", nargs="+", metavar="RUN", help="TRL output or checkpoint folder, trainer_state.json, JSON(L) or CSV"
+    )
+    fit.add_argument(
+        "--model", default="oscillator", metavar="NAME|FILE", help="model name or file (default: oscillator)"
+    )
     fit.add_argument("--out", type=Path, metavar="FILE", help="result file (default: RUN.MODEL.nc here)")
     _add_json(fit)
     sampler = fit.add_argument_group("sampler")
@@ -60,14 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     about = fit.add_argument_group("what the log does not say (stated here, these win over a hyperparameters file)")
     for name, meaning in _HYPERPARAMETERS.items():
         about.add_argument(_flag(name), metavar="N", help=meaning)
-    about.add_argument("--reward-bounds", nargs=2, metavar=("LOWER", "UPPER"), help="smallest and largest possible reward")
+    about.add_argument(
+        "--reward-bounds", nargs=2, metavar=("LOWER", "UPPER"), help="smallest and largest possible reward"
+    )
     about.add_argument("--hyperparameters", type=Path, metavar="FILE", help="the same as TOML or JSON")
     about.add_argument("--reward-column", metavar="NAME", help="column that holds the mean reward")
     about.add_argument("--step-column", metavar="NAME", help="column that holds the optimizer step")
     about.add_argument("--run-column", metavar="NAME", help="column that tells several runs in one table apart")
     fit.set_defaults(run=_fit)
 
-    summary = commands.add_parser("summary", help="show a saved fit as a table", description="Show a saved fit as a table.")
+    summary = commands.add_parser(
+        "summary", help="show a saved fit as a table", description="Show a saved fit as a table."
+    )
     summary.add_argument("fit", metavar="FIT", type=Path)
     _add_json(summary)
     summary.set_defaults(run=_summary)
@@ -84,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(run=_models)
 
     demo = commands.add_parser("demo", help="fit the bundled run", description="Fit the bundled real TRL run.")
-    demo.add_argument("--out", type=Path, default=Path("bayes_grpo_demo"), metavar="FOLDER", help="default: bayes_grpo_demo")
+    demo.add_argument(
+        "--out", type=Path, default=Path("bayes_grpo_demo"), metavar="FOLDER", help="default: bayes_grpo_demo"
+    )
     _add_json(demo)
     demo.set_defaults(run=_demo)
     return parser
@@ -190,7 +200,9 @@ def _targets(out: Path | None, labels: list[str], model: str) -> list[Path]:
     return [folder / f"{name}{suffix}" for name in names]
 
 
-def _fit_one(dataset: Any, label: str, spec: Any, options: argparse.Namespace, target: Path) -> tuple[dict[str, Any], bool]:
+def _fit_one(
+    dataset: Any, label: str, spec: Any, options: argparse.Namespace, target: Path
+) -> tuple[dict[str, Any], bool]:
     """Fit, show and save one run; what was computed is shown even where it cannot be saved."""
     from bayes_grpo.fit import fit
     from bayes_grpo.progress import sampling_progress
@@ -214,7 +226,9 @@ def _fit_one(dataset: Any, label: str, spec: Any, options: argparse.Namespace, t
     try:
         save_fit(tree, target)
     except OSError as error:
-        _say(f"bayes-grpo: {target}: could not be saved ({error.strerror or error}); nothing was left there; free space or choose --out")
+        _say(
+            f"bayes-grpo: {target}: could not be saved ({error.strerror or error}); nothing was left there; free space or choose --out"
+        )
         return summary, False
     _say(f"saved {target}")
     return summary, True
@@ -245,7 +259,9 @@ def _plot(options: argparse.Namespace) -> int:
 
     target = options.out or options.fit.with_suffix(".png")
     if target.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(str(target), f"expected a file ending in .png, .svg or .pdf, found {target.suffix or 'no ending'!r}")
+        raise InputError(
+            str(target), f"expected a file ending in .png, .svg or .pdf, found {target.suffix or 'no ending'!r}"
+        )
     tree = load_fit(options.fit)
     check_writable(target)
     from bayes_grpo.plots import save_plot
@@ -259,7 +275,9 @@ def _save(save: Any, tree: Any, target: Path) -> None:
     try:
         save(tree, target)
     except OSError as error:
-        raise InputError(str(target), f"could not be written ({error.strerror or error}); nothing was left there") from error
+        raise InputError(
+            str(target), f"could not be written ({error.strerror or error}); nothing was left there"
+        ) from error
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -270,7 +288,9 @@ def _models(options: argparse.Namespace) -> int:
         return OK
     models = list_models()
     if options.json:
-        _print_json([{"name": m.name, "summary": m.summary, "equation": m.equation, "source": m.source} for m in models])
+        _print_json(
+            [{"name": m.name, "summary": m.summary, "equation": m.equation, "source": m.source} for m in models]
+        )
         return OK
     from bayes_grpo.tables import models_table
 
@@ -286,7 +306,9 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(str(options.out), f"cannot be made a folder ({error.strerror}); choose another --out") from error
+        raise InputError(
+            str(options.out), f"cannot be made a folder ({error.strerror}); choose another --out"
+        ) from error
     from bayes_grpo.progress import use_compilation_cache
     from bayes_grpo.store import check_writable, load_fit
 

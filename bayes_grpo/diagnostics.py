@@ -1,5 +1,6 @@
 """Whether a fit may be believed: R-hat, effective sample sizes, divergences and E-BFMI, and their limits."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -31,14 +32,20 @@ class Diagnostics:
             if not value >= MIN_ESS:
                 out.append(f"{kind} ESS {value:.0f}, expected at least {MIN_ESS:.0f}: too few draws; raise --draws")
         if self.divergences > 0:
-            out.append(f"{self.divergences} divergent transitions, expected none: raise --target-accept or check the priors")
+            out.append(
+                f"{self.divergences} divergent transitions, expected none: raise --target-accept or check the priors"
+            )
         if not self.min_bfmi >= MIN_BFMI:
-            out.append(f"E-BFMI {self.min_bfmi:.2f}, expected at least {MIN_BFMI}: heavy-tailed posterior; check the priors")
+            out.append(
+                f"E-BFMI {self.min_bfmi:.2f}, expected at least {MIN_BFMI}: heavy-tailed posterior; check the priors"
+            )
         return out
 
     def as_dict(self) -> dict[str, float | int | None]:
         """The values with None for NaN, ready for JSON."""
-        return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in asdict(self).items()}
+        return {
+            key: None if isinstance(value, float) and np.isnan(value) else value for key, value in asdict(self).items()
+        }
 
 
 def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
@@ -59,6 +66,6 @@ def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
     )
 
 
-def _worst(statistic: xr.Dataset, choose: "type[max] | type[min]") -> float:
+def _worst(statistic: xr.Dataset, choose: Callable[[list[float]], float]) -> float:
     values = [float(value) for value in statistic.data_vars.values()]
     return float("nan") if any(np.isnan(values)) else float(choose(values))

@@ -29,6 +29,9 @@ PRIOR_PATHS = 200
 #: Target acceptance of the second attempt, after a first one with divergences.
 CAREFUL_ACCEPT = 0.995
 
+#: Resolution of logged rewards as a share of the reward range.
+RESOLUTION = 1e-3
+
 _PACKAGES = ("bayes-grpo", "numpyro", "jax", "arviz", "xarray", "numpy")
 
 
@@ -113,11 +116,25 @@ def prepare(run: xr.Dataset, spec: ModelSpec, setting: Setting) -> tuple[RunData
     """A single run as the argument of the compiled programs, and the grid index of each of its rows."""
     grid, rows = build_grid(run, setting)
     values = setting.values
-    return RunData(grid, spec.resolve(values), values["closed_form_mass"], values["group_size"]), rows
+    return (
+        RunData(
+            grid=grid,
+            priors=spec.resolve(values),
+            closed_form_mass=values["closed_form_mass"],
+            group_size=values["group_size"],
+            resolution=RESOLUTION * values["reward_range"],
+        ),
+        rows,
+    )
 
 
 def prior_predictive(
-    runs: xr.Dataset, model: str | Path | ModelSpec = "oscillator", *, run: str | None = None, draws: int = 200, seed: int = 0
+    runs: xr.Dataset,
+    model: str | Path | ModelSpec = "oscillator",
+    *,
+    run: str | None = None,
+    draws: int = 200,
+    seed: int = 0,
 ) -> xr.Dataset:
     """Draw parameters, expected reward and logged rewards before looking at the run's rewards.
 

@@ -114,5 +114,7 @@ def _learning_rate_ratio(run: xr.Dataset, times: np.ndarray) -> np.ndarray:
         return np.ones_like(times)
     logged = run["learning_rate"].values
     known = np.isfinite(logged)
-    interpolated: np.ndarray = np.interp(times, run["optimizer_step"].values[known], logged[known] / logged[known].max())
+    interpolated: np.ndarray = np.interp(
+        times, run["optimizer_step"].values[known], logged[known] / logged[known].max()
+    )
     return interpolated

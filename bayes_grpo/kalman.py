@@ -6,7 +6,7 @@ then ``y - x* = weight a + noise`` is observed where the mask says so. With ``ke
 observes x itself; a row that ends a window of n points has ``weight = 1 / n`` and the points before it are unobserved.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax, random
@@ -168,9 +168,7 @@ def kalman_smoother(
         )
         return after, (mean, covariance, innovation, total)
 
-    def backward(
-        carry: tuple[Array, Array], inputs: tuple[Transition, Observations, Array, Array, Array, Array]
-    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         score, information = carry
         t, o, mean, covariance, innovation, total = inputs
         h = jnp.stack([jnp.zeros(()), jnp.zeros(()), o.weight * o.observed])
@@ -185,7 +183,8 @@ def kalman_smoother(
     rows = (transition, observations)
     _, saved = lax.scan(forward, _start(position, velocity), rows)
     start = (jnp.zeros(3), jnp.zeros((3, 3)))
-    _, (mean, variance) = lax.scan(backward, start, (*rows, *saved), reverse=True)
+    inputs: Any = (*rows, *saved)
+    _, (mean, variance) = lax.scan(backward, start, inputs, reverse=True)
     return mean, variance
 
 

@@ -34,12 +34,17 @@ UNITS = {
 
 
 class RunData(NamedTuple):
-    """A run as the argument of a compiled program: grid, prior arguments, and the two scalars the law needs."""
+    """A run as the argument of a compiled program: grid, prior arguments, and the scalars the law needs.
+
+    ``resolution`` (reward) is the least standard deviation of a logged reward: a curve that ends in exactly equal values,
+    as after a collapse to 0, would else have unbounded likelihood at zero noise.
+    """
 
     grid: Grid
     priors: dict[str, dict[str, float]]
     closed_form_mass: float
     group_size: float
+    resolution: float
 
 
 class StateSpace(NamedTuple):
@@ -61,10 +66,7 @@ def state_space(spec: ModelSpec, parameters: Parameters, data: RunData) -> State
     grid = data.grid
     plateau, stiffness = parameters["plateau"], parameters["stiffness"]
     k = stiffness * grid.rate
-    if spec.process_noise:
-        q = 2 * stiffness * parameters["fluctuation"] ** 2 * grid.rate**2
-    else:
-        q = jnp.zeros_like(k)
+    q = 2 * stiffness * (parameters["fluctuation"] * grid.rate) ** 2 if spec.process_noise else jnp.zeros_like(k)
     position = parameters["initial_reward"] - plateau
     if spec.dynamics == "second_order":
         transition = second_order(grid.gap, mass_of(spec, parameters, data), parameters["damping"], k, q)
@@ -74,8 +76,8 @@ def state_space(spec: ModelSpec, parameters: Parameters, data: RunData) -> State
         velocity = jnp.zeros(())
     transition = jax.tree.map(lambda entry: entry[grid.kind], transition)
     observations = Observations(
-        value=grid.value - plateau,
-        variance=parameters["observation_sd"] ** 2 * grid.noise,
+        value=jnp.asarray(grid.value) - plateau,
+        variance=parameters["observation_sd"] ** 2 * grid.noise + data.resolution**2,
         observed=jnp.asarray(grid.observed),
         keep=jnp.asarray(grid.keep),
         weight=jnp.asarray(grid.weight),

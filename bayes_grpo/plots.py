@@ -1,5 +1,6 @@
 """Figures of a fit. Importing this module imports matplotlib."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,14 +36,14 @@ def plot_fit(fit: xr.DataTree) -> Figure:
     for column, name in enumerate(names):
         _marginal(figure.add_subplot(grid[1, column]), fit, name)
     if not summarise(fit)["converged"]:
-        figure.text(0.5, 0.5, "NOT CONVERGED", color="red", alpha=0.35, fontsize=48, ha="center", va="center", rotation=20)
+        figure.text(
+            0.5, 0.5, "NOT CONVERGED", color="red", alpha=0.35, fontsize=48, ha="center", va="center", rotation=20
+        )
     return figure
 
 
 def save_plot(fit: xr.DataTree, path: str | Path) -> Path:
     """Draw a fit into a file, whole or not at all; the suffix names the format (png, svg, pdf)."""
-    import io
-
     path = Path(path)
     buffer = io.BytesIO()
     with matplotlib.style.context({"svg.hashsalt": "bayes_grpo"}):
@@ -53,13 +54,13 @@ def save_plot(fit: xr.DataTree, path: str | Path) -> Path:
 
 def _curve(axes: "Axes", fit: xr.DataTree) -> None:
     tail = (1 - INTERVAL_PROB) / 2
-    observed = fit["observed_data"]["reward"]
+    observed = fit["observed_data"].to_dataset()["reward"]
     step = observed["optimizer_step"].values
     axes.plot(step, observed.values, ".", color=_DATA, ms=3, alpha=0.7, label="logged reward")
-    low, mid, high = np.quantile(fit["latent"]["expected_reward"].values, [tail, 0.5, 1 - tail], axis=0)
+    low, mid, high = np.quantile(fit["latent"].to_dataset()["expected_reward"].values, [tail, 0.5, 1 - tail], axis=0)
     axes.fill_between(step, low, high, color=_CURVE, alpha=0.3, lw=0)
     axes.plot(step, mid, color=_CURVE, lw=1.5, label=f"expected reward, {INTERVAL_PROB:.0%} interval")
-    low, mid, high = np.quantile(fit["posterior"]["plateau"].values, [tail, 0.5, 1 - tail])
+    low, mid, high = np.quantile(fit["posterior"].to_dataset()["plateau"].values, [tail, 0.5, 1 - tail])
     axes.axhspan(low, high, color="#c2571a", alpha=0.18, lw=0)
     axes.axhline(mid, color="#c2571a", lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
     spread = np.ptp(observed.values)
@@ -70,10 +71,10 @@ def _curve(axes: "Axes", fit: xr.DataTree) -> None:
 
 
 def _marginal(axes: "Axes", fit: xr.DataTree, name: str) -> None:
-    draws, prior = fit["posterior"][name].values.ravel(), fit["prior"][name].values.ravel()
+    draws, prior = (fit[group].to_dataset()[name].values.ravel() for group in ("posterior", "prior"))
     low, high = np.quantile(draws, [0.002, 0.998])
     margin = 0.15 * (high - low)
-    edges = np.linspace(low - margin, high + margin, 45)
+    edges = np.linspace(low - margin, high + margin, 45).tolist()
     axes.hist(draws, bins=edges, density=True, color=_CURVE, alpha=0.7)
     inside = prior[(prior >= edges[0]) & (prior <= edges[-1])]
     weights = np.full(inside.size, 1 / (prior.size * (edges[4] - edges[0])))

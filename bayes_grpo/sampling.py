@@ -59,7 +59,7 @@ def sample(
             chunk = jax.tree.map(np.asarray, chunk)
             # Warm-up need not end with a chunk: keep what lies behind it.
             skip = min(max(tune - made[index], 0), CHUNK)
-            kept.append(jax.tree.map(lambda values: values[skip:], chunk))
+            kept.append(jax.tree.map(lambda values, skip=skip: values[skip:], chunk))
             made[index] += CHUNK
         joined: Draws = jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *kept)
         return joined

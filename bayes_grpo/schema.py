@@ -192,7 +192,9 @@ def combine(runs: Sequence[xr.Dataset]) -> xr.Dataset:
         raise InputError("runs", f"run labels must differ, found {', '.join(repeated)} more than once")
     spreads = {run["reward_spread"].attrs["spread"] for run in runs if "reward_spread" in run}
     if len(spreads) > 1:
-        raise InputError("runs", f"reward_spread has different meanings ({', '.join(sorted(spreads))}); join them apart")
+        raise InputError(
+            "runs", f"reward_spread has different meanings ({', '.join(sorted(spreads))}); join them apart"
+        )
     length = max(run.sizes["step"] for run in runs)
     padded = [run.pad(step=(0, length - run.sizes["step"])) for run in runs]
     return xr.concat(padded, dim="run", join="outer", data_vars="all", combine_attrs="drop_conflicts")

@@ -115,9 +115,13 @@ class ModelSpec:
             resolved[name] = values
             for argument in DISTRIBUTIONS[prior.distribution][1]:
                 if values.get(argument, 1.0) <= 0:
-                    faults.append(f"parameters.{name}.{argument}: expected a positive number, found {values[argument]:g}")
+                    faults.append(
+                        f"parameters.{name}.{argument}: expected a positive number, found {values[argument]:g}"
+                    )
             if prior.distribution == "Uniform" and values.keys() >= {"low", "high"} and values["low"] >= values["high"]:
-                faults.append(f"parameters.{name}: expected low below high, found {values['low']:g}, {values['high']:g}")
+                faults.append(
+                    f"parameters.{name}: expected low below high, found {values['low']:g}, {values['high']:g}"
+                )
             if name in _POSITIVE and values.get("low", 0.0) < 0:
                 faults.append(f"parameters.{name}.low: {name} is positive, found {values['low']:g}")
         if faults:
@@ -270,12 +274,16 @@ def _prior(name: str, table: Any, faults: list[str]) -> Prior | None:
         faults.append(f"{where}.distribution: expected one of {', '.join(DISTRIBUTIONS)}, found {family!r}")
         return None
     if name in _POSITIVE and family in _SIGNED:
-        faults.append(f"{where}.distribution: {name} is positive, but {family} has negative draws; use LogNormal or such")
+        faults.append(
+            f"{where}.distribution: {name} is positive, but {family} has negative draws; use LogNormal or such"
+        )
     wanted = DISTRIBUTIONS[family][0]
     texts = ("unit", "source", "reason")
     for key in (*wanted, *texts):
         if key not in table:
-            faults.append(f"{where}.{key}: missing; {family} takes {', '.join(wanted)}, and a prior states {', '.join(texts)}")
+            faults.append(
+                f"{where}.{key}: missing; {family} takes {', '.join(wanted)}, and a prior states {', '.join(texts)}"
+            )
     for key, value in table.items():
         if key == "distribution":
             continue

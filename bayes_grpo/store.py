@@ -87,7 +87,9 @@ def load_fit(path: str | Path) -> xr.DataTree:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(str(path), "expected a fit (NetCDF) written by `bayes-grpo fit`, found another format") from error
+        raise InputError(
+            str(path), "expected a fit (NetCDF) written by `bayes-grpo fit`, found another format"
+        ) from error
     if "posterior" not in tree.children or "model_file" not in tree.attrs:
         raise InputError(str(path), "a NetCDF file, but not a fit written by `bayes-grpo fit`")
     return tree

@@ -83,7 +83,7 @@ def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
     out = [f"NOT CONVERGED: {failure}" for failure in diagnostics.failures()]
     out += list(json.loads(fit.attrs["assumptions"]).values())
     out += [note for note in fit.attrs["notes"].split("\n") if note]
-    posterior, prior = fit["posterior"], fit["prior"]
+    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     vague = [
         name
         for name in ("plateau", "timescale", "damping")

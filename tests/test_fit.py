@@ -13,16 +13,18 @@ from conftest import FACTS, curve
 import bayes_grpo
 from bayes_grpo import InputError, fit, load_fit, load_model, make_run, prior_predictive, save_fit, summarise
 from bayes_grpo.backends import numpyro as backend
+from bayes_grpo.fit import prepare
 from bayes_grpo.kalman import kalman_filter
 from bayes_grpo.likelihood import state_space
-from bayes_grpo.fit import prepare
 from bayes_grpo.schema import one_run
 from bayes_grpo.setting import settle
 from bayes_grpo.summary import INTERVAL_PROB
 
 
 def test_the_tree_holds_all_that_is_needed(small_fit: xr.DataTree) -> None:
-    assert {"posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data", "prior"} <= set(small_fit.children)
+    assert {"posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data", "prior"} <= set(
+        small_fit.children
+    )
     assert small_fit["posterior"].sizes == {"chain": 4, "draw": 500}
     assert small_fit["log_likelihood"]["reward"].dims == ("chain", "draw", "step")
     assert small_fit.attrs["model_file"] == load_model("overdamped").text
@@ -131,7 +133,9 @@ def test_prior_predictive_covers_the_scale_of_the_rewards_at_any_length() -> Non
             steps = np.linspace(1, length, 40).round()
             facts = FACTS | {"reward_lower": lower, "reward_upper": upper, "planned_steps": length}
             reward = lower + (upper - lower) * curve(40)
-            draws = prior_predictive(make_run("a", {"optimizer_step": steps, "reward": reward}, facts), draws=400, seed=1)
+            draws = prior_predictive(
+                make_run("a", {"optimizer_step": steps, "reward": reward}, facts), draws=400, seed=1
+            )
             middle, span = (lower + upper) / 2, upper - lower
             path = draws["expected_reward"].values
             assert abs(np.median(path) - middle) < 0.1 * span

@@ -94,9 +94,12 @@ def test_what_is_unknown_is_assumed_aloud_and_what_is_known_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "bounds"), [(0.1, 0.9, (0, 1)), (-4.2, 9.1, (-50, 50)), (-9.7, -2.0, (-20, 10)), (20.0, 21.0, (19, 22))]
+    ("low", "high", "bounds"),
+    [(0.1, 0.9, (0, 1)), (-4.2, 9.1, (-50, 50)), (-9.7, -2.0, (-20, 10)), (20.0, 21.0, (19, 22))],
 )
-def test_assumed_bounds_are_round_and_well_outside_the_data(low: float, high: float, bounds: tuple[float, float]) -> None:
+def test_assumed_bounds_are_round_and_well_outside_the_data(
+    low: float, high: float, bounds: tuple[float, float]
+) -> None:
     run = one_run(make_run("a", {"optimizer_step": range(6), "reward": np.linspace(low, high, 6)}))
     values = settle(run, OSCILLATOR).values
     assert (values["reward_lower"], values["reward_upper"]) == bounds

@@ -25,7 +25,9 @@ def observe(values: np.ndarray, sd: float | np.ndarray = SD) -> kalman.Observati
     return kalman.Observations(jnp.asarray(values), jnp.broadcast_to(jnp.asarray(sd) ** 2, (n,)), one, zero, one)
 
 
-def dense_covariance(gaps: np.ndarray, damping: float, stiffness: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def dense_covariance(
+    gaps: np.ndarray, damping: float, stiffness: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean map (n, 2) of the initial state and covariance (n, n) of x, from matrix exponentials row by row."""
     n = len(gaps)
     factors, covariances = [], []

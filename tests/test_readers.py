@@ -18,7 +18,14 @@ REWARDS = [round(0.1 + 0.05 * i, 3) for i in range(N)]
 
 def trl_rows(spacing: int = 1, **more) -> list[dict]:
     return [
-        {"step": spacing * (i + 1), "reward": r, "reward_std": 0.3, "learning_rate": 1e-6, "completion_length": 5.0, **more}
+        {
+            "step": spacing * (i + 1),
+            "reward": r,
+            "reward_std": 0.3,
+            "learning_rate": 1e-6,
+            "completion_length": 5.0,
+            **more,
+        }
         for i, r in enumerate(REWARDS)
     ]
 
@@ -98,7 +105,9 @@ def test_lists_and_tables(tmp_path: Path, form: str) -> None:
     elif form == "jsonl":
         lines(path, trl_rows())
     elif form == "verl":
-        lines(path, [{"step": i + 1, "data": {"critic/rewards/mean": r, "actor/lr": 1e-6}} for i, r in enumerate(REWARDS)])
+        lines(
+            path, [{"step": i + 1, "data": {"critic/rewards/mean": r, "actor/lr": 1e-6}} for i, r in enumerate(REWARDS)]
+        )
     else:
         mark = "," if form == "csv" else "\t"
         body = "".join(f"{i + 1}{mark}{r}{mark}\n" for i, r in enumerate(REWARDS))
@@ -114,7 +123,9 @@ def test_event_logs_keep_evaluations_apart_and_find_the_optimizer_step(tmp_path:
     rows: list[dict] = [{"type": "eval", "optimizer_step": 0, "reward": 0.0}]
     for i, r in enumerate(REWARDS):
         rows.append({"type": "rollout", "grpo_step": i + 1, "reward": r})
-        rows += [{"type": "train", "grpo_step": i + 1, "optimizer_step": 2 * i + j, "learning_rate": 1e-5} for j in (1, 2)]
+        rows += [
+            {"type": "train", "grpo_step": i + 1, "optimizer_step": 2 * i + j, "learning_rate": 1e-5} for j in (1, 2)
+        ]
     rows.append({"type": "eval", "optimizer_step": 2 * N, "reward": 0.99})
     run = read_run(lines(tmp_path / "metrics.jsonl", rows))
     step, reward = np.array(values(run, "optimizer_step")), np.array(values(run, "reward"))
@@ -196,8 +207,14 @@ def test_a_cut_last_line_is_left_out_and_a_broken_one_is_named(tmp_path: Path) -
         (b"[1, 2]", "row 1: expected an object"),
         (b"step,loss\n1,2\n", "expected a column with the mean reward, found step, loss"),
         (b"reward,loss\n1,2\n", "expected a column with the optimizer step"),
-        (b"step,reward\n" + b"".join(b"%d,abc\n" % i for i in range(9)), "row 1, reward: expected a number, found 'abc'"),
-        (b"step,reward\n" + b"".join(b"%d,%s\n" % (i, b"inf" if i == 4 else b"0.%d" % i) for i in range(9)), "found inf in row 5"),
+        (
+            b"step,reward\n" + b"".join(b"%d,abc\n" % i for i in range(9)),
+            "row 1, reward: expected a number, found 'abc'",
+        ),
+        (
+            b"step,reward\n" + b"".join(b"%d,%s\n" % (i, b"inf" if i == 4 else b"0.%d" % i) for i in range(9)),
+            "found inf in row 5",
+        ),
         (b"step,reward\n" + b"".join(b"%d,nan\n" % i for i in range(9)), "found none"),
         ("step,reward\n1,0.5\u00e9\n".encode("latin-1"), "UTF-8"),
         (b"[" * 100000, "nested too deeply|break at line"),

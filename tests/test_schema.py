@@ -29,7 +29,14 @@ def test_all_faults_are_listed_at_once() -> None:
         )
     assert caught.value.where == "log.csv"
     text = str(caught.value)
-    for part in ("optimizer_step", "found 2 after 3", "reward: expected finite numbers", "clip_ratio", "row 4", "row 2"):
+    for part in (
+        "optimizer_step",
+        "found 2 after 3",
+        "reward: expected finite numbers",
+        "clip_ratio",
+        "row 4",
+        "row 2",
+    ):
         assert part in text
     with pytest.raises(InputError) as caught:
         make_run("a", {"optimizer_step": STEPS, "reward": REWARD}, {"group_size": 0, "momentum": 1, "grup": 3})
@@ -55,7 +62,9 @@ def test_rewards_outside_their_bounds_are_refused() -> None:
 
 
 def test_runs_of_different_length_join_and_come_apart_unchanged() -> None:
-    long = make_run("long", {"optimizer_step": STEPS, "reward": REWARD, "kl": REWARD}, {"group_size": 4, "momentum": 0.9})
+    long = make_run(
+        "long", {"optimizer_step": STEPS, "reward": REWARD, "kl": REWARD}, {"group_size": 4, "momentum": 0.9}
+    )
     short = make_run("short", {"optimizer_step": [2, 2, 4, 6, 9], "reward": REWARD[:5]}, {"group_size": 16})
     both = combine([long, short])
     assert both.sizes == {"run": 2, "step": 8}

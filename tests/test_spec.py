@@ -75,7 +75,9 @@ def test_impossible_arguments_for_a_run_name_the_argument(tmp_path: Path) -> Non
 
 
 def test_unknown_model_lists_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"exponential, oscillator, oscillator_free, overdamped.*did you mean 'oscillator'"):
+    with pytest.raises(
+        InputError, match=r"exponential, oscillator, oscillator_free, overdamped.*did you mean 'oscillator'"
+    ):
         load_model("oscilator")
 
 

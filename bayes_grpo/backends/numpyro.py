@@ -139,7 +139,6 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
     def draw_prior(key: Array, data: RunData, count: int) -> tuple[dict[str, Array], dict[str, Array]]:
         """What NUTS moves, and the parameters, which differ for damping; leading dimension count."""
 
-
         def plated() -> None:
             with numpyro.plate("count", count):
                 priors(spec, data)
@@ -156,7 +155,9 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
         free: dict[str, Array] = jax.vmap(lambda one: unconstrain_fn(program, (data,), {}, one))(values)
         return free
 
-    def begin(key: Array, values: dict[str, Array], energy: Array, gradient: dict[str, Array], data: RunData) -> HMCState:
+    def begin(
+        key: Array, values: dict[str, Array], energy: Array, gradient: dict[str, Array], data: RunData
+    ) -> HMCState:
         state: HMCState = init_kernel(
             ParamInfo(values, energy, gradient),
             num_warmup=tune,
@@ -230,4 +231,11 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
         _, parameters = draw_prior(key_parameters, data, count)
         return parameters, *simulate(parameters, random.split(key_paths, count), data)
 
-    return Programs(start, *map(jax.jit, (advance, constrain, pointwise, latent)), prior)
+    return Programs(
+        start=start,
+        advance=jax.jit(advance),
+        constrain=jax.jit(constrain),
+        pointwise=jax.jit(pointwise),
+        latent=jax.jit(latent),
+        prior=prior,
+    )

@@ -59,9 +59,7 @@ EVALUATION_WORDS = ("eval", "evaluation", "val", "validation", "test")
 KNOWN = frozenset(name for names in NAMES.values() for name in names) | frozenset(KIND_COLUMNS)
 
 
-def choose(
-    path: str, present: Iterable[str], reward: str | None, step: str | None, notes: list[str]
-) -> dict[str, str]:
+def choose(path: str, present: Iterable[str], reward: str | None, step: str | None, notes: list[str]) -> dict[str, str]:
     """Map variables to the columns that hold them.
 
     Parameters
@@ -82,9 +80,7 @@ def choose(
     """
     columns = list(present)
     lower = {column.lower().strip(): column for column in reversed(columns)}
-    chosen = {
-        field: next((lower[name] for name in names if name in lower), None) for field, names in NAMES.items()
-    }
+    chosen = {field: next((lower[name] for name in names if name in lower), None) for field, names in NAMES.items()}
     faults = []
     for field, stated, flag in (("reward", reward, "--reward-column"), ("optimizer_step", step, "--step-column")):
         if stated is not None:
@@ -100,7 +96,9 @@ def choose(
         elif alike:
             faults.append(f"expected one reward column, found {_listed(alike)}; choose one by --reward-column")
         else:
-            faults.append(f"expected a column with the mean reward, found {_listed(columns)}; name it by --reward-column")
+            faults.append(
+                f"expected a column with the mean reward, found {_listed(columns)}; name it by --reward-column"
+            )
     if faults:
         raise InputError(path, faults)
     for field, stated, plain, word in (

@@ -27,7 +27,9 @@ def check_text(path: Path) -> None:
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror}); check its permissions") from error
     if not head.strip():
-        raise InputError(str(path), "the file is empty; expected a training log (has the trainer written anything yet?)")
+        raise InputError(
+            str(path), "the file is empty; expected a training log (has the trainer written anything yet?)"
+        )
     if b"\0" in head or head[:1] == b"\x80":
         raise InputError(str(path), "binary data, not text; expected JSON, JSONL or CSV (pickles are never opened)")
 

@@ -65,7 +65,9 @@ class Columns:
             raise InputError(self.path, "expected rows, found none; has the trainer logged anything yet?")
         training, evaluation = self._split(slim)
         held = {key for _, row in training[:1000] for key in row}
-        chosen = choose(self.path, [key for key in kept if key in held or not self._wanted(key)], self.reward, self.step, self.notes)
+        chosen = choose(
+            self.path, [key for key in kept if key in held or not self._wanted(key)], self.reward, self.step, self.notes
+        )
         if self.run is not None and self.run not in kept:
             raise InputError(self.path, f"--run-column: no column {self.run!r}; found {', '.join(kept)}")
         self._fill_steps(training, chosen)
@@ -111,9 +113,7 @@ class Columns:
                 row[step] = first[row[links[0]]]
         self.notes.append(f"rows with {reward} take their {step} from rows of the same {links[0]}")
 
-    def _arrays(
-        self, rows: list[tuple[int, Row]], chosen: dict[str, str], faults: list[str]
-    ) -> dict[str, np.ndarray]:
+    def _arrays(self, rows: list[tuple[int, Row]], chosen: dict[str, str], faults: list[str]) -> dict[str, np.ndarray]:
         step, reward = chosen["optimizer_step"], chosen["reward"]
         stepped = [pair for pair in rows if step in pair[1]]
         # Rows of another event at the same step carry no reward: keep those that know a learning rate or an evaluation.
@@ -132,9 +132,7 @@ class Columns:
                 arrays[field] = np.where(infinite, np.nan, arrays[field])
         return _merge_partial(arrays)
 
-    def _evaluation(
-        self, rows: list[tuple[int, Row]], chosen: dict[str, str], faults: list[str]
-    ) -> dict[float, float]:
+    def _evaluation(self, rows: list[tuple[int, Row]], chosen: dict[str, str], faults: list[str]) -> dict[float, float]:
         columns = list({key: None for _, row in rows for key in row})
         try:
             mine = choose(self.path, columns, None, self.step, [])
@@ -201,7 +199,9 @@ def resume(path: str, arrays: dict[str, np.ndarray], notes: list[str]) -> dict[s
         keep[:i] &= step[:i] < step[i]
     dropped = int((~keep).sum())
     if dropped > step.size / 2:
-        raise InputError(path, f"optimizer_step: expected increasing steps, found them out of order ({dropped} rows fall back)")
+        raise InputError(
+            path, f"optimizer_step: expected increasing steps, found them out of order ({dropped} rows fall back)"
+        )
     if dropped:
         notes.append(f"the run was resumed: {dropped} rows that it logged again later were left out")
     return {field: array[keep] for field, array in arrays.items()}

@@ -112,7 +112,9 @@ def main() -> None:
         writer.writerow(("model", "parameter", "replicates", "coverage_of_90", "p_value"))
         for model, found in results.items():
             for name, values in found.items():
-                writer.writerow((model, name, values.size, f"{coverage(values):.3f}", f"{uniformity_p_value(values):.3f}"))
+                writer.writerow(
+                    (model, name, values.size, f"{coverage(values):.3f}", f"{uniformity_p_value(values):.3f}")
+                )
     plot(results, options.out / "calibration.png")
     print((options.out / "calibration.csv").read_text())
 

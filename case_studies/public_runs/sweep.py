@@ -58,7 +58,9 @@ def main() -> None:
                 runs = bayes_grpo.read_run(log, hyperparameters=known, **STATED.get(log.name, {}))
             except bayes_grpo.InputError as error:
                 if label not in done:
-                    writer.writerow({"run": label, "converged": False, "reason": f"cannot be read: {error.faults[0][:100]}"})
+                    writer.writerow(
+                        {"run": label, "converged": False, "reason": f"cannot be read: {error.faults[0][:100]}"}
+                    )
                 continue
             several = runs.sizes["run"] > 1
             for name in runs["run"].values:
