@@ -38,4 +38,4 @@ def small_run() -> xr.Dataset:
 @pytest.fixture(scope="session")
 def small_fit(small_run: xr.Dataset) -> xr.DataTree:
     """An overdamped fit that converges."""
-    return bayes_grpo.fit(small_run, "overdamped", seed=1, draws=500, tune=500)
+    return bayes_grpo.fit(small_run, "overdamped", seed=1)

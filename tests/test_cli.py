@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
@@ -21,16 +20,15 @@ COMMAND = Path(sys.executable).parent / "bayes-grpo"
 QUICK = ("--model", "exponential", "--draws", "25", "--tune", "25", "--chains", "2", "--target-accept", "0.995")
 
 
-def call(*arguments, folder: Path, **more) -> subprocess.CompletedProcess:
+def call(*arguments, folder: Path, within: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
     environment = os.environ | {"XDG_CACHE_HOME": str(folder.parent / "cache"), "COLUMNS": "100"}
     return subprocess.run(
-        [COMMAND, *map(str, arguments)],
+        [*within, COMMAND, *map(str, arguments)],
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         timeout=300,
-        **more,
     )
 
 
@@ -208,12 +206,9 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_work(here: Path) ->
 def test_a_full_disk_loses_no_answer_and_leaves_no_part(here: Path) -> None:
     """The file-size limit stands in for a full disk: writing fails after the first kilobytes."""
 
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
     log = write_log(here / "log.csv")
-    done = call("fit", log, *QUICK, "--out", "fit.nc", folder=here, preexec_fn=limit)
+    limited = ("bash", "-c", 'trap "" XFSZ; ulimit -f 20; exec "$@"', "bash")
+    done = call("fit", log, *QUICK, "--out", "fit.nc", folder=here, within=limited)
     assert done.returncode == 2
     assert "plateau" in done.stdout
     assert "could not be saved" in done.stderr and "Traceback" not in done.stderr

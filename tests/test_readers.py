@@ -142,6 +142,19 @@ def test_columns_named_or_ambiguous(tmp_path: Path) -> None:
     assert values(read_run(path, reward_column="b_reward"), "reward")[0] == 0.9
     with pytest.raises(InputError, match="no column 'c'"):
         read_run(path, reward_column="c")
+    path.write_text(
+        "step,eval_reward,reward_max,my_reward\n" + "".join(f"{i},2,3,{r}\n" for i, r in enumerate(REWARDS))
+    )
+    assert values(read_run(path), "reward") == REWARDS
+    path.write_text("step,eval_reward,reward_max\n" + "".join(f"{i},2,{r}\n" for i, r in enumerate(REWARDS)))
+    with pytest.raises(InputError, match="expected a column with the mean reward, found step, eval_reward, reward_max"):
+        read_run(path)
+
+
+def test_thousands_separators(tmp_path: Path) -> None:
+    path = tmp_path / "log.tsv"
+    path.write_text("step\treward\n" + "".join(f'"{1000 + i:,}"\t{r}\n' for i, r in enumerate(REWARDS)))
+    assert values(read_run(path), "optimizer_step") == [1000.0 + i for i in range(len(REWARDS))]
 
 
 def test_long_tables_hold_several_runs(tmp_path: Path) -> None:
@@ -216,6 +229,7 @@ def test_a_cut_last_line_is_left_out_and_a_broken_one_is_named(tmp_path: Path) -
             "found inf in row 5",
         ),
         (b"step,reward\n" + b"".join(b"%d,nan\n" % i for i in range(9)), "found none"),
+        (b"step;reward\n" + b"".join(b"%d;0,%d\n" % (i, i) for i in range(9)), "'0,0'; decimals need a point"),
         ("step,reward\n1,0.5\u00e9\n".encode("latin-1"), "UTF-8"),
         (b"[" * 100000, "nested too deeply|break at line"),
     ],

@@ -1,5 +1,6 @@
 """Which key of a log row is which variable: the trainers' names, and the guess for other tables."""
 
+import re
 from collections.abc import Iterable
 
 from bayes_grpo.errors import InputError
@@ -55,6 +56,12 @@ NAMES: dict[str, tuple[str, ...]] = {
 KIND_COLUMNS = ("type", "event", "phase", "split", "mode")
 EVALUATION_WORDS = ("eval", "evaluation", "val", "validation", "test")
 
+#: Words in a column's name by which it is no mean reward of training rollouts.
+_NOT_THE_MEAN = {
+    *EVALUATION_WORDS,
+    *"std stddev sd var variance max maximum min minimum median best count".split(),
+}
+
 #: Every name above: what a reader keeps of a row.
 KNOWN = frozenset(name for names in NAMES.values() for name in names) | frozenset(KIND_COLUMNS)
 
@@ -90,7 +97,9 @@ def choose(path: str, present: Iterable[str], reward: str | None, step: str | No
     if chosen["optimizer_step"] is None:
         faults.append(f"expected a column with the optimizer step, found {_listed(columns)}; name it by --step-column")
     if chosen["reward"] is None:
-        alike = [c for c in columns if "reward" in c.lower() and not c.lower().endswith(("std", "/max", "/min"))]
+        alike = [
+            c for c in columns if "reward" in c.lower() and not _NOT_THE_MEAN & set(re.split("[^a-z]+", c.lower()))
+        ]
         if len(alike) == 1:
             chosen["reward"] = alike[0]
         elif alike:

@@ -1,6 +1,7 @@
 """Log rows of any format to the columns of a run."""
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,11 +13,12 @@ from bayes_grpo.readers.files import Row
 
 #: Columns in which an infinite value is a fault; in the others it is a missing value (an overflown gradient norm).
 _ESSENTIAL = {"optimizer_step", "reward", "learning_rate"}
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _MISSING = ("", "none", "null", "nan", "na", "n/a", "-", "no log", "nil")
 
 
 def number(value: Any) -> float:
-    """A logged value as a float: numbers, numbers as text, NaN for what is missing.
+    """A logged value as a float: numbers, numbers as text (1,234.5 too), NaN for what is missing.
 
     Raises
     ------
@@ -29,7 +31,9 @@ def number(value: Any) -> float:
         return math.nan
     if isinstance(value, str):
         text = value.strip()
-        return math.nan if text.lower() in _MISSING else float(text.replace(",", "") if text.count(",") else text)
+        if text.lower() in _MISSING:
+            return math.nan
+        return float(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
     if isinstance(value, list) and len(value) == 1:
         return number(value[0])
     raise ValueError(f"a {type(value).__name__}")
@@ -149,7 +153,12 @@ class Columns:
         try:
             return number(value)
         except ValueError:
-            faults.append(f"row {index}, {column}: expected a number, found {value!r}")
+            hint = (
+                "; decimals need a point"
+                if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d*,\d+\s*", value)
+                else ""
+            )
+            faults.append(f"row {index}, {column}: expected a number, found {value!r}{hint}")
             return math.nan
 
 
