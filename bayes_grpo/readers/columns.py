@@ -58,9 +58,20 @@ EVALUATION_WORDS = ("eval", "evaluation", "val", "validation", "test")
 
 #: Words in a column's name by which it is no mean reward of training rollouts.
 _NOT_THE_MEAN = {
-    *EVALUATION_WORDS,
-    *"std stddev sd var variance max maximum min minimum median best count".split(),
+    "std",
+    "stddev",
+    "sd",
+    "var",
+    "variance",
+    "max",
+    "maximum",
+    "min",
+    "minimum",
+    "median",
+    "best",
+    "count",
 }
+_NOT_THE_MEAN |= set(EVALUATION_WORDS)
 
 #: Every name above: what a reader keeps of a row.
 KNOWN = frozenset(name for names in NAMES.values() for name in names) | frozenset(KIND_COLUMNS)
