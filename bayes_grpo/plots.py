@@ -63,9 +63,12 @@ def _curve(axes: "Axes", fit: xr.DataTree) -> None:
     low, mid, high = np.quantile(fit["posterior"].to_dataset()["plateau"].values, [tail, 0.5, 1 - tail])
     axes.axhspan(low, high, color="#c2571a", alpha=0.18, lw=0)
     axes.axhline(mid, color="#c2571a", lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
-    spread = np.ptp(observed.values)
-    # A hardly known plateau must not squeeze the data into a line.
-    axes.set_ylim(observed.values.min() - 0.6 * spread, observed.values.max() + 0.6 * spread)
+    least, most = observed.values.min(), observed.values.max()
+    # Show the plateau, but a hardly known one must not squeeze the data into a line.
+    room = 0.6 * (most - least)
+    bottom, top = min(least, max(low, least - room)), max(most, min(high, most + room))
+    margin = 0.06 * (top - bottom)
+    axes.set_ylim(bottom - margin, top + margin)
     axes.set(xlabel="optimizer step", ylabel="reward")
     axes.legend(loc="best", fontsize=9, frameon=False)
 
@@ -78,11 +81,12 @@ def _marginal(axes: "Axes", fit: xr.DataTree, name: str) -> None:
     axes.hist(draws, bins=edges, density=True, color=_CURVE, alpha=0.7)
     inside = prior[(prior >= edges[0]) & (prior <= edges[-1])]
     weights = np.full(inside.size, 1 / (prior.size * (edges[4] - edges[0])))
-    axes.hist(inside, bins=edges[::4], weights=weights, histtype="step", color="0.3", ls=":", label="prior")
-    axes.axvspan(*np.quantile(draws, [0.05, 0.95]), color=_CURVE, alpha=0.12, lw=0)
+    axes.hist(inside, bins=edges[::4], weights=weights, histtype="step", color="0.3", ls=":")
+    tail = (1 - INTERVAL_PROB) / 2
+    axes.axvspan(*np.quantile(draws, [tail, 1 - tail]), color=_CURVE, alpha=0.12, lw=0)
     unit = UNITS[name]
     axes.set_xlabel(name.replace("_", " ") + ("" if unit == "1" else f"\n({unit})"), fontsize=9)
     axes.tick_params(labelsize=8)
     axes.set_yticks([])
     if name == _PANELS[0]:
-        axes.legend(fontsize=8, frameon=False)
+        axes.set_title("dotted: prior", fontsize=8, loc="left", color="0.3")
