@@ -25,7 +25,7 @@ def test_the_tree_holds_all_that_is_needed(small_fit: xr.DataTree) -> None:
     assert {"posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data", "prior"} <= set(
         small_fit.children
     )
-    assert small_fit["posterior"].sizes == {"chain": 4, "draw": 500}
+    assert small_fit["posterior"].sizes == {"chain": 4, "draw": 1000}
     assert small_fit["log_likelihood"]["reward"].dims == ("chain", "draw", "step")
     assert small_fit.attrs["model_file"] == load_model("overdamped").text
     assert json.loads(small_fit.attrs["hyperparameters"])["group_size"] == 8
@@ -43,7 +43,7 @@ def test_arviz_takes_it_as_it_is(small_fit: xr.DataTree) -> None:
 def test_pointwise_terms_belong_to_their_draw(small_fit: xr.DataTree, small_run: xr.Dataset) -> None:
     spec, run = load_model("overdamped"), one_run(small_run)
     data, rows = prepare(run, spec, settle(run, spec))
-    for chain, draw in ((0, 0), (3, 499)):
+    for chain, draw in ((0, 0), (3, 999)):
         one = small_fit["posterior"].to_dataset().isel(chain=chain, draw=draw)
         parameters = {name: one[name].values for name in spec.parameters}
         terms = kalman_filter(*state_space(spec, parameters, data)).log_density
