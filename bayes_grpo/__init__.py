@@ -1,8 +1,8 @@
 """Posteriors over the training dynamics of GRPO runs.
 
 The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
-`load_fit`, `load_model`, `list_models`, `prior_predictive`, `make_run`, `combine`. Nothing heavy is imported until one is
-used.
+`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `make_run`, `combine`. Nothing heavy is imported until
+one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
 from importlib import import_module
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bayes_grpo.readers import read_run
     from bayes_grpo.schema import combine, make_run
     from bayes_grpo.spec import ModelSpec, list_models, load_model
-    from bayes_grpo.store import load_fit, save_fit
+    from bayes_grpo.store import load_fit, save_fit, save_runs
     from bayes_grpo.summary import summarise
 
 _HOMES = {
@@ -32,6 +32,7 @@ _HOMES = {
     "read_run": "readers",
     "save_fit": "store",
     "save_plot": "plots",
+    "save_runs": "store",
     "summarise": "summary",
 }
 
@@ -49,6 +50,7 @@ __all__ = [
     "read_run",
     "save_fit",
     "save_plot",
+    "save_runs",
     "summarise",
 ]
 

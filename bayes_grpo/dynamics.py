@@ -1,19 +1,17 @@
 """The oscillator in closed form: hyperparameters to mass, damping, stiffness and noise, and these to transitions.
 
 The law is ``m x'' + c x' + k (x - x*) = sqrt(q) w(t)`` with white noise ``w`` (Predictable GRPO, arXiv 2606.30789).
-Time is counted in optimizer steps. Importing this module switches JAX to 64-bit floats: in 32 bits the filter's
-variances cancel away.
+Time is counted in optimizer steps.
 """
 
 from math import factorial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-jax.config.update("jax_enable_x64", True)
+from bayes_grpo import precision  # noqa: F401
 
 # Below this |Z| the hyperbolic functions of sqrt(Z) are summed as power series (see `_damped_pair`).
 _SERIES_LIMIT = 0.25

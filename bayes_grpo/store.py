@@ -1,4 +1,4 @@
-"""Fits on disk: NetCDF written whole or not at all."""
+"""Fits and runs on disk: NetCDF written whole or not at all."""
 
 import contextlib
 import os
@@ -8,6 +8,9 @@ from pathlib import Path
 import xarray as xr
 
 from bayes_grpo.errors import InputError
+
+#: Marks a NetCDF file of runs, with the version of its layout.
+RUNS_FORMAT = "bayes_grpo runs 1"
 
 
 def check_writable(path: str | Path) -> None:
@@ -93,3 +96,36 @@ def load_fit(path: str | Path) -> xr.DataTree:
     if "posterior" not in tree.children or "model_file" not in tree.attrs:
         raise InputError(str(path), "a NetCDF file, but not a fit written by `bayes-grpo fit`")
     return tree
+
+
+def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
+    """Save a run Dataset as NetCDF (HDF5), whole or not at all; `bayes_grpo.read_run` reads it back.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file at the path is left as it was.
+    """
+    path = Path(path)
+    marked = runs.assign_attrs(format=RUNS_FORMAT)
+    compressed = {name: {"zlib": True, "complevel": 4} for name, value in marked.data_vars.items() if value.ndim > 1}
+    write_atomically(path, marked.to_netcdf(engine="h5netcdf", encoding=compressed))
+    return path
+
+
+def load_runs(path: str | Path) -> xr.Dataset:
+    """Load a run Dataset that `save_runs` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is none.
+    """
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            runs = opened.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(str(path), "expected runs (NetCDF) written by bayes_grpo, found another format") from error
+    if runs.attrs.get("format") != RUNS_FORMAT:
+        raise InputError(str(path), "a NetCDF file, but not one of runs; a fit is shown by `bayes-grpo summary`")
+    return runs

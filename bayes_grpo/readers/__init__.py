@@ -11,7 +11,8 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.readers.files import Row, check_text, flatten, json_lines, load_json, table_rows
 from bayes_grpo.readers.rows import Columns, resume
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar, spread_meaning
-from bayes_grpo.schema import combine, make_run
+from bayes_grpo.schema import RUN_FIELDS, check_hyperparameters, combine, make_run
+from bayes_grpo.store import load_runs
 
 #: Keys that only TRL's trainer writes: such rows are means over the logging interval.
 _TRL_KEYS = ("completions/mean_length", "completion_length", "frac_reward_zero_std", "train_runtime")
@@ -33,7 +34,7 @@ def read_run(
     ----------
     path : str or Path
         TRL's ``trainer_state.json``, a checkpoint folder or an output folder; a list of log rows (JSON or JSONL, TRL or
-        verl); or a CSV, TSV or JSONL table with a step and a reward column.
+        verl); a CSV, TSV or JSONL table with a step and a reward column; or runs saved by `bayes_grpo.save_runs` (.nc).
     hyperparameters : mapping, optional
         Per-run values by the names of `bayes_grpo.schema.RUN_FIELDS`; they win over the file's.
     hyperparameters_file : str or Path, optional
@@ -54,6 +55,8 @@ def read_run(
         Naming file, field, what was found and the cure; all faults at once.
     """
     path = Path(path)
+    if path.suffix == ".nc" and path.is_file():
+        return _saved(path, hyperparameters or {}, name)
     log, folders = _locate(path)
     check_text(log)
     columns = Columns(str(log), reward_column, step_column, run_column)
@@ -87,6 +90,16 @@ def read_run(
             )
         )
     return combine(out) if len(out) > 1 else out[0]
+
+
+def _saved(path: Path, hyperparameters: Mapping[str, Any], name: str | None) -> xr.Dataset:
+    """Runs in our own format, with what is stated now put over what they hold."""
+    runs = load_runs(path)
+    for key, value in check_hyperparameters(str(path), hyperparameters).items():
+        runs[key] = (("run",), np.full(runs.sizes["run"], value), {"units": RUN_FIELDS[key].unit})
+    if runs.sizes["run"] == 1 and name:
+        runs = runs.assign_coords(run=[name])
+    return runs.assign(source=(("run",), [str(path)] * runs.sizes["run"]))
 
 
 def _locate(path: Path) -> tuple[Path, list[Path]]:

@@ -1,16 +1,12 @@
-"""The command line. Only the standard library is imported until a command runs, so that help is instant."""
+"""`bayes-grpo fit` and `bayes-grpo demo`."""
 
 import argparse
-import json
-import os
-import sys
-from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, print_json, save_or_refuse, say
 from bayes_grpo.errors import InputError
-
-OK, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
 
 _HYPERPARAMETERS = {
     "group_size": "completions per prompt (G)",
@@ -23,31 +19,8 @@ _HYPERPARAMETERS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code (0 done, 2 bad input, 3 fit not converged, 130 interrupted)."""
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except InputError as error:
-        _say(f"bayes-grpo: {error}")
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        _say("\nbayes-grpo: interrupted; fits finished before are kept, the one in progress was not saved")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of stdout has gone (as in `| head`): end quietly, and keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="bayes-grpo",
-        description="Posteriors over plateau, stiffness and damping from the log of a GRPO training run.",
-        epilog="exit codes: 0 done, 2 bad input, 3 the fit did not converge, 130 interrupted",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
+def add_fit(commands: Any) -> None:
+    """Define `fit`."""
     fit = commands.add_parser("fit", help="fit a model to training logs", description="Fit a model to training logs.")
     fit.add_argument(
         "runs", nargs="+", metavar="RUN", help="TRL output or checkpoint folder, trainer_state.json, JSON(L) or CSV"
@@ -56,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         "--model", default="oscillator", metavar="NAME|FILE", help="model name or file (default: oscillator)"
     )
     fit.add_argument("--out", type=Path, metavar="FILE", help="result file (default: RUN.MODEL.nc here)")
-    _add_json(fit)
+    add_json(fit)
     sampler = fit.add_argument_group("sampler")
     for name, default in (("seed", 0), ("draws", 1000), ("tune", 1000), ("chains", 4)):
         sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
@@ -73,47 +46,19 @@ def _parser() -> argparse.ArgumentParser:
     about.add_argument("--run-column", metavar="NAME", help="column that tells several runs in one table apart")
     fit.set_defaults(run=_fit)
 
-    summary = commands.add_parser(
-        "summary", help="show a saved fit as a table", description="Show a saved fit as a table."
-    )
-    summary.add_argument("fit", metavar="FIT", type=Path)
-    _add_json(summary)
-    summary.set_defaults(run=_summary)
 
-    plot = commands.add_parser("plot", help="draw a saved fit", description="Draw a saved fit.")
-    plot.add_argument("fit", metavar="FIT", type=Path)
-    plot.add_argument("--out", type=Path, metavar="FILE", help="png, svg or pdf (default: FIT with .png)")
-    _add_json(plot)
-    plot.set_defaults(run=_plot)
-
-    models = commands.add_parser("models", help="list the models, or print one's file to copy and edit")
-    models.add_argument("name", nargs="?", metavar="NAME")
-    _add_json(models)
-    models.set_defaults(run=_models)
-
+def add_demo(commands: Any) -> None:
+    """Define `demo`."""
     demo = commands.add_parser("demo", help="fit the bundled run", description="Fit the bundled real TRL run.")
     demo.add_argument(
         "--out", type=Path, default=Path("bayes_grpo_demo"), metavar="FOLDER", help="default: bayes_grpo_demo"
     )
-    _add_json(demo)
+    add_json(demo)
     demo.set_defaults(run=_demo)
-    return parser
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout; messages stay on stderr")
 
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def _stated(options: argparse.Namespace) -> dict[str, Any]:
@@ -146,14 +91,14 @@ def _fit(options: argparse.Namespace) -> int:
         except InputError as error:
             if len(labels) == 1:
                 raise
-            _say(f"bayes-grpo: {error}")
+            say(f"bayes-grpo: {error}")
             code = BAD_INPUT
             continue
         summaries.append(summary)
         if code == OK and not (summary["converged"] and saved):
             code = BAD_INPUT if not saved else NOT_CONVERGED
     if options.json and summaries:
-        _print_json(summaries[0] if len(labels) == 1 and not faults else {"fits": summaries})
+        print_json(summaries[0] if len(labels) == 1 and not faults else {"fits": summaries})
     return code
 
 
@@ -177,7 +122,7 @@ def _read(options: argparse.Namespace, stated: dict[str, float]) -> tuple[list[A
         except InputError as error:
             if len(options.runs) == 1:
                 raise
-            _say(f"bayes-grpo: {error}")
+            say(f"bayes-grpo: {error}")
             faults.append(error)
     return runs, faults
 
@@ -222,80 +167,26 @@ def _fit_one(
             progress=progress,
         )
     summary = summarise(tree)
-    _show(summary, options.json)
+    show(summary, options.json)
     try:
         save_fit(tree, target)
     except OSError as error:
-        _say(
+        say(
             f"bayes-grpo: {target}: could not be saved ({error.strerror or error}); nothing was left there; free space or choose --out"
         )
         return summary, False
-    _say(f"saved {target}")
+    say(f"saved {target}")
     return summary, True
 
 
-def _show(summary: dict[str, Any], as_json: bool) -> None:
+def show(summary: dict[str, Any], as_json: bool) -> None:
+    """Print a fit's table, and its warnings on stderr."""
     if not as_json:
         from bayes_grpo.tables import summary_table
 
         print(summary_table(summary), flush=True)
     for warning in summary["warnings"]:
-        _say(f"note: {warning}" if not warning.startswith("NOT CONVERGED") else f"*** {warning}")
-
-
-def _summary(options: argparse.Namespace) -> int:
-    from bayes_grpo.store import load_fit
-    from bayes_grpo.summary import summarise
-
-    summary = summarise(load_fit(options.fit))
-    _show(summary, options.json)
-    if options.json:
-        _print_json(summary)
-    return OK if summary["converged"] else NOT_CONVERGED
-
-
-def _plot(options: argparse.Namespace) -> int:
-    from bayes_grpo.store import check_writable, load_fit
-
-    target = options.out or options.fit.with_suffix(".png")
-    if target.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(
-            str(target), f"expected a file ending in .png, .svg or .pdf, found {target.suffix or 'no ending'!r}"
-        )
-    tree = load_fit(options.fit)
-    check_writable(target)
-    from bayes_grpo.plots import save_plot
-
-    _save(save_plot, tree, target)
-    _print_json({"figure": str(target)}) if options.json else print(target)
-    return OK
-
-
-def _save(save: Any, tree: Any, target: Path) -> None:
-    try:
-        save(tree, target)
-    except OSError as error:
-        raise InputError(
-            str(target), f"could not be written ({error.strerror or error}); nothing was left there"
-        ) from error
-
-
-def _models(options: argparse.Namespace) -> int:
-    from bayes_grpo.spec import list_models, load_model
-
-    if options.name:
-        print(load_model(options.name).text, end="")
-        return OK
-    models = list_models()
-    if options.json:
-        _print_json(
-            [{"name": m.name, "summary": m.summary, "equation": m.equation, "source": m.source} for m in models]
-        )
-        return OK
-    from bayes_grpo.tables import models_table
-
-    print(models_table(models))
-    return OK
+        say(f"note: {warning}" if not warning.startswith("NOT CONVERGED") else f"*** {warning}")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -316,13 +207,13 @@ def _demo(options: argparse.Namespace) -> int:
     for target in (result, figure):
         check_writable(target)
     use_compilation_cache()
-    run = bayes_grpo.read_run(Path(__file__).parent / "data" / "arithmetic_grpo")
+    run = bayes_grpo.read_run(str(files("bayes_grpo") / "data" / "arithmetic_grpo"))
     settings = argparse.Namespace(seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json)
     summary, saved = _fit_one(run, str(run["run"].values[0]), load_model("oscillator"), settings, result)
     if not saved:
         return BAD_INPUT
-    _save(save_plot, load_fit(result), figure)
-    _say(f"saved {figure}")
+    save_or_refuse(save_plot, load_fit(result), figure)
+    say(f"saved {figure}")
     if options.json:
-        _print_json(summary | {"files": {"fit": str(result), "figure": str(figure)}})
+        print_json(summary | {"files": {"fit": str(result), "figure": str(figure)}})
     return OK if summary["converged"] else NOT_CONVERGED

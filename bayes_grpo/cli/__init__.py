@@ -1,0 +1,41 @@
+"""The command line. Only the standard library is imported until a command runs, so that help is instant."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
+from bayes_grpo.cli.fit import add_demo, add_fit
+from bayes_grpo.cli.show import add_show
+from bayes_grpo.cli.simulate import add_simulate
+from bayes_grpo.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code (0 done, 2 bad input, 3 fit not converged, 130 interrupted)."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except InputError as error:
+        say(f"bayes-grpo: {error}")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        say("\nbayes-grpo: interrupted; fits finished before are kept, the one in progress was not saved")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone (as in `| head`): end quietly, and keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bayes-grpo",
+        description="Posteriors over plateau, stiffness and damping from the log of a GRPO training run.",
+        epilog="exit codes: 0 done, 2 bad input, 3 the fit did not converge, 130 interrupted",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (add_fit, add_show, add_simulate, add_demo):
+        add(commands)
+    return parser

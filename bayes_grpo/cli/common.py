@@ -1,0 +1,36 @@
+"""What every command shares: messages on stderr, one JSON object on stdout, exit codes."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.errors import InputError
+
+OK, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Give a command its --json."""
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout; messages stay on stderr")
+
+
+def say(message: str) -> None:
+    """Tell a person something."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Tell a machine the result."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def save_or_refuse(save: Any, content: Any, target: Path) -> None:
+    """Save to a file; where the disk refuses, say so in one message."""
+    try:
+        save(content, target)
+    except OSError as error:
+        raise InputError(
+            str(target), f"could not be written ({error.strerror or error}); nothing was left there"
+        ) from error

@@ -1,0 +1,85 @@
+"""`bayes-grpo simulate bandit`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.cli.common import OK, add_json, print_json, save_or_refuse, say
+from bayes_grpo.errors import InputError
+
+_INTEGERS = ("group_size", "prompts_per_step", "refresh_interval", "steps", "warmup_steps")
+_NUMBERS = ("kl", "learning_rate", "momentum", "adam_beta2", "clip")
+_WORDS = ("normalisation", "optimizer", "staleness", "schedule")
+_ARMS = ("reward_mean", "reward_sd", "reference", "initial")
+
+
+def add_simulate(commands: Any) -> None:
+    """Define `simulate`."""
+    simulate = commands.add_parser(
+        "simulate", help="write simulated runs with known truth", description="Write simulated runs with known truth."
+    )
+    kinds = simulate.add_subparsers(required=True, metavar="KIND")
+    bandit = kinds.add_parser(
+        "bandit",
+        help="GRPO on a softmax bandit",
+        description="Train a softmax bandit with GRPO; the file can be given to `bayes-grpo fit`. "
+        "Defaults and meanings: documentation, page 'The bandit'.",
+    )
+    bandit.add_argument("--out", type=Path, default=Path("bandit.nc"), metavar="FILE", help="default: bandit.nc")
+    bandit.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="number of runs, seeds 0 to N - 1 (default: 1)"
+    )
+    for name in (*_INTEGERS, *_NUMBERS, *_WORDS):
+        bandit.add_argument("--" + name.replace("_", "-"), metavar="WORD" if name in _WORDS else "N")
+    for name in _ARMS:
+        bandit.add_argument("--" + name.replace("_", "-"), nargs="+", metavar="N", help="one number an arm")
+    add_json(bandit)
+    bandit.set_defaults(run=_bandit)
+
+
+def _bandit(options: argparse.Namespace) -> int:
+    stated = _settings(options)
+    from bayes_grpo.bandit import Bandit, linearise, simulate
+    from bayes_grpo.store import check_writable, save_runs
+
+    bandit = Bandit(**stated)
+    if options.seeds < 1:
+        raise InputError("command line", f"--seeds: expected at least 1, found {options.seeds}")
+    check_writable(options.out)
+    runs = simulate(bandit, range(options.seeds))
+    save_or_refuse(save_runs, runs, options.out)
+    truth: dict[str, Any] = {}
+    try:
+        near = linearise(bandit, "finite" if bandit.binary else "infinite")
+        truth = {"plateau": near.expected_reward, "stiffness": near.stiffness.tolist(), "temperature": near.temperature}
+    except InputError as error:
+        say(f"note: no closed form to compare with: {error}")
+    for name, value in truth.items():
+        shown = ", ".join(f"{v:.4g}" for v in value) if isinstance(value, list) else f"{value:.4g}"
+        say(f"{name}: {shown} (from the drift)")
+    say(f"saved {options.seeds} run{'s' if options.seeds > 1 else ''} to {options.out}")
+    if options.json:
+        print_json({"file": str(options.out), "runs": [str(r) for r in runs["run"].values], "truth": truth or None})
+    return OK
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The stated settings as numbers, every word that is none reported at once."""
+    stated: dict[str, Any] = {name: getattr(options, name) for name in _WORDS if getattr(options, name) is not None}
+    faults = []
+    for names, kind, expected in ((_INTEGERS, int, "an integer"), (_NUMBERS, float, "a number")):
+        for name in names:
+            if getattr(options, name) is not None:
+                try:
+                    stated[name] = kind(getattr(options, name))
+                except ValueError:
+                    faults.append(f"{name}: expected {expected}, found {getattr(options, name)!r}")
+    for name in _ARMS:
+        if getattr(options, name) is not None:
+            try:
+                stated[name] = [float(value) for value in getattr(options, name)]
+            except ValueError:
+                faults.append(f"{name}: expected numbers, found {' '.join(getattr(options, name))!r}")
+    if faults:
+        raise InputError("command line", faults)
+    return stated

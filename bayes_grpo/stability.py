@@ -1,0 +1,104 @@
+"""When a GRPO run rings and when it blows up, exactly: heavy-ball updates on rollouts refreshed every K updates.
+
+Near the plateau one update is ``u <- beta1 u - (1 - beta1) k (lambda d0 + (1 - lambda) d)``, ``d <- d + u`` with ``d`` the
+deviation, ``d0`` its value when the rollouts were drawn, and ``lambda`` the share of the lag that importance ratios do not
+correct (0: corrected exactly, 1: a frozen gradient). Linear algebra on this map gives the thresholds that the oscillator
+states to leading order; NumPy only.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def oscillation_onset(momentum: ArrayLike) -> Floats:
+    """Stiffness (1/step) above which a heavy ball rings: ``(1 - sqrt(beta1)) / (1 + sqrt(beta1))``.
+
+    The oscillator's ``c^2 = 4 m k`` says ``(1 - beta1) / (2 (1 + beta1))``, 0.02632 against 0.02633 at beta1 = 0.9.
+    Without momentum the mean first overshoots at k = 1.
+    """
+    root = np.sqrt(np.asarray(momentum, float))
+    return np.asarray((1 - root) / (1 + root))
+
+
+def refresh_cycle(
+    stiffness: ArrayLike, momentum: ArrayLike, refresh_interval: int, lag_share: ArrayLike = 1.0
+) -> Floats:
+    """Linear map of (deviation, last update) over the K updates made on one batch of rollouts, shape (..., 2, 2).
+
+    Parameters
+    ----------
+    stiffness, momentum, lag_share : array_like
+        k (1/step), beta1 and lambda; broadcast together.
+    refresh_interval : int
+        K, updates per batch of rollouts.
+    """
+    k, beta1, share = np.broadcast_arrays(*(np.asarray(v, float) for v in (stiffness, momentum, lag_share)))
+    cycle = np.broadcast_to(np.eye(2), (*k.shape, 2, 2)).copy()
+    for _ in range(refresh_interval):
+        cycle = _one_update(cycle, k, beta1, share)
+    return cycle
+
+
+def _one_update(cycle: Floats, k: Floats, beta1: Floats, share: Floats) -> Floats:
+    """Follow a cycle by one more update on the same rollouts; d0 is (1, 0) in the cycle's start coordinates."""
+    deviation, update = cycle[..., 0, :], cycle[..., 1, :]
+    force = (1 - share)[..., None] * deviation + share[..., None] * np.array([1.0, 0.0])
+    update = beta1[..., None] * update - ((1 - beta1) * k)[..., None] * force
+    return np.stack([deviation + update, update], axis=-2)
+
+
+def spectral_radius(cycle: Floats) -> Floats:
+    """Largest modulus of the eigenvalues of 2 x 2 maps, shape (...): above 1 deviations grow from cycle to cycle."""
+    half = (cycle[..., 0, 0] + cycle[..., 1, 1]) / 2
+    determinant = cycle[..., 0, 0] * cycle[..., 1, 1] - cycle[..., 0, 1] * cycle[..., 1, 0]
+    square = half**2 - determinant
+    real = np.abs(half) + np.sqrt(np.maximum(square, 0))
+    return np.asarray(np.where(square >= 0, real, np.sqrt(np.maximum(determinant, 0))))
+
+
+def refresh_threshold(
+    stiffness: ArrayLike, momentum: ArrayLike, lag_share: ArrayLike = 1.0, limit: int = 20_000
+) -> Floats:
+    """Smallest refresh interval K (step) at which the run is unstable, from the exact cycle map; inf beyond ``limit``.
+
+    For a frozen gradient it is the first integer past the root of
+    ``K - 2 beta1 (1 - beta1^K) / ((1 - beta1) (1 + beta1^K)) = 2 / k``; leading order is ``1 + 2 / (lambda k)``.
+
+    Parameters
+    ----------
+    stiffness, momentum, lag_share : array_like
+        k (1/step), beta1 and lambda; broadcast together, the result has their shape.
+    limit : int
+        Largest K looked at.
+    """
+    k, beta1, share = np.broadcast_arrays(*(np.asarray(v, float) for v in (stiffness, momentum, lag_share)))
+    shape = k.shape
+    k, beta1, share = k.ravel(), beta1.ravel(), share.ravel()
+    out = np.full(k.shape, np.inf)
+    open_ = np.arange(k.size)
+    cycle = np.broadcast_to(np.eye(2), (k.size, 2, 2)).copy()
+    for interval in range(1, limit + 1):
+        cycle = _one_update(cycle, k[open_], beta1[open_], share[open_])
+        unstable = spectral_radius(cycle) > 1
+        if unstable.any():
+            out[open_[unstable]] = interval
+            open_, cycle = open_[~unstable], cycle[~unstable]
+            if not open_.size:
+                break
+    return out.reshape(shape)
+
+
+def leading_refresh_threshold(stiffness: ArrayLike, lag_share: ArrayLike = 1.0) -> Floats:
+    """Refresh interval (step) at which lag has eroded all damping, ``K* = 1 + 2 / (lambda k)``."""
+    product = np.asarray(stiffness, float) * np.asarray(lag_share, float)
+    with np.errstate(divide="ignore"):
+        return np.asarray(1 + 2 / product)
+
+
+def delay_threshold(stiffness: ArrayLike, lag_share: ArrayLike = 1.0) -> Floats:
+    """Constant delay (step) at which lag has eroded all damping, ``d* = 1 / (lambda k)``."""
+    product = np.asarray(stiffness, float) * np.asarray(lag_share, float)
+    with np.errstate(divide="ignore"):
+        return np.asarray(1 / product)
