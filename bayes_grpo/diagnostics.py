@@ -48,6 +48,16 @@ class Diagnostics:
         }
 
 
+def chains_agree(draws: xr.Dataset) -> bool:
+    """Whether R-hat and both ESS of all variables, dims (chain, draw), keep their limits; True where none can be computed."""
+    import arviz_stats as az
+
+    if draws.sizes["chain"] < 2 or draws.sizes["draw"] < 4:
+        return True
+    ess = (_worst(az.ess(draws, method=kind), min) for kind in ("bulk", "tail"))
+    return _worst(az.rhat(draws), max) <= MAX_RHAT and all(value >= MIN_ESS for value in ess)
+
+
 def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
     """Sampler diagnostics of a fit over all parameters and derived quantities."""
     import arviz_stats as az

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jax import random
 
 from bayes_grpo import likelihood
 from bayes_grpo.backends.numpyro import Draws, Programs, programs
+from bayes_grpo.diagnostics import chains_agree
 from bayes_grpo.errors import InputError
 from bayes_grpo.grid import build_grid
 from bayes_grpo.likelihood import UNITS, RunData
@@ -28,6 +30,9 @@ PRIOR_PATHS = 200
 
 #: Target acceptance of the second attempt, after a first one with divergences.
 CAREFUL_ACCEPT = 0.995
+
+#: Where R-hat or ESS fail their limits, the chains go on up to this many times the draws asked for.
+MOST_DRAWS = 4
 
 #: Resolution of logged rewards as a share of the reward range.
 RESOLUTION = 1e-3
@@ -58,7 +63,8 @@ def fit(
     run : str, optional
         Label of the run to fit; needed where the Dataset holds several.
     seed, draws, tune, chains : int
-        A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain.
+        A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where the chains
+        do not agree yet, they go on, up to `MOST_DRAWS` times as many draws.
     target_accept : float
         Target acceptance probability of NUTS, in (0, 1). If a transition diverges, the fit is made once more with
         `CAREFUL_ACCEPT`; the attribute ``target_accept`` tells which was used.
@@ -85,7 +91,17 @@ def fit(
     began = time.perf_counter()
     for target in dict.fromkeys((target_accept, max(target_accept, CAREFUL_ACCEPT))):
         compiled = programs(spec, tune, target)
-        result = sample(compiled, data, seed=seed, chains=chains, draws=draws, tune=tune, progress=progress)
+        result = sample(
+            compiled,
+            data,
+            seed=seed,
+            chains=chains,
+            draws=draws,
+            tune=tune,
+            progress=progress,
+            enough=partial(_settled, compiled, data),
+            most=MOST_DRAWS,
+        )
         if not result.diverging.any():
             break
     seconds = time.perf_counter() - began
@@ -98,7 +114,7 @@ def fit(
         "model_file": spec.text,
         "backend": "numpyro",
         "seed": seed,
-        "draws": draws,
+        "draws": result.diverging.shape[1],
         "tune": tune,
         "chains": chains,
         "target_accept": target,
@@ -110,6 +126,17 @@ def fit(
         "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
     }
     return tree
+
+
+def _settled(compiled: Programs, data: RunData, result: Draws) -> bool:
+    """Whether going on would not help: the chains agree on every quantity, or some transition diverged."""
+    if result.diverging.any():
+        return True
+    shape = result.diverging.shape
+    flat = {name: value.reshape(-1) for name, value in result.values.items()}
+    parameters, more = compiled.constrain(flat, data)
+    named = {**parameters, **more}.items()
+    return chains_agree(xr.Dataset({name: (("chain", "draw"), np.asarray(v).reshape(shape)) for name, v in named}))
 
 
 def prepare(run: xr.Dataset, spec: ModelSpec, setting: Setting) -> tuple[RunData, np.ndarray]:

@@ -13,10 +13,12 @@ from typing import Any
 from bayes_grpo.errors import InputError
 
 #: Distributions a prior may name, with their arguments (NumPyro's names); those in the second tuple must be positive.
+#: LogitNormal, a normal logit, lies between 0 and 1.
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Normal": (("loc", "scale"), ("scale",)),
     "HalfNormal": (("scale",), ("scale",)),
     "LogNormal": (("loc", "scale"), ("scale",)),
+    "LogitNormal": (("loc", "scale"), ("scale",)),
     "StudentT": (("df", "loc", "scale"), ("df", "scale")),
     "HalfCauchy": (("scale",), ("scale",)),
     "Uniform": (("low", "high"), ()),

@@ -81,7 +81,7 @@ def refresh_threshold(
     cycle = np.broadcast_to(np.eye(2), (k.size, 2, 2)).copy()
     for interval in range(1, limit + 1):
         cycle = _one_update(cycle, k[open_], beta1[open_], share[open_])
-        unstable = spectral_radius(cycle) > 1
+        unstable = spectral_radius(cycle) > 1 + 1e-9  # an integer root is marginal, not unstable
         if unstable.any():
             out[open_[unstable]] = interval
             open_, cycle = open_[~unstable], cycle[~unstable]
@@ -102,3 +102,25 @@ def delay_threshold(stiffness: ArrayLike, lag_share: ArrayLike = 1.0) -> Floats:
     product = np.asarray(stiffness, float) * np.asarray(lag_share, float)
     with np.errstate(divide="ignore"):
         return np.asarray(1 / product)
+
+
+def refresh_variance(stiffness: float, momentum: float, refresh_interval: int, noise: float) -> float:
+    """Stationary variance of the deviation at the refreshes of a frozen gradient, exact; inf where unstable.
+
+    The K updates of a cycle share one draw of the noise. To leading order the variance is ``K q / (2 c k)`` with ``c = 1 - k
+    (K - 1) / 2``: coherence multiplies the noise, lag erodes the damping.
+
+    Parameters
+    ----------
+    stiffness, momentum, refresh_interval : float, float, int
+        k (1/step), beta1 and K.
+    noise : float
+        Variance q of one update's random change, reward^2/step.
+    """
+    cycle = refresh_cycle(stiffness, momentum, refresh_interval)
+    if spectral_radius(cycle) >= 1:
+        return float("inf")
+    response = (np.array([1.0, 0.0]) - cycle[:, 0]) / stiffness  # a constant force is a shifted fixed point
+    # vec(P) = (I - M x M)^-1 vec(q b b'), the discrete Lyapunov equation.
+    covariance = np.linalg.solve(np.eye(4) - np.kron(cycle, cycle), noise * np.kron(response, response))
+    return float(covariance[0])

@@ -47,7 +47,7 @@ def test_a_copied_file_with_an_edited_prior_is_read(tmp_path: Path) -> None:
         ('"StudentT"', '"Studentt"', "expected one of Normal, HalfNormal"),
         ("df = 4\n", "", r"damping.df: missing; StudentT takes df, loc, scale"),
         ("[parameters.damping]", "[parameters.dampening]", "unknown parameter; this law has plateau"),
-        ('"LogNormal"', '"Normal"', "stiffness is positive"),
+        ('"LogitNormal"', '"Normal"', "stiffness is positive"),
         ('"reward_lower"', '"reward_low"', "unknown quantity 'reward_low'; known are reward_lower"),
         ('"reward_lower"', "\"__import__('os').getcwd()\"", r"expected \+ - "),
         ('"second_order"', '"third_order"', "expected one of first_order, second_order"),

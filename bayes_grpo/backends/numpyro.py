@@ -67,15 +67,21 @@ class DampingCoordinate(dist.transforms.Transform):
         return (self.width,), (("width",), {})
 
 
+def _distribution(family: str, arguments: dict[str, float]) -> dist.Distribution:
+    if family == "LogitNormal":
+        return dist.TransformedDistribution(dist.Normal(**arguments), dist.transforms.SigmoidTransform())
+    return getattr(dist, family)(**arguments)
+
+
 def _site(name: str, family: str, data: RunData) -> Array:
     """Sample one parameter; damping in a coordinate that NUTS can follow, see `DampingCoordinate`."""
-    arguments = data.priors[name]
+    distribution = _distribution(family, data.priors[name])
     if name == "damping":
         coordinate = DampingCoordinate(2 * data.closed_form_mass / jnp.sum(data.grid.gap[data.grid.kind]))
-        prior = dist.TransformedDistribution(getattr(dist, family)(**arguments), coordinate)
+        prior = dist.TransformedDistribution(distribution, coordinate)
         damping: Array = numpyro.deterministic(name, coordinate.inv(numpyro.sample("damping_moved", prior)))
         return damping
-    value: Array = numpyro.sample(name, getattr(dist, family)(**arguments))
+    value: Array = numpyro.sample(name, distribution)
     return value
 
 

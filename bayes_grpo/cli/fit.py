@@ -32,7 +32,8 @@ def add_fit(commands: Any) -> None:
     add_json(fit)
     sampler = fit.add_argument_group("sampler")
     for name, default in (("seed", 0), ("draws", 1000), ("tune", 1000), ("chains", 4)):
-        sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
+        more = " a chain; up to 4 times as many where the chains do not agree yet" if name == "draws" else ""
+        sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}{more}")
     sampler.add_argument("--target-accept", type=float, default=0.95, metavar="P", help="default: 0.95")
     about = fit.add_argument_group("what the log does not say (stated here, these win over a hyperparameters file)")
     for name, meaning in _HYPERPARAMETERS.items():
