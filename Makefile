@@ -23,14 +23,17 @@ types: setup
 	$(BIN)/mypy
 
 tests: setup
+	@.ci/setup.sh train
 	$(BIN)/pytest -n 2 --dist loadfile
 
 docs: setup  ## build the documentation in docs/_build
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
 
-lock: setup  ## refresh requirements.lock to the newest versions that pyproject.toml allows
+lock: setup  ## refresh the requirements to the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --group dev \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --extra train \
+		--constraint requirements.lock --custom-compile-command "make lock" --output-file requirements-train.lock pyproject.toml
 
 clean:  ## remove all that these commands made, .venv too
 	rm -rf .venv .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Set up .venv in the repository root from the hashed requirements.lock. Quick when nothing has changed.
+# `setup.sh train` adds the extra `train` (torch, several GB); without it the tests of TRL are skipped.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHONS='>=3.12,<3.15'
@@ -43,15 +44,30 @@ interpreter() {
 
 # An environment that was moved or copied does not work, so the stamp names its place too.
 stamp=$( (pwd; cat pyproject.toml requirements.lock .ci/setup.sh) | cksum)
-if [ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then exit 0; fi
+train_stamp=$(cksum <requirements-train.lock)
+current=$([ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ] && echo yes || echo no)
+if [ "$current" = yes ]; then
+    [ "${1:-}" = train ] || exit 0
+    [ "$(cat .venv/stamp-train 2>/dev/null)" = "$train_stamp" ] && exit 0
+fi
 
 if ! uv=$(working_uv); then
     install_uv || true
     uv=$(working_uv) || { say "uv could not be installed: install it, then run again"; exit 1; }
 fi
-python=$(interpreter)
-say "creating .venv with Python $python"
-"$uv" venv --quiet --clear --no-project --python "$python" .venv
-"$uv" pip install --quiet --python .venv/bin/python --no-build --require-hashes -r requirements.lock
-"$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
-echo "$stamp" >.venv/stamp
+if [ "$current" = no ]; then
+    python=$(interpreter)
+    say "creating .venv with Python $python"
+    "$uv" venv --quiet --clear --no-project --python "$python" .venv
+    "$uv" pip install --quiet --python .venv/bin/python --no-build --require-hashes -r requirements.lock
+    "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
+    echo "$stamp" >.venv/stamp
+fi
+if [ "${1:-}" = train ]; then
+    say "adding torch, transformers and trl (several GB)"
+    if "$uv" pip install --quiet --python .venv/bin/python --no-build --require-hashes -r requirements-train.lock; then
+        echo "$train_stamp" >.venv/stamp-train
+    else
+        say "THE EXTRA train COULD NOT BE INSTALLED: the tests of TRL will be skipped"
+    fi
+fi

@@ -36,7 +36,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "scores",
     ),
     "learning_rate": ("learning_rate", "train/learning_rate", "lr", "actor/lr", "train/actor_lr", "optim/lr"),
-    "reward_spread": ("reward_std", "train/reward_std", "std_reward", "reward_stddev", "rewards/std"),
+    "reward_spread": ("reward_spread", "reward_std", "train/reward_std", "std_reward", "reward_stddev", "rewards/std"),
     "entropy": ("entropy", "train/entropy", "actor/entropy", "actor/entropy_loss", "token_entropy", "entropy/all/mean"),
     "kl": ("kl", "train/kl", "actor/kl_loss", "actor/ppo_kl", "objective/kl"),
     "completion_length": (
@@ -48,7 +48,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "grad_norm": ("grad_norm", "train/grad_norm", "actor/grad_norm", "optim/grad_norm"),
     "clip_ratio": ("clip_ratio/region_mean", "clip_ratio", "cispo_clip_ratio", "actor/pg_clipfrac", "clip_fraction"),
-    "zero_spread_share": ("frac_reward_zero_std", "train/frac_reward_zero_std"),
+    "zero_spread_share": ("zero_spread_share", "frac_reward_zero_std", "train/frac_reward_zero_std"),
     "evaluation_reward": ("eval_reward", "eval/reward"),
 }
 
