@@ -225,7 +225,8 @@ def _tree(
     flat = {name: value.reshape(-1) for name, value in result.values.items()}
     parameters, more = compiled.constrain(flat, data)
     observed = np.isfinite(run["reward"].values)
-    seen = rows[observed]
+    # Rows of the same step are one point of the grid, so one term and one datum: their mean.
+    seen, position = np.unique(rows[observed], return_index=True)
     # One compiled batch a chain: memory stays bounded by a chain's terms.
     by_chain = [{name: value[i * draws : (i + 1) * draws] for name, value in parameters.items()} for i in range(chains)]
     terms = np.stack([np.asarray(compiled.pointwise(part, data))[:, seen] for part in by_chain])
@@ -236,7 +237,8 @@ def _tree(
 
     joined = {name: np.asarray(value).reshape(chains, draws) for name, value in {**parameters, **more}.items()}
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    step = {"step": np.flatnonzero(observed), "optimizer_step": ("step", run["optimizer_step"].values[observed])}
+    logged = np.flatnonzero(observed)[position]
+    step = {"step": logged, "optimizer_step": ("step", run["optimizer_step"].values[logged])}
     pair, reward = ("chain", "draw"), {"units": "reward"}
     statistics = {
         "diverging": result.diverging,
@@ -252,7 +254,7 @@ def _tree(
         "posterior": xr.Dataset({name: (pair, value, _unit(name)) for name, value in joined.items()}, coords),
         "sample_stats": xr.Dataset({name: (pair, value) for name, value in statistics.items()}, coords),
         "log_likelihood": xr.Dataset({"reward": ((*pair, "step"), terms)}, coords | step),
-        "observed_data": xr.Dataset({"reward": ("step", run["reward"].values[observed], reward)}, step),
+        "observed_data": xr.Dataset({"reward": ("step", data.grid.value[seen], reward)}, step),
         "constant_data": run.rename(step="row").drop_vars("run").assign_coords(row=np.arange(run.sizes["step"])),
         "latent": xr.Dataset({"expected_reward": (("sample", "step"), paths, reward)}, step | {"sample": thin}),
         "prior": xr.Dataset({name: (pair, value[None], _unit(name)) for name, value in prior.items()}, first),

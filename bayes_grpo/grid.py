@@ -18,7 +18,8 @@ class Grid(NamedTuple):
 
     The time since the row before (``gap``, step) and the learning rate over its peak, averaged over that gap
     (``rate``), are tables of shape (kinds,) that ``kind`` points into: most runs have few kinds of gap, and a
-    transition is computed once for each. ``noise`` is the observation variance in units of a one-step mean's. The other
+    transition is computed once for each. ``noise`` is the observation variance in units of a one-step mean's; ``repeats`` the
+    number of log rows that a point stands for, ``value`` their mean and ``scatter`` their sum of squares about it. The other
     fields are those of `bayes_grpo.kalman.Observations` with ``value`` in reward units. ``start_rate`` is the clock's
     rate at the start.
     """
@@ -28,6 +29,8 @@ class Grid(NamedTuple):
     kind: np.ndarray
     value: np.ndarray
     noise: np.ndarray
+    repeats: np.ndarray
+    scatter: np.ndarray
     observed: np.ndarray
     keep: np.ndarray
     weight: np.ndarray
@@ -46,7 +49,7 @@ def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
     """Lay a single run out in time.
 
     A row that logs the mean over a window of w optimizer steps becomes min(w, MAX_POINTS) points, the last of which
-    is observed. Rows at the same step are repeated observations of the same state. Steps before an observation without
+    is observed. Rows at the same step observe the same state: they become one point. Steps before an observation without
     a reward only move the clock.
 
     Parameters
@@ -62,12 +65,13 @@ def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
     rows : numpy.ndarray
         Index in the grid of each row of the run, shape (step,).
     """
-    steps, reward = run["optimizer_step"].values, run["reward"].values
+    steps, which = np.unique(run["optimizer_step"].values, return_inverse=True)
+    reward = run["reward"].values
     window = setting.values["logging_window"]
     time: list[float] = []
     keep: list[float] = []
     weight: list[float] = []
-    rows = np.zeros(len(steps), dtype=int)
+    ends = np.zeros(len(steps), dtype=int)
     before = steps[0] - window
     for i, step in enumerate(steps):
         width = min(window, step - before)
@@ -76,17 +80,19 @@ def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
         time += inside.tolist()
         keep += [0.0] + [1.0] * (points - 1)
         weight += [1.0 / points] * points
-        rows[i] = len(time) - 1
+        ends[i] = len(time) - 1
         before = step
+    rows = ends[which]
     n = len(time)
     size = padded_length(n)
     times = np.array(time)
     gap = np.diff(times, prepend=times[0])
     ratio = _learning_rate_ratio(run, times)
     rate = np.concatenate([ratio[:1], (ratio[1:] + ratio[:-1]) / 2])
-    value, observed = np.zeros(n), np.zeros(n)
     seen = np.isfinite(reward)
-    value[rows[seen]], observed[rows[seen]] = reward[seen], 1.0
+    count = np.bincount(rows[seen], minlength=n).astype(float)
+    value = np.bincount(rows[seen], reward[seen], minlength=n) / np.maximum(count, 1)
+    scatter = np.bincount(rows[seen], (reward[seen] - value[rows[seen]]) ** 2, minlength=n)
 
     def pad(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
         return np.concatenate([array, np.full(size - n, fill)])
@@ -100,7 +106,9 @@ def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
         kind=kind.reshape(size),
         value=pad(value),
         noise=np.full(size, 1.0 / window),
-        observed=pad(observed),
+        repeats=pad(np.maximum(count, 1), 1.0),
+        scatter=pad(scatter),
+        observed=pad(np.minimum(count, 1)),
         keep=pad(np.array(keep)),
         weight=pad(np.array(weight), 1.0),
         start_rate=np.asarray(rate[1] if n > 1 else rate[0]),

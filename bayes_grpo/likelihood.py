@@ -77,7 +77,7 @@ def state_space(spec: ModelSpec, parameters: Parameters, data: RunData) -> State
     transition = jax.tree.map(lambda entry: entry[grid.kind], transition)
     observations = Observations(
         value=jnp.asarray(grid.value) - plateau,
-        variance=parameters["observation_sd"] ** 2 * grid.noise + data.resolution**2,
+        variance=_row_variance(parameters, data) / grid.repeats,
         observed=jnp.asarray(grid.observed),
         keep=jnp.asarray(grid.keep),
         weight=jnp.asarray(grid.weight),
@@ -85,9 +85,21 @@ def state_space(spec: ModelSpec, parameters: Parameters, data: RunData) -> State
     return StateSpace(transition, observations, position, velocity)
 
 
+def _row_variance(parameters: Parameters, data: RunData) -> Array:
+    """Observation variance of one log row, shape (n,)."""
+    return parameters["observation_sd"] ** 2 * jnp.asarray(data.grid.noise) + data.resolution**2
+
+
 def filtered(spec: ModelSpec, parameters: Parameters, data: RunData) -> Filtered:
-    """Exact filter; ``log_density`` holds the pointwise terms log p(y_t | y_<t), shape (n,)."""
-    return kalman_filter(*state_space(spec, parameters, data))
+    """Exact filter; ``log_density`` holds the pointwise terms log p(y_t | y_<t), shape (n,).
+
+    Where several log rows share a step their mean is filtered, and their scatter about it, which does not depend on the
+    state, completes the density of all of them.
+    """
+    found = kalman_filter(*state_space(spec, parameters, data))
+    grid, variance = data.grid, _row_variance(parameters, data)
+    more = (grid.repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(grid.repeats) + grid.scatter / variance
+    return found._replace(log_density=found.log_density - more / 2)
 
 
 def smoothed(spec: ModelSpec, parameters: Parameters, data: RunData) -> tuple[Array, Array]:

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from bayes_grpo import InputError, load_model, make_run
+from bayes_grpo.dynamics import second_order
+from bayes_grpo.fit import prepare
 from bayes_grpo.grid import FEW_KINDS, MAX_POINTS, Grid, build_grid, padded_length
+from bayes_grpo.kalman import Observations, kalman_filter
+from bayes_grpo.likelihood import filtered
 from bayes_grpo.schema import one_run
 from bayes_grpo.setting import settle
 
@@ -26,10 +30,32 @@ def test_padded_lengths_are_few_and_close() -> None:
 
 def test_irregular_and_repeated_steps_keep_their_gaps() -> None:
     grid, rows = laid([3, 4, 4, 9, 10, 11])
-    assert grid.gap[grid.kind][:6].tolist() == [0, 1, 0, 5, 1, 1]
-    assert rows.tolist() == list(range(6))
-    assert grid.observed.sum() == 6
+    assert grid.gap[grid.kind][:5].tolist() == [0, 1, 5, 1, 1]
+    assert rows.tolist() == [0, 1, 1, 2, 3, 4]
+    assert grid.observed.sum() == 5
     assert grid.gap.size == FEW_KINDS
+
+
+def test_rows_of_one_step_count_as_if_they_stood_alone() -> None:
+    """Likelihood of merged rows against the filter over all rows with gaps of zero."""
+    steps = np.array([1, 1, 1, 2, 4, 4.0])
+    reward = np.array([0.2, 0.35, np.nan, 0.4, 0.6, 0.3])
+    facts = {"group_size": 4, "momentum": 0.9, "reward_lower": 0, "reward_upper": 1, "planned_steps": 10}
+    run = one_run(make_run("a", {"optimizer_step": steps, "reward": reward}, facts))
+    data, _ = prepare(run, OSCILLATOR, settle(run, OSCILLATOR))
+    p = {"plateau": 0.7, "initial_reward": 0.25, "stiffness": 0.1, "damping": 0.9, "initial_velocity": 0.8}
+    p |= {"fluctuation": 0.05, "observation_sd": 0.1}
+    merged = float(filtered(OSCILLATOR, p, data).log_density.sum())
+
+    noise = 2 * p["stiffness"] * p["fluctuation"] ** 2
+    gaps = np.diff(steps, prepend=steps[0])
+    motion = second_order(gaps, data.closed_form_mass, p["damping"], p["stiffness"], noise)
+    one, seen = np.ones(6), np.isfinite(reward).astype(float)
+    variance = (p["observation_sd"] ** 2 + data.resolution**2) * one
+    rows = Observations(np.nan_to_num(reward) - p["plateau"], variance, seen, 0 * one, one)
+    gap = p["initial_reward"] - p["plateau"]
+    alone = kalman_filter(motion, rows, gap, -p["initial_velocity"] * p["stiffness"] * gap).log_density.sum()
+    assert merged == pytest.approx(float(alone), rel=1e-10)
 
 
 def test_window_means_become_points_inside_their_window() -> None:

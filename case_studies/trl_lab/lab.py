@@ -16,7 +16,8 @@ from pathlib import Path
 
 SYMBOLS = 8
 FLIP = 0.2
-STEPS = 400
+STEPS = 300
+CYCLES = 12  # batches of rollouts a run has at least
 PROMPTS = 16
 
 
@@ -29,6 +30,7 @@ class Trial:
     clip: float = 0.2  # half-width of the ratio's range; 1e6 is no clipping
     momentum: float = 0.9
     learning_rate: float = 1e-3
+    kl: float = 0.4
     width: int = 64
     optimizer: str = "adamw_torch"
     seed: int = 0
@@ -38,7 +40,7 @@ class Trial:
         clipped = "clip" if self.clip < 1 else "noclip"
         return (
             f"{self.optimizer.split('_')[0]}-G{self.group_size}-K{self.refresh_interval}-{clipped}-beta{self.momentum:g}"
-            f"-lr{self.learning_rate:g}-w{self.width}-seed{self.seed}"
+            f"-lr{self.learning_rate:g}-kl{self.kl:g}-w{self.width}-seed{self.seed}"
         )
 
 
@@ -69,7 +71,7 @@ def build_trainer(trial: Trial, folder: Path, steps: int):
     tokens = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<pad>"))
     tokens.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="<eos>")
-    model = LlamaForCausalLM(
+    start = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(words),
             hidden_size=trial.width,
@@ -82,6 +84,7 @@ def build_trainer(trial: Trial, folder: Path, steps: int):
             bos_token_id=None,
         )
     )
+    start.save_pretrained(folder / "start")  # TRL loads policy and reference from one place
     verifier, draw = random.Random(trial.seed), random.Random(1000 + trial.seed)
 
     def reward(prompts, completions, **_):
@@ -100,7 +103,8 @@ def build_trainer(trial: Trial, folder: Path, steps: int):
         num_iterations=trial.refresh_interval,
         epsilon=trial.clip,
         max_completion_length=1,
-        beta=0.0,
+        beta=trial.kl,
+        model_init_kwargs={"dtype": "float32"},
         logging_steps=1,
         report_to="none",
         save_strategy="no",
@@ -111,7 +115,7 @@ def build_trainer(trial: Trial, folder: Path, steps: int):
     )
     prompts = [f"s{draw.randrange(SYMBOLS)} =" for _ in range(PROMPTS * steps)]
     trainer = trl.GRPOTrainer(
-        model=model,
+        model=str(folder / "start"),
         reward_funcs=reward,
         args=arguments,
         train_dataset=Dataset.from_dict({"prompt": prompts}),
@@ -129,12 +133,14 @@ def train(trial: Trial, folder: Path, steps: int) -> float:
     record(trainer)
     began = time.perf_counter()
     trainer.train()
+    shutil.rmtree(folder / "start")
     return (time.perf_counter() - began) / steps
 
 
 def make(trial: Trial, root: Path, steps: int) -> str:
     """Train unless that is done; a run cut off is made anew."""
     folder = root / trial.name
+    steps = max(steps, CYCLES * trial.refresh_interval)
     if (folder / "done.json").exists():
         return f"{trial.name}: there"
     shutil.rmtree(folder, ignore_errors=True)
