@@ -239,3 +239,28 @@ def test_the_bundled_run_is_read_with_its_hyperparameters() -> None:
     assert run["group_size"].item() == FACTS["group_size"]
     assert run["reward_spread"].attrs["spread"] == "batch"
     assert run["learning_rate"].values[0, 0] == 0
+
+
+def test_simulated_runs_are_read_and_fitted(here: Path) -> None:
+    options = ("--group-size", "16", "--steps", "60", "--seeds", "2", "--learning-rate", "0.3", "--json")
+    done = call("simulate", "bandit", *options, "--out", "runs.nc", folder=here)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["runs"] == ["bandit-seed0", "bandit-seed1"]
+    assert told["truth"]["stiffness"][0] == pytest.approx(0.3 * 0.1153, rel=0.01)
+    fitted = call("fit", "runs.nc", *QUICK, "--json", folder=here)
+    assert fitted.returncode in (0, 3), fitted.stderr
+    fits = json.loads(fitted.stdout)["fits"]
+    assert [fit["run"] for fit in fits] == told["runs"]
+    assert all(0.5 < fit["parameters"]["plateau"]["mean"] < 1 for fit in fits)
+
+
+def test_impossible_simulations_are_refused_at_once(here: Path) -> None:
+    wrong = ("--group-size", "1", "--refresh-interval", "0", "--momentum", "1", "--kl", "-1", "--reward-mean", "2", "0")
+    done = call("simulate", "bandit", *wrong, folder=here)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    for name in ("group_size", "refresh_interval", "momentum", "kl", "reward_mean"):
+        assert f"- {name}: expected" in done.stderr
+    words = call("simulate", "bandit", "--steps", "many", "--reward-sd", "x", folder=here)
+    assert words.returncode == 2 and "steps: expected an integer, found 'many'" in words.stderr
+    assert not list(here.iterdir())

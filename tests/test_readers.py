@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayes_grpo import InputError, read_run
+from bayes_grpo import InputError, combine, make_run, read_run, save_fit, save_runs
 
 N = 12
 REWARDS = [round(0.1 + 0.05 * i, 3) for i in range(N)]
@@ -265,3 +265,23 @@ def test_a_200_mb_log_is_read_in_bounded_memory(tmp_path: Path) -> None:
     assert rows == 2000
     assert megabytes < 600
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
+
+
+def test_saved_runs_come_back_as_they_were(tmp_path: Path) -> None:
+    facts = {"group_size": 8, "momentum": 0.9}
+    one = make_run("a", {"optimizer_step": range(N), "reward": REWARDS, "entropy": np.ones(N)}, facts)
+    two = make_run("b", {"optimizer_step": range(6), "reward": REWARDS[:6]}, {"group_size": 4})
+    path = save_runs(combine([one, two]), tmp_path / "runs.nc")
+    back = read_run(path)
+    assert back["run"].values.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(back["reward"].values, combine([one, two])["reward"].values)
+    assert back["group_size"].values.tolist() == [8, 4] and np.isnan(back["momentum"].values[1])
+    assert read_run(path, hyperparameters={"group_size": 2})["group_size"].values.tolist() == [2, 2]
+
+
+def test_other_netcdf_files_are_refused(tmp_path: Path, small_fit) -> None:
+    with pytest.raises(InputError, match="bayes-grpo summary"):
+        read_run(save_fit(small_fit, tmp_path / "fit.nc"))
+    (tmp_path / "text.nc").write_text("step,reward\n1,2\n")
+    with pytest.raises(InputError, match="another format"):
+        read_run(tmp_path / "text.nc")
