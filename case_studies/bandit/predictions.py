@@ -71,6 +71,8 @@ def threshold(axis, rows: Rows) -> None:
     axis.plot(grid, 1 + 2 / grid, color=GREY, ls="--", lw=1, label="leading order $1 + 2/k$")
     axis.set(title="Refresh threshold (dots: simulated)", xlabel="stiffness (1/step)", ylabel="K* (steps)")
     axis.set(xscale="log", yscale="log")
+    axis.set_yticks((20, 50, 100, 200, 400), labels=("20", "50", "100", "200", "400"))
+    axis.minorticks_off()
     axis.legend(fontsize=7)
 
 
@@ -94,6 +96,8 @@ def group_noise(axis, rows: Rows, seeds: int) -> None:
         ]
     axis.set(title="Fluctuation (dashed: leading order, 1/G)", xlabel="group size", ylabel="variance (reward$^2$)")
     axis.set(xscale="log", yscale="log")
+    axis.set_xticks(sizes, labels=[str(size) for size in sizes])
+    axis.minorticks_off()
     axis.legend(fontsize=7)
 
 

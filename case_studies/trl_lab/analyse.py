@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import brentq
 
 import bayes_grpo
 from bayes_grpo import dynamics
-from bayes_grpo.groups import finite_group_factor
+from bayes_grpo.bandit import Bandit, linearise
 from bayes_grpo.progress import use_compilation_cache
 from bayes_grpo.stability import refresh_threshold
 
@@ -99,27 +98,16 @@ def process_variance(reward: np.ndarray) -> float:
     return float(np.mean([(centred[lag:] * centred[:-lag]).mean() for lag in range(1, 5)]))
 
 
-def plateau_of(group_size: float, start: float) -> float:
-    """Fixed point of the mean drift of a single softmax: finite-group GRPO drive against TRL's KL term.
-
-    TRL's estimator of the KL term has the gradient of KL(reference || policy), pi - pi_ref; w is the share of right answers.
-    """
-    ground = (start - WRONG) / (RIGHT - WRONG)
-
-    def force(w: float) -> float:
-        p = WRONG + (RIGHT - WRONG) * w
-        bessel = np.sqrt((group_size - 1) / group_size) if np.isfinite(group_size) else 1.0
-        factor = float(finite_group_factor(p, group_size)) * bessel if np.isfinite(group_size) else 1.0
-        return factor / np.sqrt(p * (1 - p)) * (RIGHT - WRONG) * w * (1 - w) - KL * (w - ground)
-
-    return WRONG + (RIGHT - WRONG) * brentq(force, ground, 1 - 1e-9)
+def bandit(group_size: int) -> Bandit:
+    """The task as one softmax: eleven words, one of them right; uniform reference, as a random network's nearly is."""
+    means = (RIGHT,) + (WRONG,) * 10
+    return Bandit(reward_mean=means, kl=KL, normalisation="group", group_size=group_size, prompts_per_step=16)
 
 
 def group_sizes(lab: Lab, axes, table: Table) -> None:
     """Trajectory, plateau and fluctuation against group size."""
     sizes = (2, 4, 8, 16, 32)
-    start = np.mean([lab.curve(name)[1][:3].mean() for name in lab.names()])
-    plateaus, errors, variances = [], [], []
+    plateaus, errors, variances, unsure, rates = [], [], [], [], []
     for size, color in zip(sizes, ("black", BLUE, GREEN, ORANGE, "#8a3ca8"), strict=True):
         steps, mean, _ = lab.mean_curve(group_size=str(size))
         axes[0].plot(steps[9:], np.convolve(mean, np.ones(10) / 10, "valid"), color=color, label=f"G = {size}")
@@ -127,26 +115,41 @@ def group_sizes(lab: Lab, axes, table: Table) -> None:
         each = [end.mean() for end in ends]
         plateaus.append(np.mean(each))
         errors.append(np.std(each, ddof=1) / np.sqrt(len(each)))
-        variances.append(np.mean([process_variance(end) for end in ends]))
-        predicted = plateau_of(size, start)
+        moments = [process_variance(end) for end in ends]
+        variances.append(np.mean(moments))
+        unsure.append(np.std(moments, ddof=1) / np.sqrt(len(moments)))
+        predicted = linearise(bandit(size), "finite").expected_reward
+        rates.append(np.exp(lab.fitted("stiffness", group_size=str(size))[0]))
         table.append(("plateau", f"G = {size}", f"{predicted:.3f}", f"{plateaus[-1]:.3f} +- {errors[-1]:.3f}"))
     axes[0].set(title="Mean of the seeds (10-step means)", xlabel="step", ylabel="reward")
     axes[0].legend(fontsize=7)
-    grid = np.unique(np.geomspace(2, 32, 20).round())
+    truths = [linearise(bandit(size), "finite") for size in sizes]
     axes[1].errorbar(sizes, plateaus, errors, fmt="o", color="black", ms=4, label="seen")
-    axes[1].plot(grid, [plateau_of(g, start) for g in grid], color=BLUE, label="finite-group fixed point")
-    axes[1].axhline(plateau_of(np.inf, start), color=GREY, ls="--", label="infinite groups")
+    axes[1].plot(sizes, [t.expected_reward for t in truths], color=BLUE, label="finite-group fixed point")
+    infinite = linearise(bandit(2), "infinite").expected_reward
+    axes[1].axhline(infinite, color=GREY, ls="--", label="infinite groups")
     axes[1].set(title="Plateau", xlabel="group size", ylabel="reward", xscale="log")
     axes[1].legend(fontsize=7)
-    positive = np.array(variances) > 0
-    slope = np.polyfit(np.log(np.array(sizes)[positive]), np.log(np.array(variances)[positive]), 1)[0]
-    table.append(("exponent of fluctuation variance in G", "G = 2 to 32", "-1", f"{slope:.2f}"))
-    axes[2].plot(sizes, variances, "o", color="black", ms=4, label="seen")
-    middle = variances[2] * 8 / np.array(sizes)
-    axes[2].plot(sizes, middle, color=BLUE, label="1/G through G = 8")
-    axes[2].set(title="Variance of the settled expected reward", xlabel="group size", ylabel="reward$^2$")
-    axes[2].set(xscale="log", yscale="log")
+    table.append(
+        (
+            "stationary variance",
+            "G = 2 to 32",
+            "falls",
+            ", ".join(f"{v:.1e} +- {u:.1e}" for v, u in zip(variances, unsure, strict=True)),
+        )
+    )
+    slope = np.polyfit(np.log(sizes), np.log(rates), 1)[0]
+    table.append(("stiffness (1/step)", "G = 2 to 32", "0.5 (Adam)", ", ".join(f"{v:.4f}" for v in rates)))
+    table.append(("exponent of stiffness in G", "G = 2 to 32", "0.5 (Adam)", f"{slope:.2f}"))
+    axes[2].errorbar(sizes, variances, unsure, fmt="o", color="black", ms=4, label="seen")
+    axes[2].axhline(0, color=GREY, lw=0.8)
+    shape = np.array([t.temperature / g / t.stiffness[-1] for t, g in zip(truths, sizes, strict=True)])
+    axes[2].plot(sizes, shape * variances[2] / shape[2], color=BLUE, label="heavy ball, through G = 8")
+    axes[2].set(title="Variance of the settled expected reward", xlabel="group size", ylabel="reward$^2$", xscale="log")
     axes[2].legend(fontsize=7)
+    for axis in axes[1:]:
+        axis.set_xticks(sizes, labels=[str(size) for size in sizes])
+        axis.minorticks_off()
 
 
 def momenta(lab: Lab, axes, table: Table) -> None:
@@ -184,6 +187,8 @@ def momenta(lab: Lab, axes, table: Table) -> None:
         slope = np.polyfit(np.log(x), np.log(y), 1)[0]
         axis.plot(x, y[1] * x / x[1], color=BLUE, ls="--", label="proportional")
         axis.set(title=f"Stiffness: exponent {slope:.2f}", xlabel=label, ylabel="1/step", xscale="log", yscale="log")
+        axis.set_xticks(x, labels=values)
+        axis.minorticks_off()
         axis.legend(fontsize=7)
         predicted = "1" if key == "learning_rate" else "free"
         table.append((f"exponent of stiffness in {key}", ", ".join(values), predicted, f"{slope:.2f}"))
