@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_grpo.errors import InputError
-    from bayes_grpo.fit import fit, prior_predictive
+    from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.plots import plot_fit, save_plot
     from bayes_grpo.readers import read_run
     from bayes_grpo.schema import combine, make_run
@@ -22,13 +22,13 @@ _HOMES = {
     "InputError": "errors",
     "ModelSpec": "spec",
     "combine": "schema",
-    "fit": "fit",
+    "fit": "fitting",
     "list_models": "spec",
     "load_fit": "store",
     "load_model": "spec",
     "make_run": "schema",
     "plot_fit": "plots",
-    "prior_predictive": "fit",
+    "prior_predictive": "fitting",
     "read_run": "readers",
     "save_fit": "store",
     "save_plot": "plots",
@@ -58,7 +58,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bayes_grpo' has no attribute {name!r}")
-    # The function `fit` shares its name with its module: bind it here, or the module would take its place.
-    value = getattr(import_module(f"bayes_grpo.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+    return getattr(import_module(f"bayes_grpo.{_HOMES[name]}"), name)

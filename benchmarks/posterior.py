@@ -19,7 +19,8 @@ import numpyro
 from numpyro.infer import MCMC, NUTS
 
 import bayes_grpo
-from bayes_grpo.fit import prepare
+from bayes_grpo import likelihood
+from bayes_grpo.fitting import prepare
 from bayes_grpo.likelihood import mass_of, state_space
 from bayes_grpo.schema import make_run, one_run
 from bayes_grpo.setting import settle
@@ -39,9 +40,7 @@ def simulated(steps: int, seed: int):
     data, where = prepare(run, spec, settle(run, spec))
     truth = {"plateau": 0.7, "initial_reward": 0.2, "stiffness": 5 / steps, "damping": 0.8, "fluctuation": 0.04}
     truth |= {"observation_sd": 0.05, "initial_velocity": 1.0}
-    from bayes_grpo.likelihood import simulated as draw
-
-    rewards = np.asarray(draw(spec, truth, data, jax.random.key(seed))[1])[where]
+    rewards = np.asarray(likelihood.simulated(spec, truth, data, jax.random.key(seed))[1])[where]
     return make_run(f"run{seed}", {"optimizer_step": np.arange(1, steps + 1), "reward": rewards.clip(0, 1)}, facts)
 
 

@@ -13,7 +13,7 @@ from conftest import FACTS, curve
 import bayes_grpo
 from bayes_grpo import InputError, fit, load_fit, load_model, make_run, prior_predictive, save_fit, summarise
 from bayes_grpo.backends import numpyro as backend
-from bayes_grpo.fit import prepare
+from bayes_grpo.fitting import prepare
 from bayes_grpo.kalman import kalman_filter
 from bayes_grpo.likelihood import state_space
 from bayes_grpo.schema import one_run

@@ -5,7 +5,7 @@ import pytest
 
 from bayes_grpo import InputError, load_model, make_run
 from bayes_grpo.dynamics import second_order
-from bayes_grpo.fit import prepare
+from bayes_grpo.fitting import prepare
 from bayes_grpo.grid import FEW_KINDS, MAX_POINTS, Grid, build_grid, padded_length
 from bayes_grpo.kalman import Observations, kalman_filter
 from bayes_grpo.likelihood import filtered

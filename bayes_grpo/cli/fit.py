@@ -150,7 +150,7 @@ def _fit_one(
     dataset: Any, label: str, spec: Any, options: argparse.Namespace, target: Path
 ) -> tuple[dict[str, Any], bool]:
     """Fit, show and save one run; what was computed is shown even where it cannot be saved."""
-    from bayes_grpo.fit import fit
+    from bayes_grpo.fitting import fit
     from bayes_grpo.progress import sampling_progress
     from bayes_grpo.store import save_fit
     from bayes_grpo.summary import summarise

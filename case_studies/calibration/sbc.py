@@ -14,7 +14,7 @@ from scipy.stats import chi2
 
 import bayes_grpo
 from bayes_grpo.backends.numpyro import programs
-from bayes_grpo.fit import prepare
+from bayes_grpo.fitting import prepare
 from bayes_grpo.likelihood import RunData
 from bayes_grpo.progress import use_compilation_cache
 from bayes_grpo.sampling import sample
