@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
+    from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
     from bayes_grpo.readers import read_run
     from bayes_grpo.schema import combine, make_run
-    from bayes_grpo.spec import ModelSpec, list_models, load_model
+    from bayes_grpo.spec import ModelSpec
     from bayes_grpo.store import load_fit, save_fit, save_runs
     from bayes_grpo.summary import summarise
 
@@ -23,9 +24,9 @@ _HOMES = {
     "ModelSpec": "spec",
     "combine": "schema",
     "fit": "fitting",
-    "list_models": "spec",
+    "list_models": "model_files",
     "load_fit": "store",
-    "load_model": "spec",
+    "load_model": "model_files",
     "make_run": "schema",
     "plot_fit": "plots",
     "prior_predictive": "fitting",

@@ -54,6 +54,7 @@ def chains_agree(draws: xr.Dataset) -> bool:
 
     if draws.sizes["chain"] < 2 or draws.sizes["draw"] < 4:
         return True
+    draws = varying(draws)
     ess = (_worst(az.ess(draws, method=kind), min) for kind in ("bulk", "tail"))
     return _worst(az.rhat(draws), max) <= MAX_RHAT and all(value >= MIN_ESS for value in ess)
 
@@ -62,7 +63,7 @@ def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
     """Sampler diagnostics of a fit over all parameters and derived quantities."""
     import arviz_stats as az
 
-    posterior = tree["posterior"].to_dataset()
+    posterior = varying(tree["posterior"].to_dataset())
     rhat = az.rhat(posterior)
     bulk, tail = az.ess(posterior, method="bulk"), az.ess(posterior, method="tail")
     bfmi = az.bfmi(tree)["energy"]
@@ -76,6 +77,13 @@ def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
     )
 
 
+def varying(draws: xr.Dataset) -> xr.Dataset:
+    """Without what is the same in every draw of every chain, as a damping that no lag erodes: it has no R-hat."""
+    if draws.sizes["chain"] < 2:
+        return draws
+    return draws[[name for name, value in draws.data_vars.items() if np.ptp(value.values) > 0]]
+
+
 def _worst(statistic: xr.Dataset, choose: Callable[[list[float]], float]) -> float:
-    values = [float(value) for value in statistic.data_vars.values()]
+    values = [float(one) for value in statistic.data_vars.values() for one in np.ravel(value.values)]
     return float("nan") if any(np.isnan(values)) else float(choose(values))

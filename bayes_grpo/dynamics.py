@@ -19,7 +19,7 @@ _TERMS = 22
 
 
 class Transition(NamedTuple):
-    """Transition of ``z = (x - x*, x')`` over a gap: ``z -> F z + noise`` with covariance Q. Each of shape (n,)."""
+    """Transition of ``z = (x - x*, x')`` over a gap: ``z -> F z + b + noise`` with covariance Q. Each of shape (n,)."""
 
     f11: Array
     f12: Array
@@ -28,6 +28,8 @@ class Transition(NamedTuple):
     q11: Array
     q12: Array
     q22: Array
+    b1: Array | None = None
+    b2: Array | None = None
 
 
 def closed_form_mass(momentum: ArrayLike) -> Array:
@@ -95,7 +97,7 @@ def first_order(gap: ArrayLike, stiffness: ArrayLike, noise: ArrayLike) -> Trans
     """
     d, k, q = jnp.broadcast_arrays(*(jnp.asarray(value, dtype=float) for value in (gap, stiffness, noise)))
     zero = jnp.zeros_like(d)
-    return Transition(jnp.exp(-k * d), zero, zero, zero, q * d * _mean_exp(-2 * k * d), zero, zero)
+    return Transition(jnp.exp(-k * d), zero, zero, zero, q * d * mean_exp(-2 * k * d), zero, zero)
 
 
 def second_order(
@@ -137,7 +139,7 @@ def second_order(
     )
 
 
-def _mean_exp(z: Array) -> Array:
+def mean_exp(z: Array) -> Array:
     """``(exp(z) - 1) / z``, the mean of exp over [0, z], smooth through 0."""
     small = jnp.abs(z) < 0.3
     inner = jnp.where(small, z, 0.0)
@@ -222,7 +224,7 @@ def _energies_series(u: Array, w: Array) -> tuple[Array, Array]:
 def _energies_complex(u: Array, w: Array) -> tuple[Array, Array]:
     angle = jnp.sqrt(w - u * u)
     decay = jnp.exp(-2 * u)
-    flat = _mean_exp(-2 * u)
+    flat = mean_exp(-2 * u)
     even = -u * (decay * jnp.cos(2 * angle) - 1)
     odd = angle * decay * jnp.sin(2 * angle)
     return (flat - (even + odd) / (2 * w)) / (2 * angle**2), (w * flat - (even - odd) / 2) / (2 * angle**2)
@@ -230,7 +232,7 @@ def _energies_complex(u: Array, w: Array) -> tuple[Array, Array]:
 
 def _energies_real(u: Array, w: Array) -> tuple[Array, Array]:
     slow, fast, root = _exponents(u, w)
-    es, ef, em = _mean_exp(2 * slow), _mean_exp(2 * fast), _mean_exp(-2 * u)
+    es, ef, em = mean_exp(2 * slow), mean_exp(2 * fast), mean_exp(-2 * u)
     return (
         (es + ef - 2 * em) / (4 * root**2),
         (slow**2 * es + fast**2 * ef - 2 * w * em) / (4 * root**2),

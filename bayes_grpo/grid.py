@@ -45,7 +45,9 @@ def padded_length(n: int) -> int:
     return size
 
 
-def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
+def build_grid(
+    run: xr.Dataset, setting: Setting, size: int = 0, kinds: int = FEW_KINDS
+) -> tuple[Grid, np.ndarray]:
     """Lay a single run out in time.
 
     A row that logs the mean over a window of w optimizer steps becomes min(w, MAX_POINTS) points, the last of which
@@ -58,6 +60,8 @@ def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
         A single run, dims (step).
     setting : Setting
         Its quantities, from `bayes_grpo.setting.settle`.
+    size, kinds : int
+        Least padded length and number of gap kinds, for runs that are stacked.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
         before = step
     rows = ends[which]
     n = len(time)
-    size = padded_length(n)
+    size = max(size, padded_length(n))
     times = np.array(time)
     gap = np.diff(times, prepend=times[0])
     ratio = _learning_rate_ratio(run, times)
@@ -98,7 +102,7 @@ def build_grid(run: xr.Dataset, setting: Setting) -> tuple[Grid, np.ndarray]:
         return np.concatenate([array, np.full(size - n, fill)])
 
     table, kind = np.unique(np.stack([pad(gap), pad(rate, 1.0)]), axis=1, return_inverse=True)
-    kinds = FEW_KINDS if table.shape[1] <= FEW_KINDS else size
+    kinds = kinds if table.shape[1] <= kinds else size
     table = np.pad(table, ((0, 0), (0, kinds - table.shape[1])))
     grid = Grid(
         gap=table[0],

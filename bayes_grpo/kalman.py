@@ -4,6 +4,7 @@ The state is ``(x - x*, x', a)``: deviation from the plateau, velocity, and the 
 into ordinary observations. In each row the state first moves over the row's gap, then ``a <- keep a + (x - x*)``,
 then ``y - x* = weight a + noise`` is observed where the mask says so. With ``keep = 0`` and ``weight = 1`` every row
 observes x itself; a row that ends a window of n points has ``weight = 1 / n`` and the points before it are unobserved.
+Where the reward is not the state but a function of it, the sum takes ``slope x + intercept`` and gains variance ``excess``.
 """
 
 from typing import Any, NamedTuple
@@ -25,6 +26,17 @@ class Observations(NamedTuple):
     observed: Array  # 1 where observed, else 0
     keep: Array  # 1 where the running sum goes on, 0 where it restarts
     weight: Array  # 1 / number of points in the running sum
+    slope: Array | None = None  # what the running sum takes of x; None: x itself
+    intercept: Array | None = None
+    excess: Array | None = None  # variance of what the linear form leaves out
+
+
+class Smoothed(NamedTuple):
+    """State in each row given all observations, and each observation's density given all others, shape (n,)."""
+
+    mean: Array  # E[x - x* | all y]
+    variance: Array  # Var[x | all y]
+    leave_one_out: Array  # log p(y_t | all other y); 0 where unobserved
 
 
 class Filtered(NamedTuple):
@@ -48,7 +60,8 @@ class _State(NamedTuple):
     aa: Array
 
 
-def _start(position: ArrayLike, velocity: ArrayLike) -> _State:
+def filter_start(position: ArrayLike, velocity: ArrayLike) -> _State:
+    """State of the filter before the first gap: known exactly."""
     zero = jnp.zeros(())
     return _State(jnp.asarray(position, float), jnp.asarray(velocity, float), *([zero] * 7))
 
@@ -58,25 +71,40 @@ def _start_stationary(variance_x: ArrayLike, variance_v: ArrayLike) -> _State:
     return _State(zero, zero, zero, jnp.asarray(variance_x), zero, jnp.asarray(variance_v), zero, zero, zero)
 
 
-def _predict(s: _State, t: Transition, keep: Array) -> _State:
+def _predict(s: _State, t: Transition, o: Observations) -> _State:
     ax, av = t.f11 * s.xx + t.f12 * s.xv, t.f11 * s.xv + t.f12 * s.vv
     bx, bv = t.f21 * s.xx + t.f22 * s.xv, t.f21 * s.xv + t.f22 * s.vv
     xx = ax * t.f11 + av * t.f12 + t.q11
     xv = ax * t.f21 + av * t.f22 + t.q12
     vv = bx * t.f21 + bv * t.f22 + t.q22
-    old_xa, old_va = keep * (t.f11 * s.xa + t.f12 * s.va), keep * (t.f21 * s.xa + t.f22 * s.va)
-    x = t.f11 * s.x + t.f12 * s.v
+    old_xa = o.keep * (t.f11 * s.xa + t.f12 * s.va)
+    old_va = o.keep * (t.f21 * s.xa + t.f22 * s.va)
+    x, v = moved(t, s.x, s.v)
+    slope, taken, excess = _taken(o, x)
     return _State(
         x=x,
-        v=t.f21 * s.x + t.f22 * s.v,
-        a=keep * s.a + x,
+        v=v,
+        a=o.keep * s.a + taken,
         xx=xx,
         xv=xv,
         vv=vv,
-        xa=old_xa + xx,
-        va=old_va + xv,
-        aa=keep * s.aa + 2 * old_xa + xx,
+        xa=old_xa + slope * xx,
+        va=old_va + slope * xv,
+        aa=o.keep * s.aa + slope * (2 * old_xa + slope * xx) + excess,
     )
+
+
+def moved(t: Transition, x: Array, v: Array) -> tuple[Array, Array]:
+    """Mean of position and velocity after the gap."""
+    x, v = t.f11 * x + t.f12 * v, t.f21 * x + t.f22 * v
+    return (x if t.b1 is None else x + t.b1), (v if t.b2 is None else v + t.b2)
+
+
+def _taken(o: Observations, x: Array) -> tuple[ArrayLike, Array, ArrayLike]:
+    """What the running sum takes of a row: slope, mean and excess variance."""
+    if o.slope is None:
+        return 1.0, x, 0.0
+    return o.slope, o.slope * x + o.intercept, 0.0 if o.excess is None else o.excess
 
 
 def _update(s: _State, o: Observations) -> tuple[_State, Array, Array]:
@@ -123,7 +151,7 @@ def kalman_filter(
     Filtered
         The log-likelihood is ``log_density.sum()``.
     """
-    return _filter(transition, observations, _start(position, velocity))
+    return _filter(transition, observations, filter_start(position, velocity))
 
 
 def kalman_filter_stationary(
@@ -133,30 +161,32 @@ def kalman_filter_stationary(
     return _filter(transition, observations, _start_stationary(variance_x, variance_v))
 
 
-def _filter(transition: Transition, observations: Observations, start: _State) -> Filtered:
-    def row(state: _State, inputs: tuple[Transition, Observations]) -> tuple[_State, tuple[Array, ...]]:
-        t, o = inputs
-        state, innovation, total = _update(_predict(state, t, o.keep), o)
-        return state, (innovation, total, state.x, state.xx)
-
-    _, (innovation, total, x, xx) = lax.scan(row, start, (transition, observations))
+def filter_row(state: "_State", transition: Transition, observations: Observations) -> tuple["_State", Filtered]:
+    """One row of the filter: move, then condition on what is observed; scalars."""
+    state, innovation, total = _update(_predict(state, transition, observations), observations)
     squared = innovation * innovation / total
     log_density = jnp.where(observations.observed > 0, -0.5 * (_LOG_TWO_PI + jnp.log(total) + squared), 0.0)
-    return Filtered(log_density, x, xx, innovation / jnp.sqrt(total))
+    return state, Filtered(log_density, state.x, state.xx, innovation / jnp.sqrt(total))
+
+
+def _filter(transition: Transition, observations: Observations, start: _State) -> Filtered:
+    _, filtered = lax.scan(lambda state, row: filter_row(state, *row), start, (transition, observations))
+    return filtered
 
 
 def kalman_smoother(
     transition: Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
-) -> tuple[Array, Array]:
-    """Mean and variance of ``x - x*`` in each row given all observations, two arrays of shape (n,).
+) -> Smoothed:
+    """Mean and variance of ``x - x*`` given all observations, and leave-one-out densities.
 
     Modified Bryson-Frazier form (Bierman 1973): no predicted covariance is inverted, so singular ones (known start,
-    no process noise, first-order models) are ordinary.
+    no process noise, first-order models) are ordinary. The same backward pass gives, with the innovation over its variance
+    and the gain, ``p(y_t | all other y)`` (de Jong 1989, "Smoothing and interpolation with the state-space model").
     """
 
     def forward(state: _State, inputs: tuple[Transition, Observations]) -> tuple[_State, tuple[Array, ...]]:
         t, o = inputs
-        before = _predict(state, t, o.keep)
+        before = _predict(state, t, o)
         after, innovation, total = _update(before, o)
         mean = jnp.stack([before.x, before.v, before.a])
         covariance = jnp.array(
@@ -168,24 +198,29 @@ def kalman_smoother(
         )
         return after, (mean, covariance, innovation, total)
 
-    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
         score, information = carry
         t, o, mean, covariance, innovation, total = inputs
         h = jnp.stack([jnp.zeros(()), jnp.zeros(()), o.weight * o.observed])
-        rest = jnp.eye(3) - jnp.outer(covariance @ h, h) / total
+        gain = covariance @ h / total
+        error, precision = innovation / total + gain @ score, 1 / total + gain @ information @ gain
+        density = -0.5 * (_LOG_TWO_PI - jnp.log(precision) + error**2 / precision)
+        rest = jnp.eye(3) - jnp.outer(gain, h)
         score = rest.T @ score - h * innovation / total
         information = rest.T @ information @ rest + jnp.outer(h, h) / total
         smoothed = mean - covariance @ score, covariance - covariance @ information @ covariance
         zero = jnp.zeros(())
-        motion = jnp.array([[t.f11, t.f12, zero], [t.f21, t.f22, zero], [t.f11, t.f12, o.keep]])
-        return (motion.T @ score, motion.T @ information @ motion), (smoothed[0][0], smoothed[1][0, 0])
+        slope = 1.0 if o.slope is None else o.slope
+        motion = jnp.array([[t.f11, t.f12, zero], [t.f21, t.f22, zero], [slope * t.f11, slope * t.f12, o.keep]])
+        left_out = jnp.where(o.observed > 0, density, 0.0)
+        return (motion.T @ score, motion.T @ information @ motion), (smoothed[0][0], smoothed[1][0, 0], left_out)
 
     rows = (transition, observations)
-    _, saved = lax.scan(forward, _start(position, velocity), rows)
+    _, saved = lax.scan(forward, filter_start(position, velocity), rows)
     start = (jnp.zeros(3), jnp.zeros((3, 3)))
     inputs: Any = (*rows, *saved)
-    _, (mean, variance) = lax.scan(backward, start, inputs, reverse=True)
-    return mean, variance
+    _, smoothed = lax.scan(backward, start, inputs, reverse=True)
+    return Smoothed(*smoothed)
 
 
 def simulate_path(
@@ -209,7 +244,8 @@ def simulate_path(
         root = jnp.sqrt(t.q11)
         cross = jnp.where(root > 0, t.q12 / jnp.where(root > 0, root, 1.0), 0.0)
         rest = jnp.sqrt(jnp.maximum(t.q22 - cross**2, 0.0))
-        x, v = t.f11 * x + t.f12 * v + root * z[0], t.f21 * x + t.f22 * v + cross * z[0] + rest * z[1]
+        x, v = moved(t, x, v)
+        x, v = x + root * z[0], v + cross * z[0] + rest * z[1]
         a = o.keep * a + x
         return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * z[2])
 

@@ -1,144 +1,111 @@
-"""From a model's parameters and a run's grid to an exact likelihood: the one place where the law is written.
+"""What a law says of a run: exact densities, smoothed and simulated rewards, and what follows from its parameters.
 
-Every function is pure JAX and takes the run as data, so a program compiled for one run serves all of its length.
+Laws that are linear in the reward have an exact likelihood; those of `bayes_grpo.linearise` an approximate one. Every function is
+pure JAX and for one run; runs that are fitted together are mapped over.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, random
 
-from bayes_grpo.dynamics import Transition, damping_ratio, first_order, second_order
-from bayes_grpo.grid import Grid
-from bayes_grpo.kalman import Filtered, Observations, kalman_filter, kalman_smoother, simulate_path
-from bayes_grpo.spec import ModelSpec
-
-Parameters = Mapping[str, Array]
-
-#: Unit of every parameter and derived quantity.
-UNITS = {
-    "plateau": "reward",
-    "initial_reward": "reward",
-    "stiffness": "1/step",
-    "timescale": "step",
-    "damping": "1",
-    "damping_ratio": "1",
-    "mass": "step",
-    "temperature": "reward^2/step",
-    "fluctuation": "reward",
-    "observation_sd": "reward",
-    "initial_velocity": "1",
-}
+from bayes_grpo.dynamics import damping_ratio
+from bayes_grpo.kalman import Filtered, kalman_filter, kalman_smoother, simulate_path
+from bayes_grpo.laws import (
+    Parameters,
+    RunData,
+    StateSpace,
+    damping_of,
+    linear_state_space,
+    mass_of,
+    noise_scale,
+    origin,
+    row_variance,
+)
+from bayes_grpo.linearise import linearised, local_stiffness, reward_slope, simulate_state_dependent, to_reward
+from bayes_grpo.spec import Law
 
 
-class RunData(NamedTuple):
-    """A run as the argument of a compiled program: grid, prior arguments, and the scalars the law needs.
+def state_space(law: Law, parameters: Parameters, data: RunData) -> StateSpace:
+    """Transitions, observations and initial state, entries of shape (n,)."""
+    if law.state_dependent:
+        return linearised(law, parameters, data)[0]
+    return linear_state_space(law, parameters, data)
 
-    ``resolution`` (reward) is the least standard deviation of a logged reward: a curve that ends in exactly equal values,
-    as after a collapse to 0, would else have unbounded likelihood at zero noise.
+
+def _of_repeats(law: Law, parameters: Parameters, data: RunData) -> Array:
+    """Log density of the scatter of log rows that share a step about their mean, shape (n,); 0 for single rows.
+
+    The filter takes their mean; the scatter does not depend on the state.
     """
-
-    grid: Grid
-    priors: dict[str, dict[str, float]]
-    closed_form_mass: float
-    group_size: float
-    resolution: float
+    grid, variance = data.grid, row_variance(law, parameters, data)
+    return -((grid.repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(grid.repeats) + grid.scatter / variance) / 2
 
 
-class StateSpace(NamedTuple):
-    """The law at given parameters: motion, observations (as deviations from the plateau) and the initial state."""
-
-    transition: Transition
-    observations: Observations
-    position: Array
-    velocity: Array
-
-
-def mass_of(spec: ModelSpec, parameters: Parameters, data: RunData) -> Array:
-    """The mass, given or computed; only for second-order dynamics."""
-    return parameters["mass"] if spec.mass == "parameter" else jnp.asarray(data.closed_form_mass)
-
-
-def state_space(spec: ModelSpec, parameters: Parameters, data: RunData) -> StateSpace:
-    """Assemble transitions, observations and initial state; entries of shape (n,)."""
-    grid = data.grid
-    plateau, stiffness = parameters["plateau"], parameters["stiffness"]
-    k = stiffness * grid.rate
-    q = 2 * stiffness * (parameters["fluctuation"] * grid.rate) ** 2 if spec.process_noise else jnp.zeros_like(k)
-    position = parameters["initial_reward"] - plateau
-    if spec.dynamics == "second_order":
-        transition = second_order(grid.gap, mass_of(spec, parameters, data), parameters["damping"], k, q)
-        velocity = -parameters["initial_velocity"] * stiffness * grid.start_rate * position
+def filtered(law: Law, parameters: Parameters, data: RunData) -> Filtered:
+    """Filter output; ``log_density`` holds the pointwise terms log p(y_t | y_<t), shape (n,)."""
+    if law.state_dependent:
+        found = linearised(law, parameters, data)[1]
     else:
-        transition = first_order(grid.gap, k, q)
-        velocity = jnp.zeros(())
-    transition = jax.tree.map(lambda entry: entry[grid.kind], transition)
-    observations = Observations(
-        value=jnp.asarray(grid.value) - plateau,
-        variance=_row_variance(parameters, data) / grid.repeats,
-        observed=jnp.asarray(grid.observed),
-        keep=jnp.asarray(grid.keep),
-        weight=jnp.asarray(grid.weight),
-    )
-    return StateSpace(transition, observations, position, velocity)
+        found = kalman_filter(*linear_state_space(law, parameters, data))
+    return found._replace(log_density=found.log_density + _of_repeats(law, parameters, data))
 
 
-def _row_variance(parameters: Parameters, data: RunData) -> Array:
-    """Observation variance of one log row, shape (n,)."""
-    return parameters["observation_sd"] ** 2 * jnp.asarray(data.grid.noise) + data.resolution**2
+def log_likelihood(law: Law, parameters: Parameters, data: RunData) -> Array:
+    """Scalar log-likelihood; minus infinity where the law explodes beyond floating point."""
+    total = jnp.sum(filtered(law, parameters, data).log_density)
+    return jnp.where(jnp.isfinite(total), total, -jnp.inf)
 
 
-def filtered(spec: ModelSpec, parameters: Parameters, data: RunData) -> Filtered:
-    """Exact filter; ``log_density`` holds the pointwise terms log p(y_t | y_<t), shape (n,).
-
-    Where several log rows share a step their mean is filtered, and their scatter about it, which does not depend on the
-    state, completes the density of all of them.
-    """
-    found = kalman_filter(*state_space(spec, parameters, data))
-    grid, variance = data.grid, _row_variance(parameters, data)
-    more = (grid.repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(grid.repeats) + grid.scatter / variance
-    return found._replace(log_density=found.log_density - more / 2)
+def leave_one_out(law: Law, parameters: Parameters, data: RunData) -> Array:
+    """Pointwise terms log p(y_t | all other y), shape (n,), from the smoother; a step's rows are left out together."""
+    smoothed = kalman_smoother(*state_space(law, parameters, data))
+    return smoothed.leave_one_out + _of_repeats(law, parameters, data)
 
 
-def smoothed(spec: ModelSpec, parameters: Parameters, data: RunData) -> tuple[Array, Array]:
-    """Mean and variance of the expected reward x given all rows, each of shape (n,)."""
-    mean, variance = kalman_smoother(*state_space(spec, parameters, data))
-    return mean + parameters["plateau"], variance
+def expected_reward(law: Law, parameters: Parameters, data: RunData, key: Array) -> Array:
+    """A draw of the expected reward in each row given all rows, shape (n,); each row on its own, not a path."""
+    found = kalman_smoother(*state_space(law, parameters, data))
+    sd = jnp.sqrt(jnp.maximum(found.variance, 0.0))
+    return to_reward(law, parameters, data, found.mean + sd * random.normal(key, sd.shape))
 
 
-def simulated(spec: ModelSpec, parameters: Parameters, data: RunData, key: Array) -> tuple[Array, Array]:
+def simulated(law: Law, parameters: Parameters, data: RunData, key: Array) -> tuple[Array, Array]:
     """Draw a path of the expected reward and the rewards logged along it, each of shape (n,)."""
-    path, logged = simulate_path(*state_space(spec, parameters, data), key)
-    return path + parameters["plateau"], logged + parameters["plateau"]
+    if law.state_dependent:
+        path, logged = simulate_state_dependent(law, parameters, data, key)
+        return to_reward(law, parameters, data, path), logged
+    path, logged = simulate_path(*linear_state_space(law, parameters, data), key)
+    zero = origin(law, parameters)
+    return path + zero, logged + zero
 
 
-def derived(spec: ModelSpec, parameters: Parameters, data: RunData) -> dict[str, Array]:
-    """Quantities that follow from the parameters; what the law fixes is not among them (see `fixed`)."""
-    stiffness = parameters["stiffness"]
+def derived(law: Law, parameters: Parameters, data: RunData) -> dict[str, Array]:
+    """Quantities that follow from the parameters; what the law fixes is not among them (see `fixed`).
+
+    Of state-dependent laws they are those of the law linearised about its plateau.
+    """
+    if not law.relaxes:
+        return {}
+    stiffness = local_stiffness(law, parameters, data)
     out = {"timescale": 1 / stiffness}
-    if spec.dynamics == "second_order":
-        mass = mass_of(spec, parameters, data)
-        out["damping_ratio"] = damping_ratio(mass, parameters["damping"], stiffness)
-    if spec.process_noise:
-        out["temperature"] = 2 * stiffness * parameters["fluctuation"] ** 2 * data.group_size
+    if law.dynamics == "second_order":
+        damping = damping_of(law, parameters, data, stiffness)
+        if law.damping == "lag":
+            out["damping"] = damping
+        out["damping_ratio"] = damping_ratio(mass_of(law, parameters, data), damping, stiffness)
+    if law.process_noise:
+        slope = reward_slope(law, parameters, data) * (4 / data.reward_range if law.coordinate == "logit" else 1.0)
+        noise = 2 * parameters["stiffness"] * (parameters["fluctuation"] * slope) ** 2
+        out["temperature"] = noise * noise_scale(law, parameters, data, "temperature") * data.group_size
     return out
 
 
-def fixed(spec: ModelSpec, closed_form_mass: float) -> dict[str, float]:
+def fixed(law: Law, closed_form_mass: float) -> dict[str, float]:
     """Quantities the law itself fixes: first-order dynamics have unit damping and no mass, hence no finite ratio."""
     out: dict[str, float] = {}
-    if spec.dynamics == "first_order":
+    if law.dynamics == "first_order":
         out |= {"damping": 1.0, "mass": 0.0, "damping_ratio": float("inf")}
-    elif spec.mass == "closed_form":
+    elif law.mass == "closed_form":
         out["mass"] = float(closed_form_mass)
-    if not spec.process_noise:
+    if law.relaxes and not law.process_noise:
         out["temperature"] = 0.0
     return out
-
-
-def log_likelihood(spec: ModelSpec, parameters: Parameters, data: RunData) -> Array:
-    """Scalar log-likelihood; minus infinity where the law explodes beyond floating point."""
-    total = jnp.sum(filtered(spec, parameters, data).log_density)
-    return jnp.where(jnp.isfinite(total), total, -jnp.inf)

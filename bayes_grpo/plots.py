@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bayes_grpo.likelihood import UNITS
+from bayes_grpo.laws import UNITS
 from bayes_grpo.store import write_atomically
 from bayes_grpo.summary import INTERVAL_PROB, summarise
 

@@ -11,8 +11,8 @@ import numpy as np
 from jax import random
 from numpyro.infer.hmc import HMCState
 
-from bayes_grpo.backends.numpyro import CHUNK, Draws, Programs
-from bayes_grpo.likelihood import RunData
+from bayes_grpo.backends.programs import CHUNK, Draws, Programs
+from bayes_grpo.prepare import ModelData
 
 #: Called with (draws made by all chains, draws wanted from all chains).
 Progress = Callable[[int, int], None]
@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 def sample(
     programs: Programs,
-    data: RunData,
+    data: ModelData,
     *,
     seed: int,
     chains: int,
@@ -71,7 +71,7 @@ def sample(
 class _Chains:
     """Chains that can be taken further; one thread each."""
 
-    def __init__(self, programs: Programs, data: RunData, states: list[HMCState], tune: int) -> None:
+    def __init__(self, programs: Programs, data: ModelData, states: list[HMCState], tune: int) -> None:
         self.programs, self.data, self.states, self.tune = programs, data, states, tune
         self.made = [0] * len(states)
         self.kept: list[list[Draws]] = [[] for _ in states]

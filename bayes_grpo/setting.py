@@ -12,17 +12,28 @@ from bayes_grpo.spec import ModelSpec
 
 DEFAULT_MOMENTUM = 0.9
 
+#: What is done where the group size is unknown, by how a law uses it.
+_GROUP_SIZE_UNKNOWN = {
+    "own": "temperature is that of the run's own groups (T / G), not comparable with other group sizes",
+    "inverse": "taken as typical of the runs",
+    "exponent": "taken as typical of the runs",
+    "split": "taken as typical of the runs",
+    "factor": "the finite-group factor is left out, and temperature is that of the run's own groups (T / G)",
+}
+
 
 @dataclass(frozen=True)
 class Setting:
     """Known and assumed quantities of one run.
 
-    ``values`` holds every quantity that priors may use (`bayes_grpo.spec.QUANTITIES`) and ``logging_window``;
-    ``assumptions`` says, for each that was not known, what was assumed and what that costs.
+    ``values`` holds every quantity that priors may use (`bayes_grpo.spec.QUANTITIES`), ``logging_window``, ``mean_age`` of the
+    rollouts (step) and, where logged, the peak ``learning_rate``; ``assumptions`` says, for each that was not known and that
+    the model needs, what was assumed and what that costs.
     """
 
     values: dict[str, float]
     assumptions: dict[str, str] = field(default_factory=dict)
+    group_size_known: bool = True
 
 
 def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
@@ -40,7 +51,7 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
     InputError
         If the learning rate is logged as zero throughout.
     """
-    known = hyperparameters_of(run)
+    known, law = hyperparameters_of(run), spec.law
     steps = run["optimizer_step"].values
     reward = run["reward"].values
     assumed: dict[str, str] = {}
@@ -48,19 +59,22 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
 
     if "group_size" not in known:
         values["group_size"] = 1.0
-        if spec.process_noise:
-            assumed["group_size"] = (
-                "group size unknown: temperature is that of the run's own groups (T / G), not comparable with other "
-                "group sizes; state --group-size"
-            )
+        text = _GROUP_SIZE_UNKNOWN.get("factor" if law.finite_groups else law.group_noise)
+        if law.process_noise and text:
+            assumed["group_size"] = f"group size unknown: {text}; state --group-size"
     if "momentum" not in known:
         values["momentum"] = DEFAULT_MOMENTUM
-        if spec.mass:
+        if law.mass:
             assumed["momentum"] = (
                 f"momentum unknown: assumed {DEFAULT_MOMENTUM} (beta1 of Adam, the trainers' default); mass, damping and "
                 "damping_ratio hold only if that is right; state --momentum"
             )
     values["closed_form_mass"] = (1 + values["momentum"]) / (2 * (1 - values["momentum"]))
+    if law.damping == "lag" and "refresh_interval" not in known:
+        assumed["refresh_interval"] = (
+            "refresh interval unknown: assumed 1 (fresh rollouts), so that no lag erodes the damping; state --refresh-interval"
+        )
+    values["mean_age"] = (known.get("refresh_interval", 1.0) - 1) / 2
 
     if "planned_steps" not in known:
         values["planned_steps"] = float(steps[-1] - min(steps[0], 0.0))
@@ -83,15 +97,24 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
                 "is not; if it is, fluctuation is underestimated; state --logging-window"
             )
     if "learning_rate" not in run:
-        assumed["learning_rate"] = (
-            "learning rate not logged: assumed constant; a decaying schedule would be mistaken for an approaching plateau"
-        )
+        if law.schedule:
+            assumed["learning_rate"] = (
+                "learning rate not logged: assumed constant; a decaying schedule would be mistaken for an approaching plateau"
+            )
     elif float(run["learning_rate"].max()) <= 0:
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
             "learning_rate: expected a positive value in some row, found none; nothing was trained, or the column is wrong",
         )
-    return Setting(values, assumed)
+    else:
+        values["learning_rate"] = float(run["learning_rate"].max())
+    if law.finite_groups and known.get("group_size", 2.0) < 2:
+        raise InputError(
+            str(run["source"].values) or str(run["run"].values),
+            f"group_size: {spec.name} needs groups of at least 2, found {known['group_size']:g}: one completion has no group "
+            "to compare with; use a model without finite_groups",
+        )
+    return Setting(values, assumed, "group_size" in known)
 
 
 def _settle_bounds(reward: np.ndarray, values: dict[str, float], assumed: dict[str, str]) -> None:

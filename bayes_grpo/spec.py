@@ -1,16 +1,14 @@
-"""Models as files: a TOML file states equation, source, dynamics, noise law, and a prior for every parameter."""
+"""What a model is: the law as switches, and a prior for every parameter with its pooling over runs. Data, no code.
 
-import ast
-import difflib
-import math
-import operator
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+Files are read by `bayes_grpo.model_files`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.expressions import evaluate
 
 #: Distributions a prior may name, with their arguments (NumPyro's names); those in the second tuple must be positive.
 #: LogitNormal, a normal logit, lies between 0 and 1.
@@ -28,9 +26,9 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Beta": (("concentration1", "concentration0"), ("concentration1", "concentration0")),
 }
 
-#: Distributions whose draws can be negative: impossible for the parameters below.
-_SIGNED = ("Normal", "StudentT")
-_POSITIVE = ("stiffness", "mass", "fluctuation", "observation_sd")
+#: Distributions whose draws can be negative: impossible for the parameters below, and for any spread.
+SIGNED = ("Normal", "StudentT")
+POSITIVE = ("stiffness", "mass", "fluctuation", "observation_sd", "step_sd", "midpoint", "steepness")
 
 #: Quantities of a run that a prior's arguments may use, in plain arithmetic with log, exp and sqrt.
 QUANTITIES = (
@@ -43,41 +41,146 @@ QUANTITIES = (
     "group_size",
 )
 
-DYNAMICS = ("first_order", "second_order")
-MASSES = ("closed_form", "parameter")
+#: Run quantities whose logarithm may predict a pooled parameter.
+PREDICTORS = ("learning_rate", "model_size", "group_size", "prompts_per_step")
 
-_OPERATORS: dict[type, Callable[..., float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-    ast.USub: operator.neg,
-}
-_FUNCTIONS: dict[str, Callable[[float], float]] = {"log": math.log, "exp": math.exp, "sqrt": math.sqrt}
+#: How a parameter relates across runs.
+POOLINGS = ("separate", "shared", "partial")
+
+
+@dataclass(frozen=True)
+class Law:
+    """The switches that make a law; `bayes_grpo.likelihood` holds what each means.
+
+    Parameters
+    ----------
+    dynamics : {"first_order", "second_order", "random_walk", "sigmoid"}
+    mass : {"closed_form", "parameter", ""}
+        From the momentum, or inferred; '' unless second order.
+    damping : {"parameter", "lag", ""}
+        Inferred, or ``1 - lag_share k mean_age``; '' unless second order.
+    process_noise : bool
+        Whether the expected reward itself is driven by noise.
+    coordinate : {"reward", "logit"}
+        Where the law is linear: in the reward, or (bounded) in the logit of its place between the reward bounds.
+    finite_groups : bool
+        Whether the drift carries the finite-group factor of binary rewards.
+    schedule : bool
+        Whether the learning rate is the clock.
+    group_noise : {"own", "inverse", "exponent", "split"}
+        How noise depends on the group size: stated for each run's own groups; as 1/G; as G^-a; or as share + (1 - share) / G.
+    """
+
+    dynamics: str
+    mass: str = ""
+    damping: str = ""
+    process_noise: bool = False
+    coordinate: str = "reward"
+    finite_groups: bool = False
+    schedule: bool = True
+    group_noise: str = "own"
+
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "dynamics": ("first_order", "second_order", "random_walk", "sigmoid"),
+        "mass": ("closed_form", "parameter"),
+        "damping": ("parameter", "lag"),
+        "coordinate": ("reward", "logit"),
+        "group_noise": ("own", "inverse", "exponent", "split"),
+    }
+
+    @property
+    def relaxes(self) -> bool:
+        """Whether there is a plateau that the law is pulled to."""
+        return self.dynamics in ("first_order", "second_order")
+
+    @property
+    def state_dependent(self) -> bool:
+        """Whether the law is linear only piecewise, about the state it is in."""
+        return self.coordinate == "logit" or self.finite_groups
+
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that the law has."""
+        names = ["initial_reward"] if self.dynamics == "random_walk" else ["plateau", "initial_reward"]
+        if self.relaxes:
+            names.append("stiffness")
+        if self.dynamics == "sigmoid":
+            names += ["midpoint", "steepness"]
+        if self.dynamics == "second_order":
+            names += ["lag_share" if self.damping == "lag" else "damping", "initial_velocity"]
+        if self.mass == "parameter":
+            names.append("mass")
+        if self.process_noise:
+            names.append("fluctuation" if self.relaxes else "step_sd")
+        names.append("observation_sd")
+        suffix = {"exponent": "exponent", "split": "share"}.get(self.group_noise)
+        if suffix:
+            names += [f"temperature_{suffix}"] * self.process_noise + [f"observation_{suffix}"]
+        return tuple(names)
+
+    def faults(self) -> list[str]:
+        """Switches that do not go together."""
+        out = []
+        if self.dynamics != "second_order":
+            if self.mass:
+                out.append(f"mass: {self.dynamics} dynamics have none; remove the key or set dynamics = 'second_order'")
+            if self.damping:
+                out.append(f"damping: {self.dynamics} dynamics have a fixed one; remove the key")
+        if not self.relaxes and self.state_dependent:
+            out.append(
+                f"coordinate, finite_groups: {self.dynamics} has no drift towards a plateau to change; remove the keys"
+            )
+        if self.dynamics == "sigmoid" and self.process_noise:
+            out.append("process_noise: expected false, the sigmoid is a curve")
+        if self.dynamics == "random_walk" and not self.process_noise:
+            out.append("process_noise: expected true, a random walk is nothing else")
+        return out
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Prior of one parameter; ``arguments`` are numbers or expressions in `QUANTITIES`."""
+    """Prior of one parameter; ``arguments`` are numbers or expressions in `QUANTITIES`.
+
+    ``pooling`` tells how runs that are fitted together relate: each its own value ('separate'), one for all ('shared'), or
+    values scattered about a location ('partial') with the prior ``spread`` for their standard deviation; ``predictors`` holds a
+    prior for the coefficient of each log predictor. Location, spread and coefficients are on the unbounded scale of the prior's
+    support (log for positive ones, logit between bounds).
+    """
 
     distribution: str
     arguments: Mapping[str, float | str]
     unit: str
     source: str
     reason: str
+    pooling: str = "separate"
+    spread: "Prior | None" = None
+    predictors: Mapping[str, "Prior"] = field(default_factory=dict)
 
     def __str__(self) -> str:
         listed = ", ".join(f"{name}={value}" for name, value in self.arguments.items())
         return f"{self.distribution}({listed})"
 
+    @property
+    def plain(self) -> bool:
+        """Whether values are drawn from the prior itself, not from a population."""
+        return self.pooling == "separate" or (self.pooling == "shared" and not self.predictors)
+
+    def sites(self, name: str) -> Iterator[tuple[str, "Prior"]]:
+        """What is sampled for parameter ``name``: names and their priors (a population's standard offsets aside)."""
+        if self.plain:
+            yield name, self
+            return
+        yield f"{name}_location", self
+        if self.spread is not None:
+            yield f"{name}_spread", self.spread
+        for predictor, prior in self.predictors.items():
+            yield f"{name}_by_{predictor}", prior
+
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model read from a file: the law as data.
+    """A model read from a file: the law and its priors as data.
 
-    ``mass`` is 'closed_form' (from the momentum), 'parameter', or '' for first-order dynamics.
-    ``text`` is the file as read, stored with every fit.
+    ``text`` is the file as read, ``history`` it and the files it extends, as stored with every fit.
     """
 
     name: str
@@ -85,223 +188,61 @@ class ModelSpec:
     summary: str
     equation: str
     source: str
-    dynamics: str
-    mass: str
-    process_noise: bool
+    law: Law
     parameters: Mapping[str, Prior]
     text: str
+    history: str
 
     @property
     def structure(self) -> tuple[Any, ...]:
         """What a compiled program depends on; prior arguments are data."""
-        families = tuple((name, prior.distribution) for name, prior in self.parameters.items())
-        return (self.dynamics, self.mass, self.process_noise, families)
+        pooling = tuple((prior.pooling, tuple(prior.predictors)) for prior in self.parameters.values())
+        families = tuple((site, prior.distribution) for site, prior in self.sites())
+        return (self.law, families, pooling)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether runs are fitted together."""
+        return any(prior.pooling != "separate" for prior in self.parameters.values())
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Run quantities that predict some parameter."""
+        found = (predictor for prior in self.parameters.values() for predictor in prior.predictors)
+        return tuple(dict.fromkeys(found))
+
+    def sites(self) -> Iterator[tuple[str, Prior]]:
+        """Everything that has a prior, by the name it is sampled under."""
+        for name, prior in self.parameters.items():
+            yield from prior.sites(name)
 
     def resolve(self, quantities: Mapping[str, float]) -> dict[str, dict[str, float]]:
-        """Numbers for every prior's arguments, from the quantities of a run.
+        """Numbers for every prior's arguments, from the quantities of a run; one entry a site.
 
         Raises
         ------
         InputError
             All arguments that are impossible for the run at once.
         """
-        faults = []
-        resolved: dict[str, dict[str, float]] = {}
-        for name, prior in self.parameters.items():
-            values = {}
-            for argument, expression in prior.arguments.items():
-                try:
-                    values[argument] = evaluate(expression, quantities)
-                except (ValueError, ArithmeticError) as error:
-                    faults.append(f"parameters.{name}.{argument} = {expression!r}: {error}")
-            resolved[name] = values
-            for argument in DISTRIBUTIONS[prior.distribution][1]:
-                if values.get(argument, 1.0) <= 0:
-                    faults.append(
-                        f"parameters.{name}.{argument}: expected a positive number, found {values[argument]:g}"
-                    )
-            if prior.distribution == "Uniform" and values.keys() >= {"low", "high"} and values["low"] >= values["high"]:
-                faults.append(
-                    f"parameters.{name}: expected low below high, found {values['low']:g}, {values['high']:g}"
-                )
-            if name in _POSITIVE and values.get("low", 0.0) < 0:
-                faults.append(f"parameters.{name}.low: {name} is positive, found {values['low']:g}")
+        faults: list[str] = []
+        resolved = {name: _resolve(name, prior, quantities, faults) for name, prior in self.sites()}
         if faults:
             raise InputError(self.path, faults)
         return resolved
 
 
-def evaluate(expression: float | str, quantities: Mapping[str, float]) -> float:
-    """Value of a number or of plain arithmetic over ``quantities`` (no code is executed).
-
-    Raises
-    ------
-    ValueError
-        For a name, function or syntax that is not allowed; ArithmeticError for a division by zero or overflow.
-    """
-    if not isinstance(expression, str):
-        return float(expression)
-    try:
-        tree = ast.parse(expression, mode="eval").body
-    except SyntaxError as error:
-        raise ValueError("expected a number or plain arithmetic") from error
-
-    def walk(node: ast.expr) -> float:
-        match node:
-            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return float(number)
-            case ast.Name(id=name) if name in quantities:
-                return float(quantities[name])
-            case ast.Name(id=name):
-                raise ValueError(f"unknown quantity {name!r}; known are {', '.join(QUANTITIES)}")
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-                return _OPERATORS[type(op)](walk(left), walk(right))
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -walk(operand)
-            case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]) if name in _FUNCTIONS:
-                return _FUNCTIONS[name](walk(argument))
-        raise ValueError(f"expected + - * / ** and {', '.join(_FUNCTIONS)} over numbers and {', '.join(QUANTITIES)}")
-
-    value = walk(tree)
-    if isinstance(value, complex) or not math.isfinite(value):
-        raise ValueError(f"expected a finite number, found {value}")
-    return value
-
-
-def required_parameters(dynamics: str, mass: str, process_noise: bool) -> tuple[str, ...]:
-    """Names of the parameters that a law of this kind has."""
-    names = ["plateau", "initial_reward", "stiffness"]
-    if dynamics == "second_order":
-        names += ["damping", "initial_velocity"]
-    if mass == "parameter":
-        names.append("mass")
-    if process_noise:
-        names.append("fluctuation")
-    return (*names, "observation_sd")
-
-
-def models_folder() -> Path:
-    """Folder of the model files: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    inside = package / "models"
-    return inside if inside.is_dir() else package.parent / "models"
-
-
-def list_models() -> list[ModelSpec]:
-    """All models that come with the package."""
-    return [_parse(path) for path in sorted(models_folder().glob("*.toml"))]
-
-
-def load_model(name_or_path: str | Path) -> ModelSpec:
-    """Read a model by its name, or from a TOML file of the user's.
-
-    Raises
-    ------
-    InputError
-        If there is no such model or file, or the file has faults (all are listed).
-    """
-    text = str(name_or_path)
-    if text.endswith(".toml") or "/" in text:
-        return _parse(Path(text))
-    path = models_folder() / f"{text}.toml"
-    if not path.is_file():
-        known = [file.stem for file in sorted(models_folder().glob("*.toml"))]
-        close = difflib.get_close_matches(text, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise InputError(f"model {text!r}", f"expected one of {', '.join(known)}, or the path of a .toml file{hint}")
-    return _parse(path)
-
-
-def _parse(path: Path) -> ModelSpec:
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"cannot be read as a model file: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(str(path), f"expected TOML, found a syntax error: {error}") from error
-    faults: list[str] = []
-
-    def take(key: str, kind: type, allowed: tuple[str, ...] = (), default: Any = None) -> Any:
-        value = content.get(key, default)
-        if not isinstance(value, kind) or (allowed and value not in allowed):
-            wanted = f"one of {', '.join(allowed)}" if allowed else f"a {kind.__name__}"
-            faults.append(f"{key}: expected {wanted}, found {'nothing' if value is None else repr(value)}")
-            return kind()
-        return value
-
-    known = ("summary", "equation", "source", "dynamics", "mass", "process_noise", "parameters")
-    faults += [f"unknown key {key!r}; known are {', '.join(known)}" for key in content if key not in known]
-    dynamics = take("dynamics", str, DYNAMICS)
-    if dynamics == "second_order":
-        mass = take("mass", str, MASSES)
-    else:
-        mass = ""
-        if dynamics and "mass" in content:
-            faults.append("mass: first_order dynamics have none; remove the key or set dynamics = 'second_order'")
-    process_noise = take("process_noise", bool)
-    tables = take("parameters", dict)
-    wanted = required_parameters(dynamics, mass, process_noise)
-    if not faults:
-        missing = [name for name in wanted if name not in tables]
-        faults += [f"parameters.{name}: missing; this law has {', '.join(wanted)}" for name in missing]
-        for name in tables:
-            if name not in wanted:
-                faults.append(f"parameters.{name}: unknown parameter; this law has {', '.join(wanted)}")
-    priors = {name: _prior(name, tables[name], faults) for name in wanted if name in tables}
-    spec = ModelSpec(
-        name=path.stem,
-        path=str(path),
-        summary=take("summary", str),
-        equation=take("equation", str),
-        source=take("source", str),
-        dynamics=dynamics,
-        mass=mass,
-        process_noise=process_noise,
-        parameters={name: prior for name, prior in priors.items() if prior is not None},
-        text=text,
-    )
-    if faults:
-        raise InputError(str(path), faults)
-    return spec
-
-
-def _prior(name: str, table: Any, faults: list[str]) -> Prior | None:
-    where = f"parameters.{name}"
-    if not isinstance(table, dict):
-        faults.append(f"{where}: expected a table with distribution, its arguments, unit, source and reason")
-        return None
-    family = table.get("distribution")
-    if family not in DISTRIBUTIONS:
-        faults.append(f"{where}.distribution: expected one of {', '.join(DISTRIBUTIONS)}, found {family!r}")
-        return None
-    if name in _POSITIVE and family in _SIGNED:
-        faults.append(
-            f"{where}.distribution: {name} is positive, but {family} has negative draws; use LogNormal or such"
-        )
-    wanted = DISTRIBUTIONS[family][0]
-    texts = ("unit", "source", "reason")
-    for key in (*wanted, *texts):
-        if key not in table:
-            faults.append(
-                f"{where}.{key}: missing; {family} takes {', '.join(wanted)}, and a prior states {', '.join(texts)}"
-            )
-    for key, value in table.items():
-        if key == "distribution":
-            continue
-        if key not in wanted and key not in texts:
-            faults.append(f"{where}.{key}: unknown; {family} takes {', '.join(wanted)}")
-        elif key in texts and not isinstance(value, str):
-            faults.append(f"{where}.{key}: expected text, found {value!r}")
-        elif key in wanted:
-            if isinstance(value, bool) or not isinstance(value, int | float | str):
-                faults.append(f"{where}.{key}: expected a number or an expression, found {value!r}")
-                continue
-            try:
-                evaluate(value, dict.fromkeys(QUANTITIES, 1.0))
-            except ValueError as error:
-                faults.append(f"{where}.{key} = {value!r}: {error}")
-            except ArithmeticError:
-                pass  # depends on the run; `resolve` reports it with the run's numbers
-    arguments = {key: table[key] for key in wanted if key in table}
-    return Prior(family, arguments, *(str(table.get(key, "")) for key in texts))
+def _resolve(name: str, prior: Prior, quantities: Mapping[str, float], faults: list[str]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for argument, expression in prior.arguments.items():
+        try:
+            values[argument] = evaluate(expression, quantities)
+        except (ValueError, ArithmeticError) as error:
+            faults.append(f"parameters.{name}.{argument} = {expression!r}: {error}")
+    for argument in DISTRIBUTIONS[prior.distribution][1]:
+        if values.get(argument, 1.0) <= 0:
+            faults.append(f"parameters.{name}.{argument}: expected a positive number, found {values[argument]:g}")
+    if prior.distribution == "Uniform" and values.keys() >= {"low", "high"} and values["low"] >= values["high"]:
+        faults.append(f"parameters.{name}: expected low below high, found {values['low']:g}, {values['high']:g}")
+    if name.removesuffix("_location") in POSITIVE and values.get("low", 0.0) < 0:
+        faults.append(f"parameters.{name}.low: {name} is positive, found {values['low']:g}")
+    return values

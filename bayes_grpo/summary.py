@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.diagnostics import Diagnostics, diagnose_sampling
-from bayes_grpo.likelihood import UNITS
+from bayes_grpo.laws import UNITS
 
 #: Equal-tailed interval reported everywhere.
 INTERVAL_PROB = 0.9
@@ -81,7 +81,7 @@ def _probabilities(posterior: xr.Dataset) -> dict[str, float]:
 
 def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
     out = [f"NOT CONVERGED: {failure}" for failure in diagnostics.failures()]
-    out += list(json.loads(fit.attrs["assumptions"]).values())
+    out += list(json.loads(fit.attrs["assumptions"]))
     out += [note for note in fit.attrs["notes"].split("\n") if note]
     posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     vague = [

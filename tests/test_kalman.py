@@ -112,7 +112,7 @@ def test_smoother_equals_conditioning_of_a_dense_gaussian() -> None:
     observed = np.ones(25)
     observed[[0, 5, 24]] = 0.0
     rows = observe(values)._replace(observed=jnp.asarray(observed))
-    mean, variance = kalman.kalman_smoother(transition, rows, 0.4, -0.01)
+    mean, variance, _ = kalman.kalman_smoother(transition, rows, 0.4, -0.01)
     maps, covariance = dense_covariance(gaps, 0.6, np.full(25, 0.05), np.full(25, NOISE))
     prior = maps @ np.array([0.4, -0.01])
     seen = observed > 0
@@ -123,6 +123,26 @@ def test_smoother_equals_conditioning_of_a_dense_gaussian() -> None:
     filtered = kalman.kalman_filter(transition, rows, 0.4, -0.01)
     assert float(filtered.mean[-1]) == pytest.approx(float(mean[-1]), rel=1e-10)
     assert float(filtered.variance[-1]) == pytest.approx(float(variance[-1]), rel=1e-8)
+
+
+def test_leave_one_out_densities_equal_those_of_a_dense_gaussian() -> None:
+    """From the precision matrix: mean y - [C^-1 r]_t / [C^-1]_tt, variance 1 / [C^-1]_tt."""
+    times, values = scattered(25, seed=3)
+    times[9] = times[8]
+    gaps = np.diff(times, prepend=times[0])
+    transition = dynamics.second_order(gaps, MASS, 0.6, 0.05, NOISE)
+    observed = np.ones(25)
+    observed[[0, 5, 24]] = 0.0
+    rows = observe(values)._replace(observed=jnp.asarray(observed))
+    ours = np.asarray(kalman.kalman_smoother(transition, rows, 0.4, -0.01).leave_one_out)
+    maps, covariance = dense_covariance(gaps, 0.6, np.full(25, 0.05), np.full(25, NOISE))
+    seen = observed > 0
+    precision = np.linalg.inv(covariance[np.ix_(seen, seen)] + SD**2 * np.eye(seen.sum()))
+    variance = 1 / np.diag(precision)
+    error = precision @ (values - maps @ np.array([0.4, -0.01]))[seen] * variance
+    dense = -0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
+    np.testing.assert_allclose(ours[seen], dense, rtol=1e-9)
+    assert ours[~seen].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_window_means_equal_a_dense_gaussian_of_averages() -> None:

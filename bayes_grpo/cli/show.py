@@ -59,7 +59,7 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from bayes_grpo.spec import list_models, load_model
+    from bayes_grpo.model_files import list_models, load_model
 
     if options.name:
         print(load_model(options.name).text, end="")
