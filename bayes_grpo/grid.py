@@ -45,9 +45,7 @@ def padded_length(n: int) -> int:
     return size
 
 
-def build_grid(
-    run: xr.Dataset, setting: Setting, size: int = 0, kinds: int = FEW_KINDS
-) -> tuple[Grid, np.ndarray]:
+def build_grid(run: xr.Dataset, setting: Setting, size: int = 0, kinds: int = FEW_KINDS) -> tuple[Grid, np.ndarray]:
     """Lay a single run out in time.
 
     A row that logs the mean over a window of w optimizer steps becomes min(w, MAX_POINTS) points, the last of which

@@ -132,9 +132,7 @@ def _motion(
 ) -> Transition:
     """Exact motion over a gap of the law linearised about a state of given mean and variance; scalars."""
     states = x + jnp.sqrt(variance) * _NODES
-    forces, slopes = jax.jvp(
-        lambda z: _force(law, parameters, data, rate, z), (states,), (jnp.ones_like(states),)
-    )
+    forces, slopes = jax.jvp(lambda z: _force(law, parameters, data, rate, z), (states,), (jnp.ones_like(states),))
     force, pull = _WEIGHTS @ forces, -(_WEIGHTS @ slopes)
     q = _noise(law, parameters, data, rate)
     if law.dynamics == "first_order":
@@ -205,9 +203,7 @@ def _root_safe(variance: Array) -> Array:
     return jnp.maximum(variance, 1e-18)
 
 
-def simulate_state_dependent(
-    law: Law, parameters: Parameters, data: RunData, key: Array
-) -> tuple[Array, Array]:
+def simulate_state_dependent(law: Law, parameters: Parameters, data: RunData, key: Array) -> tuple[Array, Array]:
     """Draw a path of the state and the rewards logged along it, each of shape (n,)."""
     grid = data.grid
     rate, _ = clock(law, data)

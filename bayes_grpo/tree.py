@@ -105,9 +105,7 @@ class TreeBuilder:
         return xr.Dataset(data, {**coords, **by_run})
 
     def _rewards(self, values: np.ndarray, *dims: str, name: str = "reward", **coords: object) -> xr.Dataset:
-        return xr.Dataset(
-            {name: ((*dims, self.dim), values, {"units": "reward"})}, coords={**self.coords, **coords}
-        )
+        return xr.Dataset({name: ((*dims, self.dim), values, {"units": "reward"})}, coords={**self.coords, **coords})
 
     def _terms(self, flat: Mapping[str, np.ndarray], chains: int, draws: int) -> dict[str, xr.Dataset]:
         """Pointwise densities and prior densities, chain by chain: memory stays bounded by a chain's grid."""

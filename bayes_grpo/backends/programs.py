@@ -99,7 +99,9 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
         state: HMCState = init_kernel(
             ParamInfo(values, energy, gradient),
             num_warmup=tune,
-            dense_mass=not spec.pooled,  # a dense matrix over many runs cannot be learned from a warm-up
+            # Over many runs a dense matrix cannot be learned from a warm-up, and early trees would be as deep as allowed.
+            dense_mass=not spec.pooled,
+            max_tree_depth=(7, 10) if spec.pooled else 10,
             target_accept_prob=target_accept,
             rng_key=key,
             model_args=(data,),
