@@ -30,7 +30,7 @@ class Scores(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How far one model is behind another (nat): the sum, its standard error, and whether it counts as found."""
+    """How far one model is behind another (nat): the sum, its standard error, whether it counts as found."""
 
     nats: float
     error: float
@@ -104,25 +104,17 @@ def _words(best: str, behind: Mapping[str, Difference], count: int) -> str:
     if count < LEAST_REWARDS:
         return (
             f"the models cannot be told apart, as errors from fewer than {LEAST_REWARDS} rewards are not to be trusted. "
-            f"{best} has the highest score; {_gaps(behind)}."
+            f"{best} has the highest score, ahead of {_gaps(behind)}."
         )
     worse = {name: gap for name, gap in behind.items() if gap.found}
     tied = {name: gap for name, gap in behind.items() if not gap.found}
     if not tied:
-        return f"{best} does best; {_gaps(worse)}."
+        return f"{best} does best, ahead of {_gaps(worse)}."
     if not worse:
-        return f"the models cannot be told apart. {best} has the highest score; {_gaps(tied)}."
-    return (
-        f"{best} has the highest score, but {_listed(tied)} cannot be told apart from it ({_gaps(tied)}); "
-        f"worse than {best}: {_gaps(worse)}."
-    )
-
-
-def _listed(names: Mapping[str, Difference]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+        return f"the models cannot be told apart. {best} has the highest score, ahead of {_gaps(tied)}."
+    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than {_gaps(worse)}."
 
 
 def _gaps(behind: Mapping[str, Difference]) -> str:
-    parts = [f"{name} is {gap.nats:.1f} nats behind (standard error {gap.error:.1f})" for name, gap in behind.items()]
-    return ", ".join(parts)
+    parts = [f"{name} by {gap.nats:.1f} nats (standard error {gap.error:.1f})" for name, gap in behind.items()]
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if parts[1:] else parts[0]

@@ -76,15 +76,16 @@ def _fit(options: argparse.Namespace) -> int:
     return code
 
 
+def file_name(label: str) -> str:
+    """A run's label as part of a file's name."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._") or "run"
+
+
 def _targets(out: Path | None, labels: list[str], model: str) -> list[Path]:
     """One result file a run; several runs put their label into the file's name."""
-
-    def plain(label: str) -> str:
-        return "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._") or "run"
-
     if out is not None and len(labels) == 1:
         return [out]
-    base = [f"{out.stem}.{plain(label)}" if out else f"{plain(label)}.{model}" for label in labels]
+    base = [f"{out.stem}.{file_name(label)}" if out else f"{file_name(label)}.{model}" for label in labels]
     folder = out.parent if out else Path()
     suffix = (out.suffix if out else "") or ".nc"
     names: list[str] = []
