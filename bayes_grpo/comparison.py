@@ -20,7 +20,7 @@ from bayes_grpo.sampling import Progress
 from bayes_grpo.schema import combine
 from bayes_grpo.scoring import Scored, score
 from bayes_grpo.spec import ModelSpec
-from bayes_grpo.statement import LEAST_REWARDS, Scores, statement
+from bayes_grpo.statement import LEAST_REWARDS, Difference, Scores, difference, statement
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,15 @@ class Comparison:
     statement: str
     warnings: tuple[str, ...]
     converged: bool
+
+    def scores(self, model: str) -> Scores:
+        """Pointwise scores of a model, in the order of ``pointwise``."""
+        own = self.pointwise.sel(model=model)
+        return Scores(own["elpd"].values, own["reliable"].values)
+
+    def difference(self, better: str, other: str) -> Difference:
+        """How far model ``other`` is behind model ``better``, with the rules of `bayes_grpo.statement`."""
+        return difference(self.scores(better), self.scores(other), self.pointwise["run"].values.astype(str))
 
     def as_dict(self) -> dict[str, Any]:
         """The comparison as one JSON-ready object."""

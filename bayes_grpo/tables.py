@@ -72,6 +72,18 @@ def _wrapped(text: str) -> str:
     return "\n".join(textwrap.wrap(text, max(shutil.get_terminal_size((100, 24)).columns, 80)))
 
 
+def sensitivity_table(sensitivity: dict[str, dict[str, Any]]) -> str:
+    """How much each posterior moves with the weight of prior and likelihood."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("sensitivity of", no_wrap=True)
+    for heading in ("to prior", "to rewards"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("diagnosis")
+    for name, row in sensitivity.items():
+        table.add_row(name, f"{row['prior']:.3f}", f"{row['likelihood']:.3f}", row["diagnosis"].replace("✓", ""))
+    return _render(table)
+
+
 def models_table(models: Sequence[ModelSpec]) -> str:
     """Names, equations and summaries of models."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
