@@ -22,13 +22,13 @@ from bayes_grpo.prepare import prepare
 from bayes_grpo.progress import use_compilation_cache
 
 #: A clear case of each law: the rise takes a fifth of 200 steps, and noise hides neither the rise nor the fluctuation.
-RELAXING = {"plateau": 0.75, "initial_reward": 0.2, "stiffness": 1 / 40, "observation_sd": 0.02}
+RELAXING = {"plateau": 0.5, "initial_reward": 0.2, "stiffness": 1 / 40, "observation_sd": 0.02}
 DRIVEN = RELAXING | {"fluctuation": 0.06}
 RINGING = DRIVEN | {"initial_velocity": 1.0, "damping": 0.3}
 SLOW = {"plateau": 0.9, "initial_reward": 0.04, "stiffness": 1 / 12, "observation_sd": 0.02, "fluctuation": 0.04}
 LAWS: dict[str, dict[str, float]] = {
     "exponential": RELAXING | {"observation_sd": 0.04},
-    "sigmoid": {"plateau": 0.75, "initial_reward": 0.2, "midpoint": 60.0, "steepness": 4.0, "observation_sd": 0.04},
+    "sigmoid": {"plateau": 0.5, "initial_reward": 0.2, "midpoint": 60.0, "steepness": 4.0, "observation_sd": 0.04},
     "overdamped": DRIVEN,
     "oscillator": RINGING,
     "oscillator_free": RINGING | {"mass": 40.0},
