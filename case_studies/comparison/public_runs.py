@@ -22,7 +22,7 @@ from bayes_grpo.scoring import Scored, score
 from bayes_grpo.statement import Scores, difference
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "public_runs"))
-from sweep import STATED, logs  # noqa: E402
+from sweep import STATED, logs
 
 MODELS = [model.name for model in bayes_grpo.list_models() if not model.pooled]
 FIELDS = ("run", "model", "rewards", "elpd", "se", "parameters", "max_khat", "high_khat", "converged", "seconds")
