@@ -116,5 +116,5 @@ def _words(best: str, behind: Mapping[str, Difference], count: int) -> str:
 
 
 def _gaps(behind: Mapping[str, Difference]) -> str:
-    parts = [f"{name} by {gap.nats:.1f} nats (standard error {gap.error:.1f})" for name, gap in behind.items()]
+    parts = [f"{name} ({gap.nats:.1f} nats, standard error {gap.error:.1f})" for name, gap in behind.items()]
     return ", ".join(parts[:-1]) + " and " + parts[-1] if parts[1:] else parts[0]

@@ -99,11 +99,12 @@ def test_leave_one_out_terms_are_exact_for_linear_laws() -> None:
 
 
 def test_leave_one_out_terms_of_the_bounded_law_are_near() -> None:
-    """The filter's straight lines were drawn with the left-out reward in sight: an error of at most LIMIT nats a reward."""
-    smoothed, ratio = left_out_ratio("bounded_overdamped", short_run(), draws=5)
+    """The filter's straight lines were drawn with the left-out reward in sight: mostly below 0.01 nats a reward."""
+    smoothed, ratio = left_out_ratio("bounded_overdamped", short_run(), draws=20)
     assert np.max(np.abs(smoothed - ratio)) > 1e-6  # it is an approximation
-    assert np.median(np.abs(smoothed - ratio)) < 0.02
-    assert np.max(np.abs(smoothed - ratio)) < 0.3
+    assert np.median(np.abs(smoothed - ratio)) < 0.01
+    assert np.max(np.abs(smoothed - ratio)) < 0.2
+    assert np.max(np.abs((smoothed - ratio).sum(1))) < 0.2  # errors do not add up over a run
 
 
 def test_leave_future_out_equals_refits_at_every_origin() -> None:

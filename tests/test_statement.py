@@ -66,12 +66,12 @@ def words(doubtful=None, n: int = 200, **others: Scores) -> str:
 def test_a_winner_is_named_only_if_all_others_are_behind() -> None:
     text = words(second=scores(20, 0.1), third=scores(30, 0.1, seed=1))
     assert text == (
-        "Predicting each reward from all others of its run (200 rewards): first does best, ahead of second by 20.0 nats "
-        "(standard error 1.4) and third by 30.0 nats (standard error 1.4)."
+        "Predicting each reward from all others of its run (200 rewards): first does best, ahead of second "
+        "(20.0 nats, standard error 1.4) and third (30.0 nats, standard error 1.4)."
     )
     text = words(second=scores(2, 0.1), third=scores(30, 0.1, seed=1))
     assert "does best" not in text
-    assert "cannot be told apart from second by 2.0 nats" in text and "does better than third by 30.0 nats" in text
+    assert "cannot be told apart from second (2.0 nats" in text and "does better than third (30.0 nats" in text
 
 
 def test_ties_and_few_rewards_name_no_winner() -> None:
@@ -83,7 +83,7 @@ def test_ties_and_few_rewards_name_no_winner() -> None:
 
 def test_nothing_is_said_about_a_fit_that_did_not_converge() -> None:
     text = words({"first": "no fit of it converged"}, second=scores(20, 0.1), third=scores(50, 0.1, seed=1))
-    assert "second does best, ahead of third by 30.0 nats" in text
+    assert "second does best, ahead of third (30.0 nats" in text
     assert text.endswith("Nothing is said about first: no fit of it converged.")
     assert "nothing can be said" in words({"first": "no fit of it converged"}, second=scores(20, 0.1))
 
