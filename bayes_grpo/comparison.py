@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.utils import ELPDData
 
-from bayes_grpo.comparison_inputs import check_fits, check_inputs, usable
+from bayes_grpo.comparison_inputs import check_fits, check_inputs, check_pools, usable
 from bayes_grpo.errors import InputError
 from bayes_grpo.fitting import fit
 from bayes_grpo.sampling import Progress
@@ -127,6 +127,7 @@ def compare(
     if not kept:
         raise InputError("compare", [f"{label}: {fault}" for label, fault in left_out.items()])
     pool = combine(list(kept.values())) if any(spec.pooled for spec in specs) else None
+    check_pools(pool, specs)
     scored = []
     for spec in specs:
         targets = [(pool, None, f"{len(kept)} runs")] if spec.pooled else [(r, n, n) for n, r in kept.items()]

@@ -103,6 +103,20 @@ def usable(
     return left_out
 
 
+def check_pools(pool: xr.Dataset | None, specs: Sequence[ModelSpec]) -> None:
+    """Raise InputError, before anything is fitted, if models that pool cannot be fitted to these runs together."""
+    faults = []
+    for spec in specs:
+        if not spec.pooled or pool is None:
+            continue
+        try:
+            prepare(pool, spec)
+        except InputError as error:
+            faults += [f"{error.where}: {fault}" for fault in error.faults]
+    if faults:
+        raise InputError("compare", faults)
+
+
 def check_fits(
     fits: Sequence[xr.DataTree], models: Sequence[str | Path | ModelSpec], method: str
 ) -> dict[str, ModelSpec]:
