@@ -56,7 +56,8 @@ def test_leave_one_out_equals_refits_without_each_reward() -> None:
     errors = psis_error(result, terms, share)
     refits = Refits(fit, spec, prepared, "leave_one_out")
     differences, limits = [], []
-    for left_out in range(terms.shape[-1]):
+    some = [0, 1, 4, 6, 9, 11]
+    for left_out in some:
         data, _ = refits.sel_observations(np.array([left_out]))
         drawn = refits.sample(data)
         flat = {name: value.reshape(-1) for name, value in drawn.values.items()}
@@ -65,8 +66,8 @@ def test_leave_one_out_equals_refits_without_each_reward() -> None:
         exact, error = log_mean_exp(next(both) - next(both), share)
         differences.append(float(result.elpd_i[left_out]) - exact)
         limits.append(5 * np.hypot(error, errors[left_out]))
-    good = result.pareto_k.values < 0.5
-    assert good.sum() >= 8
+    good = result.pareto_k.values[some] < 0.5
+    assert good.sum() >= 4
     assert np.all(np.abs(differences)[good] < np.array(limits)[good]), (differences, limits)
     assert np.max(np.array(limits)[good]) < 0.25
     # Importance sampling is biased where k nears its limit; the first reward alone fixes initial_reward.
@@ -251,22 +252,24 @@ def test_a_run_that_cannot_be_fitted_does_not_lose_the_others() -> None:
         bayes_grpo.compare(dead, LAWS)
 
 
-def test_a_model_that_pools_is_scored_on_the_same_rewards() -> None:
-    runs = [short_run("one", seed=1), short_run("two", n=15, seed=2)]
+def test_a_model_that_pools_is_scored_on_the_same_rewards(tmp_path) -> None:
+    shared = tmp_path / "shared.toml"
+    shared.write_text('extends = "exponential"\n[parameters.plateau]\npooling = "shared"\n')
+    runs = [short_run("one", n=20, seed=1), short_run("two", n=17, seed=2)]
+    done = bayes_grpo.compare(runs, ["exponential", shared], **QUICK)
+    assert done.pointwise.sizes == {"model": 2, "observation": 37}
+    assert list(done.pointwise["run"].values) == ["one"] * 20 + ["two"] * 17
+    assert list(done.pointwise["optimizer_step"].values) == [*range(1, 21), *range(1, 18)]
+    # Nearly the same law of the same rewards: what one finds surprising, the other does too.
+    assert np.corrcoef(done.pointwise["elpd"].values)[0, 1] > 0.9
+    assert set(done.per_run["model"]) == {"exponential", "shared"} and len(done.per_run) == 4
+
+
+def test_a_pool_that_cannot_be_fitted_is_found_out_first() -> None:
+    runs = [short_run("one", seed=1), short_run("two", seed=2)]
     with pytest.raises(bayes_grpo.InputError, match="learning_rate: predicts stiffness") as caught:
         bayes_grpo.compare(runs, ["exponential", "pooled"], keep=lambda fit: pytest.fail("found out after a fit"))
     assert len(caught.value.faults) == 1
-    for run, rate in zip(runs, (1e-3, 2e-3), strict=True):
-        run["learning_rate"] = xr.full_like(run["reward"], rate)
-    settings = {"draws": 25, "tune": 50, "chains": 2, "target_accept": 0.995}
-    done = bayes_grpo.compare(runs, ["exponential", "pooled"], **settings)
-    assert done.pointwise.sizes == {"model": 2, "observation": 27}
-    assert list(done.pointwise["run"].values) == ["one"] * 12 + ["two"] * 15
-    assert list(done.pointwise["optimizer_step"].values) == [*range(1, 13), *range(1, 16)]
-    scores = done.pointwise["elpd"]
-    assert np.isfinite(scores).all()
-    # Both predict the same rewards: those that one finds surprising, the other mostly does too.
-    assert np.corrcoef(scores.values)[0, 1] > 0.3
 
 
 def test_simulated_runs_are_not_lost_to_other_laws() -> None:
@@ -277,7 +280,9 @@ def test_simulated_runs_are_not_lost_to_other_laws() -> None:
     found = {law: done for law, _, _, done in study(laws, [*laws, "exponential"], range(1), 120, "loo", **settings)}
     assert all(not found[law].difference(other, law).found for law in laws for other in found[law].table.index)
     # What is far from the truth is found to be.
-    assert all(found[law].difference(law, "exponential").found for law in laws)
+    for law in laws:
+        gap = found[law].difference(law, "exponential")
+        assert gap.nats > 20 and gap.nats > 4 * gap.error
 
 
 def test_sensitivity_tells_prior_from_data(small_fit: xr.DataTree) -> None:
