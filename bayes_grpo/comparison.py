@@ -1,26 +1,34 @@
 """Laws compared by how well they predict rewards that they have not seen, on one run or on several."""
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import arviz_stats as az
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.utils import ELPDData
 
 from bayes_grpo.comparison_inputs import check_fits, check_inputs, check_pools, usable
+from bayes_grpo.comparison_tables import (
+    any_converged,
+    assumptions,
+    by_run,
+    doubts,
+    model_table,
+    records,
+    run_converged,
+    run_table,
+    side_by_side,
+)
 from bayes_grpo.errors import InputError
 from bayes_grpo.fitting import fit
 from bayes_grpo.sampling import Progress
 from bayes_grpo.schema import combine
 from bayes_grpo.scoring import Scored, score
 from bayes_grpo.spec import ModelSpec
-from bayes_grpo.statement import LEAST_REWARDS, Difference, Scores, difference, statement
+from bayes_grpo.statement import Difference, Scores, difference, statement
 
 
 @dataclass(frozen=True)
@@ -70,8 +78,8 @@ class Comparison:
             "method": self.method,
             "runs": [str(label) for label in pd.unique(self.pointwise["run"].values)],
             "rewards": int(self.pointwise.sizes["observation"]),
-            "table": _records(self.table.reset_index()),
-            "per_run": _records(self.per_run),
+            "table": records(self.table.reset_index()),
+            "per_run": records(self.per_run),
             "statement": self.statement,
             "warnings": list(self.warnings),
             "converged": self.converged,
@@ -173,12 +181,12 @@ def compare_fits(
 
 def _assemble(scored: Sequence[Scored], labels: list[str], method: str, notes: list[str]) -> Comparison:
     models = list(dict.fromkeys(one.model for one in scored))
-    pointwise = xr.concat([_pointwise(models, label, scored) for label in labels], dim="observation")
+    pointwise = xr.concat([side_by_side(models, label, scored) for label in labels], dim="observation")
     caught: list[str] = []
-    table = _table(pointwise, models, scored, caught)
-    per_run = pd.concat([_run_table(group, str(label)) for label, group in _by_run(pointwise, labels)])
-    per_run["converged"] = [_converged(scored, m, r) for m, r in zip(per_run["model"], per_run["run"], strict=True)]
-    doubtful = {name: "no fit of it converged" for name in models if not _any_converged(scored, name)}
+    table = model_table(pointwise, models, scored, caught)
+    per_run = pd.concat([run_table(group, str(label)) for label, group in by_run(pointwise, labels)])
+    per_run["converged"] = [run_converged(scored, m, r) for m, r in zip(per_run["model"], per_run["run"], strict=True)]
+    doubtful = {name: "no fit of it converged" for name in models if not any_converged(scored, name)}
     scores = {name: Scores(*(pointwise[key].sel(model=name).values for key in ("elpd", "reliable"))) for name in models}
     said = statement(scores, pointwise["run"].values.astype(str), method, doubtful)
     converged = not any(one.failures for one in scored)
@@ -188,121 +196,6 @@ def _assemble(scored: Sequence[Scored], labels: list[str], method: str, notes: l
         per_run.reset_index(drop=True),
         pointwise,
         said,
-        tuple(dict.fromkeys([*notes, *_warnings(scored, table, pointwise), *caught, *_assumptions(scored)])),
+        tuple(dict.fromkeys([*notes, *doubts(scored, table, pointwise), *caught, *assumptions(scored)])),
         converged,
     )
-
-
-def _pointwise(models: list[str], label: str, scored: Sequence[Scored]) -> xr.Dataset:
-    """Scores of one run by all models, dims (model, observation)."""
-    columns: dict[str, list[np.ndarray]] = {"elpd": [], "khat": [], "reliable": []}
-    steps = np.zeros(0)
-    for name in models:
-        for one in scored:
-            here = one.run == label
-            if one.model != name or not here.any():
-                continue
-            steps = one.optimizer_step[here]
-            columns["elpd"].append(np.where(np.isnan(one.elpd[here]), -np.inf, one.elpd[here]))
-            columns["khat"].append(one.khat[here])
-            # A missing Pareto k is that of a refit: no importance sampling, nothing to distrust.
-            columns["reliable"].append(~(one.khat[here] > one.good_khat) & (not one.failures))
-    return xr.Dataset(
-        {key: (("model", "observation"), np.stack(rows)) for key, rows in columns.items()},
-        {"model": models, "optimizer_step": ("observation", steps), "run": ("observation", [label] * steps.size)},
-    )
-
-
-def _table(pointwise: xr.Dataset, models: list[str], scored: Sequence[Scored], caught: list[str]) -> pd.DataFrame:
-    # Weights and differences do not change where all models' scores of a reward are moved together; exp() stays finite.
-    moved = pointwise["elpd"] - pointwise["elpd"].max("model")
-    count = pointwise.sizes["observation"]
-    entries = {}
-    for name in models:
-        own = pointwise["elpd"].sel(model=name).values
-        of_model = [one for one in scored if one.model == name]
-        entries[name] = ELPDData(
-            elpd=own.sum(),
-            se=np.sqrt(count * own.var()),
-            p=sum(one.parameters for one in of_model),
-            n_samples=min(one.draws for one in of_model),
-            n_data_points=count,
-            scale="log",
-            warning=False,
-            good_k=min(one.good_khat for one in of_model),
-            elpd_i=moved.sel(model=name),
-            pareto_k=pointwise["khat"].sel(model=name),
-        )
-    with warnings.catch_warnings(record=True) as record:
-        warnings.simplefilter("always", UserWarning)
-        found = az.compare(entries, method="stacking", round_to="none")
-    caught += [str(one.message) for one in record if issubclass(one.category, UserWarning)]
-    found = found.rename(columns={"elpd_diff": "delta", "dse": "delta_se", "p": "parameters"}).rename_axis("model")
-    khat = pointwise["khat"].sel(model=found.index.to_numpy())
-    found["max_khat"] = khat.max("observation").values
-    found["high_khat"] = [
-        sum(int((one.khat > one.good_khat).sum()) for one in scored if one.model == name) for name in found.index
-    ]
-    found["converged"] = [not any(one.failures for one in scored if one.model == name) for name in found.index]
-    columns = ["elpd", "se", "delta", "delta_se", "weight", "max_khat", "high_khat", "parameters", "converged"]
-    table: pd.DataFrame = found[columns]
-    return table
-
-
-def _run_table(group: xr.Dataset, label: str) -> pd.DataFrame:
-    """Scores of one run's models, best first."""
-    elpd, count = group["elpd"], group.sizes["observation"]
-    total = elpd.sum("observation")
-    gap = elpd - elpd.sel(model=total.idxmax("model"))
-    columns = {
-        "run": label,
-        "model": group["model"].values,
-        "elpd": total.values,
-        "se": np.sqrt(count) * elpd.std("observation").values,
-        "delta": gap.sum("observation").values,
-        "delta_se": np.sqrt(count) * gap.std("observation").values,
-        "max_khat": group["khat"].max("observation").values,
-    }
-    return pd.DataFrame(columns).sort_values("elpd", ascending=False)
-
-
-def _by_run(pointwise: xr.Dataset, labels: list[str]) -> list[tuple[str, xr.Dataset]]:
-    return [(label, pointwise.isel(observation=pointwise["run"].values == label)) for label in labels]
-
-
-def _converged(scored: Sequence[Scored], model: str, label: str) -> bool:
-    return not any(one.failures for one in scored if one.model == model and label in one.run)
-
-
-def _any_converged(scored: Sequence[Scored], model: str) -> bool:
-    return any(not one.failures for one in scored if one.model == model)
-
-
-def _warnings(scored: Sequence[Scored], table: pd.DataFrame, pointwise: xr.Dataset) -> list[str]:
-    out = [f"NOT CONVERGED: {one.model} on {one.title}: {fault}" for one in scored for fault in one.failures]
-    count = pointwise.sizes["observation"]
-    for name, row in table.iterrows():
-        if row["high_khat"]:
-            limit = min(one.good_khat for one in scored if one.model == name)
-            out.append(
-                f"{name}: Pareto k above {limit:.2f} at {row['high_khat']} of {count} rewards (largest "
-                f"{row['max_khat']:.2f}): its score may be too high; see which with Comparison.pointwise, or use lfo"
-            )
-    if count < LEAST_REWARDS:
-        out.append(f"{count} rewards: standard errors from fewer than {LEAST_REWARDS} are too small")
-    return out
-
-
-def _assumptions(scored: Sequence[Scored]) -> list[str]:
-    return list(dict.fromkeys(text for one in scored for text in one.assumptions))
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values, None for what is not a finite number."""
-
-    def plain(value: Any) -> Any:
-        value = value.item() if hasattr(value, "item") else value
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-
-    rows: Sequence[Mapping[Any, Any]] = frame.to_dict("records")
-    return [{str(key): plain(value) for key, value in row.items()} for row in rows]
