@@ -84,7 +84,7 @@ def fit(
     spec = model if isinstance(model, ModelSpec) else load_model(model)
     _check_arguments(seed=seed, draws=draws, tune=tune, chains=chains, target_accept=target_accept, backend=backend)
     prepared = prepare(choose(runs, run, spec), spec)
-    settings = {"seed": seed, "chains": chains, "draws": draws, "tune": tune, "progress": progress}
+    settings: dict[str, Any] = {"seed": seed, "chains": chains, "draws": draws, "tune": tune, "progress": progress}
     began = time.perf_counter()
     for target in dict.fromkeys((target_accept, max(target_accept, CAREFUL_ACCEPT))):
         compiled = programs(spec, tune, target)

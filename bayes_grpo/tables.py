@@ -13,33 +13,52 @@ from bayes_grpo.spec import ModelSpec
 
 
 def summary_table(summary: dict[str, Any]) -> str:
-    """Parameters with intervals, then regime probabilities and diagnostics."""
+    """Parameters with intervals, then regime probabilities and diagnostics; of runs fitted together also a line a run."""
     level = f"{summary['interval']['prob']:.0%}"
-    table = Table(box=SIMPLE_HEAD, title=f"{summary['run']}: {summary['model']}", title_justify="left", pad_edge=False)
+    table = _titled(f"{summary['run']}: {summary['model']}")
     table.add_column("parameter", no_wrap=True)
     for heading in ("mean", "sd", f"{level} low", f"{level} high", "ESS", "R-hat"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
     for name, row in summary["parameters"].items():
         if row.get("fixed"):
-            value = "none" if row["mean"] is None else _figure(row["mean"])
+            value = "none" if row["mean"] is None else figure(row["mean"])
             table.add_row(name, value, "fixed", "", "", "", "", row["unit"])
             continue
-        cells = [_figure(row[key]) for key in ("mean", "sd", "lower", "upper")]
+        cells = [figure(row[key]) for key in ("mean", "sd", "lower", "upper")]
         rhat = "-" if row["rhat"] is None else f"{row['rhat']:.3f}"
         ess = "-" if row["ess_bulk"] is None else f"{row['ess_bulk']:.0f}"
         table.add_row(name, *cells, ess, rhat, row["unit"])
-    lines = [_render(table)]
+    lines = [render(table)]
+    if "runs" in summary:
+        lines.append(_runs_table(summary["runs"], level))
     chances = summary["probabilities"]
     if chances:
         lines.append("  ".join(f"P({name}) = {value:.3f}" for name, value in chances.items()))
     d = summary["diagnostics"]
     lines.append(
-        f"{'converged' if summary['converged'] else 'NOT CONVERGED'}: R-hat <= {_figure(d['max_rhat'])}, ESS >= "
-        f"{_figure(d['min_ess_bulk'])} bulk, {_figure(d['min_ess_tail'])} tail, {d['divergences']} divergences, "
-        f"E-BFMI >= {_figure(d['min_bfmi'])}, {d['seconds']:.0f} s"
+        f"{'converged' if summary['converged'] else 'NOT CONVERGED'}: R-hat <= {figure(d['max_rhat'])}, ESS >= "
+        f"{figure(d['min_ess_bulk'])} bulk, {figure(d['min_ess_tail'])} tail, {d['divergences']} divergences, "
+        f"E-BFMI >= {figure(d['min_bfmi'])}, {d['seconds']:.0f} s"
     )
     return "\n".join(lines)
+
+
+def _runs_table(runs: dict[str, Any], level: str) -> str:
+    """Mean and interval of what people ask of each of several runs."""
+    table = _titled(f"each run: mean ({level} interval)")
+    table.add_column("run", overflow="fold", min_width=12)
+    names = [n for n in ("plateau", "timescale", "damping_ratio") if n in next(iter(runs.values()))["parameters"]]
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
+    for label, run in runs.items():
+        rows = [run["parameters"][name] for name in names]
+        table.add_row(label, *(f"{row['mean']:.3g} ({row['lower']:.3g} to {row['upper']:.3g})" for row in rows))
+    return render(table)
+
+
+def _titled(title: str) -> Table:
+    return Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
 
 
 def models_table(models: Sequence[ModelSpec]) -> str:
@@ -49,14 +68,16 @@ def models_table(models: Sequence[ModelSpec]) -> str:
     table.add_column("what it is")
     for model in models:
         table.add_row(model.name, f"{model.summary}\n{model.equation}")
-    return _render(table)
+    return render(table)
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """A number in four figures."""
     return "-" if value is None else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.3e}"
 
 
-def _render(table: Table) -> str:
+def render(table: Table) -> str:
+    """Text of a table that fits the terminal."""
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
     console = Console(file=io.StringIO(), width=width, color_system=None)
     # Names and equations are data: square brackets in them are not markup.

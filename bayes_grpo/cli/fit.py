@@ -76,8 +76,8 @@ def _fit(options: argparse.Namespace) -> int:
     spec = load_model(options.model)
     stated = check_hyperparameters("command line", _stated(options))
     runs, faults = _read(options, stated)
-    labels = [(dataset, str(label)) for dataset in runs for label in dataset["run"].values]
-    targets = _targets(options.out, [label for _, label in labels], spec.name)
+    labels = _jobs(runs, spec)
+    targets = _targets(options.out, [label or "runs" for _, label in labels], spec.name)
 
     from bayes_grpo.progress import use_compilation_cache
     from bayes_grpo.store import check_writable
@@ -101,6 +101,16 @@ def _fit(options: argparse.Namespace) -> int:
     if options.json and summaries:
         print_json(summaries[0] if len(labels) == 1 and not faults else {"fits": summaries})
     return code
+
+
+def _jobs(runs: list[Any], spec: Any) -> list[tuple[Any, str | None]]:
+    """What is fitted: each run by its label, or all runs together (no label) where the model pools."""
+    from bayes_grpo.schema import combine
+
+    if spec.pooled:
+        # What the spread means may differ between logs; the fit does not use it.
+        return [(combine([run.drop_vars("reward_spread", errors="ignore") for run in runs]), None)]
+    return [(dataset, str(label)) for dataset in runs for label in dataset["run"].values]
 
 
 def _read(options: argparse.Namespace, stated: dict[str, float]) -> tuple[list[Any], list[InputError]]:
@@ -147,7 +157,7 @@ def _targets(out: Path | None, labels: list[str], model: str) -> list[Path]:
 
 
 def _fit_one(
-    dataset: Any, label: str, spec: Any, options: argparse.Namespace, target: Path
+    dataset: Any, label: str | None, spec: Any, options: argparse.Namespace, target: Path
 ) -> tuple[dict[str, Any], bool]:
     """Fit, show and save one run; what was computed is shown even where it cannot be saved."""
     from bayes_grpo.fitting import fit
@@ -155,7 +165,7 @@ def _fit_one(
     from bayes_grpo.store import save_fit
     from bayes_grpo.summary import summarise
 
-    with sampling_progress(f"{label}: {spec.name}") as progress:
+    with sampling_progress(f"{label or f'{dataset.sizes["run"]} runs'}: {spec.name}") as progress:
         tree = fit(
             dataset,
             spec,

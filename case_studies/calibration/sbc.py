@@ -6,6 +6,7 @@ values must be uniform; equal-tailed 90 % intervals must hold the truth in 90 % 
 
 import argparse
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -117,12 +118,15 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, np.ndarray]] = {}
     for model in options.models:
-        parts = []
-        for start in range(0, options.replicates, 20):
-            count = min(20, options.replicates - start)
-            parts.append(ranks(model, count, options.rows, options.seed, start))
-            print(f"{model}: {start + count} of {options.replicates}", flush=True)
-        results[model] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        kept = options.out / f"{model}.json"
+        found = {name: list(values) for name, values in json.loads(kept.read_text()).items()} if kept.exists() else {}
+        done = len(next(iter(found.values()), []))
+        for start in range(done, options.replicates, 10):
+            more = ranks(model, min(10, options.replicates - start), options.rows, options.seed, start)
+            found = {name: [*found.get(name, []), *values.tolist()] for name, values in more.items()}
+            kept.write_text(json.dumps(found))
+            print(f"{model}: {start + 10} of {options.replicates}", flush=True)
+        results[model] = {name: np.array(values) for name, values in found.items()}
     with (options.out / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("model", "parameter", "replicates", "coverage_of_90", "p_value"))
