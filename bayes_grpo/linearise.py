@@ -41,7 +41,7 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 #: The table of the finite-group factor: logits of p from -_REACH to _REACH.
-_REACH, _STEP = 10.0, 0.25
+_REACH, _STEP = 14.0, 0.25
 #: A place between the bounds is kept this far inside them where its logit is taken.
 _INSIDE = 1e-6
 #: Motion over a gap is simulated in this many parts.
