@@ -1,7 +1,8 @@
 """Posteriors over the training dynamics of GRPO runs.
 
 The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
-`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `make_run`, `combine`. Nothing heavy is imported until
+`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `make_run`, `combine`, `compare`, `compare_fits`, `loo`,
+`lfo`, `sensitivity`. Nothing heavy is imported until
 one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
@@ -9,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayes_grpo.checks import sensitivity
+    from bayes_grpo.comparison import compare, compare_fits
+    from bayes_grpo.crossval import lfo, loo
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.model_files import list_models, load_model
@@ -23,10 +27,14 @@ _HOMES = {
     "InputError": "errors",
     "ModelSpec": "spec",
     "combine": "schema",
+    "compare": "comparison",
+    "compare_fits": "comparison",
     "fit": "fitting",
+    "lfo": "crossval",
     "list_models": "model_files",
     "load_fit": "store",
     "load_model": "model_files",
+    "loo": "crossval",
     "make_run": "schema",
     "plot_fit": "plots",
     "prior_predictive": "fitting",
@@ -34,6 +42,7 @@ _HOMES = {
     "save_fit": "store",
     "save_plot": "plots",
     "save_runs": "store",
+    "sensitivity": "checks",
     "summarise": "summary",
 }
 
@@ -41,10 +50,14 @@ __all__ = [
     "InputError",
     "ModelSpec",
     "combine",
+    "compare",
+    "compare_fits",
     "fit",
+    "lfo",
     "list_models",
     "load_fit",
     "load_model",
+    "loo",
     "make_run",
     "plot_fit",
     "prior_predictive",
@@ -52,6 +65,7 @@ __all__ = [
     "save_fit",
     "save_plot",
     "save_runs",
+    "sensitivity",
     "summarise",
 ]
 

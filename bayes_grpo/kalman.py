@@ -37,6 +37,8 @@ class Smoothed(NamedTuple):
     mean: Array  # E[x - x* | all y]
     variance: Array  # Var[x | all y]
     leave_one_out: Array  # log p(y_t | all other y); 0 where unobserved
+    left_out_residual: Array  # y_t - E[y_t | all other y]
+    left_out_variance: Array  # Var[y_t | all other y]
 
 
 class Filtered(NamedTuple):
@@ -199,7 +201,7 @@ def kalman_smoother(
         )
         return after, (mean, covariance, innovation, total)
 
-    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
+    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
         score, information = carry
         t, o, mean, covariance, innovation, total = inputs
         h = jnp.stack([jnp.zeros(()), jnp.zeros(()), o.weight * o.observed])
@@ -214,7 +216,8 @@ def kalman_smoother(
         slope = 1.0 if o.slope is None else o.slope
         motion = jnp.array([[t.f11, t.f12, zero], [t.f21, t.f22, zero], [slope * t.f11, slope * t.f12, o.keep]])
         left_out = jnp.where(o.observed > 0, density, 0.0)
-        return (motion.T @ score, motion.T @ information @ motion), (smoothed[0][0], smoothed[1][0, 0], left_out)
+        out = (smoothed[0][0], smoothed[1][0, 0], left_out, error / precision, 1 / precision)
+        return (motion.T @ score, motion.T @ information @ motion), out
 
     rows = (transition, observations)
     _, saved = lax.scan(forward, filter_start(position, velocity), rows)

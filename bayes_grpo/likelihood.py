@@ -62,6 +62,13 @@ def leave_one_out(law: Law, parameters: Parameters, data: RunData) -> Array:
     return smoothed.leave_one_out + _of_repeats(law, parameters, data)
 
 
+def left_out(law: Law, parameters: Parameters, data: RunData, key: Array) -> Array:
+    """A draw of each logged reward from p(y_t | all other y), shape (n,); what a leave-one-out predictive check needs."""
+    smoothed = kalman_smoother(*state_space(law, parameters, data))
+    sd = jnp.sqrt(smoothed.left_out_variance)
+    return jnp.asarray(data.grid.value) - smoothed.left_out_residual + sd * random.normal(key, sd.shape)
+
+
 def expected_reward(law: Law, parameters: Parameters, data: RunData, key: Array) -> Array:
     """A draw of the expected reward in each row given all rows, shape (n,); each row on its own, not a path."""
     found = kalman_smoother(*state_space(law, parameters, data))

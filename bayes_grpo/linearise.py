@@ -67,6 +67,7 @@ def group_factor(table: ArrayLike, logit: Array) -> Array:
     last = table.shape[-1] - 1
     left = jnp.clip(jnp.floor(place).astype(int), 1, last - 2)
     t = jnp.clip(place - left, -1.0, 2.0)
+    table = jnp.asarray(table)
     y0, y1, y2, y3 = (table[left + i] for i in (-1, 0, 1, 2))
     cubic = y1 + t / 2 * (y2 - y0 + t * (2 * y0 - 5 * y1 + 4 * y2 - y3 + t * (3 * (y1 - y2) + y3 - y0)))
     low, high = jnp.minimum(place, 0.0), jnp.maximum(place - last, 0.0)

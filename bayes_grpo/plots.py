@@ -56,14 +56,25 @@ def plot_fit(fit: xr.DataTree) -> Figure:
     return figure
 
 
-def save_plot(fit: xr.DataTree, path: str | Path) -> Path:
-    """Draw a fit into a file, whole or not at all; the suffix names the format (png, svg, pdf)."""
+def save_plot(fit: xr.DataTree, path: str | Path, kind: str = "curve") -> Path:
+    """Draw a fit into a file, whole or not at all; the suffix names the format (png, svg, pdf).
+
+    ``kind`` is ``curve`` (`plot_fit`), ``predictive`` or ``left-out`` (`bayes_grpo.plots_checks`).
+    """
     path = Path(path)
     buffer = io.BytesIO()
     with matplotlib.style.context({"svg.hashsalt": "bayes_grpo"}):
-        plot_fit(fit).savefig(buffer, format=path.suffix[1:], dpi=130)
+        _draw(fit, kind).savefig(buffer, format=path.suffix[1:], dpi=130)
     write_atomically(path, buffer.getvalue())
     return path
+
+
+def _draw(fit: xr.DataTree, kind: str) -> Figure:
+    if kind == "curve":
+        return plot_fit(fit)
+    from bayes_grpo import plots_checks
+
+    return plots_checks.plot_predictive(fit) if kind == "predictive" else plots_checks.plot_left_out(fit)
 
 
 def _curve(axes: "Axes", fit: xr.DataTree, run: str | None = None) -> None:

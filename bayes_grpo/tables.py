@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,47 @@ def _runs_table(runs: dict[str, Any], level: str) -> str:
 
 def _titled(title: str) -> Table:
     return Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+
+
+def comparison_table(comparison: dict[str, Any]) -> str:
+    """Models from best to worst, then runs where there are several, then the result in words."""
+    runs = comparison["runs"]
+    title = (
+        f"{runs[0] if len(runs) == 1 else f'{len(runs)} runs'}: {comparison['method']}, {comparison['rewards']} rewards"
+    )
+    lines = [_scores(title, comparison["table"], ("weight",))]
+    if len(runs) > 1:
+        per_run = comparison["per_run"]
+        lines += [_scores(label, [row for row in per_run if row["run"] == label]) for label in runs]
+    return "\n".join([*lines, _wrapped(comparison["statement"])])
+
+
+def _scores(title: str, rows: Sequence[dict[str, Any]], more: Sequence[str] = ()) -> str:
+    table = _titled(title)
+    table.add_column("model", no_wrap=True)
+    for heading in ("elpd", "se", "to best", "se of it", *more, "max k-hat"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        scores = ["-" if row[key] is None else f"{row[key]:.1f}" for key in ("elpd", "se", "delta", "delta_se")]
+        extra = ["-" if row[key] is None else f"{row[key]:.2f}" for key in (*more, "max_khat")]
+        table.add_row(row["model"] if row["converged"] else f"{row['model']} (not converged)", *scores, *extra)
+    return render(table)
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, max(shutil.get_terminal_size((100, 24)).columns, 80)))
+
+
+def sensitivity_table(sensitivity: dict[str, dict[str, Any]]) -> str:
+    """How much each posterior moves with the weight of prior and likelihood."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("sensitivity of", no_wrap=True)
+    for heading in ("to prior", "to rewards"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("diagnosis")
+    for name, row in sensitivity.items():
+        table.add_row(name, f"{row['prior']:.3f}", f"{row['likelihood']:.3f}", row["diagnosis"].replace("✓", ""))
+    return render(table)
 
 
 def models_table(models: Sequence[ModelSpec]) -> str:

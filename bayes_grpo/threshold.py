@@ -41,7 +41,9 @@ def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Datase
             found = "nothing" if run is None else repr(run)
             raise InputError(f"fit {fit.attrs['run']}", f"run: expected one of {', '.join(labels)}, found {found}")
         posterior, quantities = posterior.sel(run=run), quantities[run]
-    draws = posterior.stack(sample=("chain", "draw"), create_index=False).drop_vars(["chain", "draw", "run"], errors="ignore")
+    draws = posterior.stack(sample=("chain", "draw"), create_index=False).drop_vars(
+        ["chain", "draw", "run"], errors="ignore"
+    )
     thin = np.unique(np.linspace(0, draws.sizes["sample"] - 1, DRAWS).round().astype(int))
     draws = draws.isel(sample=thin)
     fixed = json.loads(fit.attrs["fixed"])

@@ -46,7 +46,7 @@ class Programs(NamedTuple):
     ``start(key, data)`` picks a chain's first state, ``advance(state, data)`` makes `CHUNK` draws, ``constrain(values,
     data)`` maps unconstrained draws to what is `recorded`. For a batch of recorded draws, ``derive(values, data)`` gives derived
     quantities, ``pointwise(values, data)`` the log-likelihood terms log p(y_t | y_<t), ``leave_one_out(values, data)``
-    log p(y_t | y_-t), ``latent(values, data, key)`` a draw of the expected reward and ``simulate(values, data, key)`` paths and
+    log p(y_t | y_-t), ``left_out(values, data, key)`` a draw of each reward from it, ``latent(values, data, key)`` a draw of the expected reward and ``simulate(values, data, key)`` paths and
     logged rewards; ``prior(key, data, count)`` draws from the prior.
     """
 
@@ -56,6 +56,7 @@ class Programs(NamedTuple):
     derive: Callable[[Values, ModelData], dict[str, Array]]
     pointwise: Callable[[Values, ModelData], Array]
     leave_one_out: Callable[[Values, ModelData], Array]
+    left_out: Callable[[Values, ModelData, Array], Array]
     latent: Callable[[Values, ModelData, Array], Array]
     simulate: Callable[[Values, ModelData, Array], tuple[Array, Array]]
     prior: Callable[[Array, ModelData, int], dict[str, Array]]
@@ -184,6 +185,7 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
         derive=batched(likelihood.derived),
         pointwise=batched(lambda *given: likelihood.filtered(*given).log_density),
         leave_one_out=batched(likelihood.leave_one_out),
+        left_out=batched_random(likelihood.left_out),
         latent=batched_random(likelihood.expected_reward),
         simulate=batched_random(likelihood.simulated),
         prior=jax.jit(prior, static_argnums=2),
