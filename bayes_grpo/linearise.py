@@ -60,6 +60,7 @@ def group_factor_table(group_size: float | None) -> np.ndarray:
 
 def group_factor(table: Array, logit: Array) -> Array:
     """Finite-group factor at a logit of p: cubic interpolation of the table's logs, straight lines beyond its ends."""
+    table = jnp.asarray(table)
     place = (logit + _REACH) / _STEP
     last = table.shape[-1] - 1
     left = jnp.clip(jnp.floor(place).astype(int), 1, last - 2)
