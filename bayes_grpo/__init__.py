@@ -1,7 +1,7 @@
 """Posteriors over the training dynamics of GRPO runs.
 
 The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
-`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `make_run`, `combine`. Nothing heavy is imported until
+`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`. Nothing heavy is imported until
 one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayes_grpo.backends.pymc import pymc_model
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.model_files import list_models, load_model
@@ -30,6 +31,7 @@ _HOMES = {
     "make_run": "schema",
     "plot_fit": "plots",
     "prior_predictive": "fitting",
+    "pymc_model": "backends.pymc",
     "read_run": "readers",
     "save_fit": "store",
     "save_plot": "plots",
@@ -48,6 +50,7 @@ __all__ = [
     "make_run",
     "plot_fit",
     "prior_predictive",
+    "pymc_model",
     "read_run",
     "save_fit",
     "save_plot",
