@@ -21,7 +21,7 @@ from jax import Array, lax, random
 
 from bayes_grpo.dynamics import Transition, first_order, mean_exp, second_order
 from bayes_grpo.groups import finite_group_factor
-from bayes_grpo.kalman import Filtered, Observations, filter_row, filter_start
+from bayes_grpo.kalman import Filtered, filter_row, filter_start
 from bayes_grpo.laws import (
     Parameters,
     RunData,

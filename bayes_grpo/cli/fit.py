@@ -70,8 +70,8 @@ def _stated(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from bayes_grpo.schema import check_hyperparameters
     from bayes_grpo.model_files import load_model
+    from bayes_grpo.schema import check_hyperparameters
 
     spec = load_model(options.model)
     stated = check_hyperparameters("command line", _stated(options))
@@ -192,8 +192,8 @@ def show(summary: dict[str, Any], as_json: bool) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     import bayes_grpo
-    from bayes_grpo.plots import save_plot
     from bayes_grpo.model_files import load_model
+    from bayes_grpo.plots import save_plot
 
     try:
         options.out.mkdir(parents=True, exist_ok=True)
