@@ -1,7 +1,7 @@
 """The law as seen by PyTensor: log densities of the rewards as an Op with a gradient, and simulated rewards."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax

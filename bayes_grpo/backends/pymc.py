@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import nutpie
 import numpy as np
+import nutpie
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
