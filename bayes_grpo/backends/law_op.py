@@ -1,7 +1,7 @@
 """The law as seen by PyTensor: log densities of the rewards as an Op with a gradient, and simulated rewards."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -19,16 +19,6 @@ from bayes_grpo.prepare import Prepared
 from bayes_grpo.spec import ModelSpec
 from bayes_grpo.tree import Observed
 
-_forked = False
-
-
-def _mark_fork() -> None:
-    global _forked
-    _forked = True
-
-
-os.register_at_fork(after_in_child=_mark_fork)
-
 
 class LawOp(JAXOp):
     """A JAX function of float arrays as an Op, as `pytensor.wrap_jax` makes one, that refuses to run in a forked process.
@@ -36,9 +26,17 @@ class LawOp(JAXOp):
     JAX has threads, which a fork does not copy: the child would wait for them forever.
     """
 
+    def __init__(self, inputs: Sequence[Any], outputs: Sequence[Any], function: Callable[..., Any], name: str) -> None:
+        super().__init__(inputs, outputs, function, name)
+        self.process = os.getpid()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickle: where it comes to by this way, in a process of its own, it can compute."""
+        self.__dict__.update(state, process=os.getpid())
+
     def perform(self, node: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Compute; called by every linker but JAX's, which compiles the function into its own program."""
-        if _forked:
+        if os.getpid() != self.process:
             raise InputError(
                 "pm.sample",
                 "this model computes with JAX, which hangs in forked processes, and PyMC's own sampler forks one a chain; "
@@ -54,7 +52,7 @@ class LawOp(JAXOp):
             given: tuple[Array, ...] = pull((values[-1],))
             return given
 
-        op = LawOp([*self.input_types, *self.output_types], self.input_types, back, name=f"gradient_of_{self.name}")
+        op = LawOp([*self.input_types, *self.output_types], self.input_types, back, f"gradient_of_{self.name}")
         return op(*inputs, *output_gradients, return_list=True)
 
 
@@ -114,7 +112,8 @@ class Rewards:
 
     def _terms(self, rewards: Array, *parameters: Array) -> Array:
         grid = self.data.grid
-        data = self.data._replace(grid=grid._replace(value=jnp.asarray(grid.value).at[self.at].set(rewards)))
+        value: Any = jnp.asarray(grid.value).at[self.at].set(rewards)
+        data = self.data._replace(grid=grid._replace(value=value))
         found = over_runs(self.spec, _log_density)(self._named(parameters), data)[self.at]
         # As in `likelihood.log_likelihood`: no density where the law explodes beyond floating point.
         terms: Array = jnp.where(jnp.isfinite(found), found, -jnp.inf)

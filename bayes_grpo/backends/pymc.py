@@ -129,7 +129,7 @@ def _predictor(name: str, data: ModelData) -> Any:
 def _site(name: str, prior: Prior, data: ModelData) -> Any:
     """A free variable; damping in a coordinate that NUTS can follow, see `bayes_grpo.backends.numpyro.DampingCoordinate`."""
     values = [np.asarray(value, dtype=float) for value in data.priors[name].values()]
-    arguments = dict(zip(ARGUMENTS[prior.distribution], values, strict=True))
+    arguments: dict[str, Any] = dict(zip(ARGUMENTS[prior.distribution], values, strict=True))
     if any(value.ndim for value in values):
         arguments["dims"] = "run"
     if prior.distribution == "LogitNormal":

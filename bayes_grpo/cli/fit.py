@@ -34,6 +34,9 @@ def add_fit(commands: Any) -> None:
     for name, default in (("seed", 0), ("draws", 1000), ("tune", 1000), ("chains", 4)):
         more = " a chain; up to 4 times as many where the chains do not agree yet" if name == "draws" else ""
         sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}{more}")
+    sampler.add_argument(
+        "--backend", choices=("numpyro", "pymc"), default="numpyro", help="library that samples (default: numpyro)"
+    )
     sampler.add_argument("--target-accept", type=float, default=0.95, metavar="P", help="default: 0.95")
     about = fit.add_argument_group("what the log does not say (stated here, these win over a hyperparameters file)")
     for name, meaning in _HYPERPARAMETERS.items():
@@ -160,6 +163,7 @@ def _fit_one(
             dataset,
             spec,
             run=label,
+            backend=options.backend,
             seed=options.seed,
             draws=options.draws,
             tune=options.tune,
@@ -209,7 +213,9 @@ def _demo(options: argparse.Namespace) -> int:
         check_writable(target)
     use_compilation_cache()
     run = bayes_grpo.read_run(str(files("bayes_grpo") / "data" / "arithmetic_grpo"))
-    settings = argparse.Namespace(seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json)
+    settings = argparse.Namespace(
+        backend="numpyro", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
+    )
     summary, saved = _fit_one(run, str(run["run"].values[0]), load_model("oscillator"), settings, result)
     if not saved:
         return BAD_INPUT
