@@ -192,7 +192,8 @@ def sample_pymc(
         What the sampler tells of each transition, shape (chain, draw).
     """
     names = recorded(spec)
-    compiled = nutpie.compile_pymc_model(build(spec, prepared), backend="jax", var_names=names)
+    # JAX's own gradient shares the filter's forward pass, which PyTensor's would make twice.
+    compiled = nutpie.compile_pymc_model(build(spec, prepared), backend="jax", gradient_backend="jax", var_names=names)
 
     def report(states: Any) -> None:
         if progress is not None:
@@ -205,6 +206,7 @@ def sample_pymc(
         chains=chains,
         seed=seed,
         target_accept=target_accept,
+        adaptation="low_rank",
         save_warmup=False,
         progress_bar=False,
         progress_callback=report,
