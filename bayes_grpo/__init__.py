@@ -1,8 +1,8 @@
 """Posteriors over the training dynamics of GRPO runs.
 
 The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
-`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`. Nothing heavy is imported until
-one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
+`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`. Nothing heavy is
+imported until one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
 from importlib import import_module
