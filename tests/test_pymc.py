@@ -228,6 +228,7 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not() -> None:
     first = draws(5)
     assert first.identical(draws(5))
     assert not first.equals(draws(6))
+    assert told[-1] == (160, 160)
     assert all(0 <= made <= wanted == 160 for made, wanted in told)
 
 

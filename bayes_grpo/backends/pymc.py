@@ -191,13 +191,13 @@ def sample_pymc(
     statistics : dict of str to numpy.ndarray
         What the sampler tells of each transition, shape (chain, draw).
     """
-    names = recorded(spec)
+    names, wanted = recorded(spec), (tune + draws) * chains
     # JAX's own gradient shares the filter's forward pass, which PyTensor's would make twice.
     compiled = nutpie.compile_pymc_model(build(spec, prepared), backend="jax", gradient_backend="jax", var_names=names)
 
     def report(states: Any) -> None:
         if progress is not None:
-            progress(sum(state.finished_draws for state in states), (tune + draws) * chains)
+            progress(sum(state.finished_draws for state in states), wanted)
 
     sampler = nutpie.sample(
         compiled,
@@ -217,6 +217,8 @@ def sample_pymc(
     except BaseException:  # Ctrl-C, too: no half of a posterior
         sampler.cancel()
         raise
+    if progress is not None:
+        progress(wanted, wanted)
     posterior, told = tree["posterior"], tree["sample_stats"]
     return {name: posterior[name].values for name in names}, {
         "diverging": told["diverging"].values,
