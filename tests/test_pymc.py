@@ -26,7 +26,7 @@ from bayes_grpo.backends.programs import programs
 from bayes_grpo.backends.pymc import _site
 from bayes_grpo.likelihood import log_likelihood
 from bayes_grpo.prepare import ModelData, prepare
-from bayes_grpo.spec import DISTRIBUTIONS, Prior
+from bayes_grpo.spec import DISTRIBUTIONS, POOLINGS, Prior
 
 # PyTensor's default linker, Numba, calls JAX through Python and says so.
 pytestmark = pytest.mark.filterwarnings("ignore:Numba will use object mode")
@@ -61,15 +61,14 @@ def runs_for(spec: ModelSpec) -> xr.Dataset:
 
 
 def spec_of(name: str) -> ModelSpec:
-    """A model that comes with the package, or 'apart': one that pools, but not its damping and its plateau."""
-    if name != "apart":
+    """A model that comes with the package, or the pooled one with another pooling of its damping and its plateau."""
+    if name not in POOLINGS:
         return load_model(name)
     pooled = load_model("pooled")
-    separate = {
-        key: replace(pooled.parameters[key], pooling="separate", spread=None, predictors={})
-        for key in ("damping", "plateau")
+    changed = {
+        key: replace(pooled.parameters[key], pooling=name, spread=None, predictors={}) for key in ("damping", "plateau")
     }
-    return replace(pooled, name=name, parameters={**pooled.parameters, **separate})
+    return replace(pooled, parameters={**pooled.parameters, **changed})
 
 
 def prior_points(spec: ModelSpec, data: ModelData) -> tuple[dict, dict, dict]:
@@ -85,7 +84,7 @@ def prior_points(spec: ModelSpec, data: ModelData) -> tuple[dict, dict, dict]:
     return values, moved, free
 
 
-@pytest.mark.parametrize("name", [*(model.name for model in list_models()), "apart"])
+@pytest.mark.parametrize("name", [*(model.name for model in list_models()), "separate", "shared"])
 def test_densities_and_gradients_are_those_of_the_numpyro_program(name: str) -> None:
     spec = spec_of(name)
     prepared = prepare(runs_for(spec), spec)

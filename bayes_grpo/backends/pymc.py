@@ -11,7 +11,7 @@ import xarray as xr
 from pymc.distributions.transforms import Transform, logodds
 
 from bayes_grpo.backends.law_op import Rewards
-from bayes_grpo.backends.numpyro import recorded
+from bayes_grpo.backends.numpyro import damping_width, recorded
 from bayes_grpo.fitting import choose
 from bayes_grpo.model_files import load_model
 from bayes_grpo.prepare import ModelData, Prepared, prepare
@@ -135,8 +135,7 @@ def _site(name: str, prior: Prior, data: ModelData) -> Any:
     if prior.distribution == "LogitNormal":
         arguments["default_transform"] = logodds
     if name == "damping":
-        width = 2 * np.asarray(data.run.closed_form_mass) / np.asarray(data.run.duration)
-        arguments["default_transform"] = DampingCoordinate(width)
+        arguments["default_transform"] = DampingCoordinate(np.asarray(damping_width(prior, data)))
     return getattr(pm, prior.distribution)(name, **arguments)
 
 
