@@ -155,10 +155,11 @@ def test_every_distribution_has_the_same_density() -> None:
     free = [made.rvs_to_values[rv] for rv in made.free_RVs]
     at = pytensor.function(free, plain, mode="JAX")
     theirs = [backend.distribution(prior.distribution, prior.arguments) for prior in priors.values()]
+    # NumPyro's HalfCauchy takes log 2 in single precision: 2e-9 from the truth.
     for point in points:
         free = [numpyro.distributions.biject_to(d.support).inv(x) for d, x in zip(theirs, point, strict=True)]
         expected = [float(d.log_prob(x)) for d, x in zip(theirs, point, strict=True)]
-        np.testing.assert_allclose([float(entry) for entry in at(*map(float, free))], expected, rtol=1e-9)
+        np.testing.assert_allclose([float(entry) for entry in at(*map(float, free))], expected, rtol=1e-9, atol=2e-9)
 
 
 @pytest.fixture(scope="module")
