@@ -31,6 +31,9 @@ def add_fit(commands: Any) -> None:
     add_json(fit)
     add_sampler(fit)
     add_reading(fit)
+    fit.add_argument(
+        "--backend", choices=("numpyro", "pymc"), default="numpyro", help="library that samples (default: numpyro)"
+    )
     fit.set_defaults(run=_fit)
 
 
@@ -119,6 +122,7 @@ def _fit_one(
             dataset,
             spec,
             run=label,
+            backend=options.backend,
             progress=progress,
             **sampler_options(options),
         )
@@ -164,7 +168,9 @@ def _demo(options: argparse.Namespace) -> int:
         check_writable(target)
     use_compilation_cache()
     run = bayes_grpo.read_run(str(files("bayes_grpo") / "data" / "arithmetic_grpo"))
-    settings = argparse.Namespace(seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json)
+    settings = argparse.Namespace(
+        backend="numpyro", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
+    )
     summary, saved = _fit_one(run, str(run["run"].values[0]), load_model("oscillator"), settings, result)
     if not saved:
         return BAD_INPUT
