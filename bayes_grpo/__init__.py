@@ -2,7 +2,7 @@
 
 The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
 `load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
-`compare_fits`, `loo`, `lfo`, `sensitivity`. Nothing heavy is imported until one is used. Simulated runs:
+`compare_fits`, `loo`, `lfo`, `sensitivity`, `threshold`, `oscillation`. Nothing heavy is imported until one is used. Simulated runs:
 `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.model_files import list_models, load_model
+    from bayes_grpo.oscillation import oscillation
     from bayes_grpo.plots import plot_fit, save_plot
     from bayes_grpo.readers import read_run
     from bayes_grpo.schema import combine, make_run
     from bayes_grpo.spec import ModelSpec
     from bayes_grpo.store import load_fit, save_fit, save_runs
     from bayes_grpo.summary import summarise
+    from bayes_grpo.threshold import threshold
 
 _HOMES = {
     "InputError": "errors",
@@ -46,6 +48,8 @@ _HOMES = {
     "save_runs": "store",
     "sensitivity": "checks",
     "summarise": "summary",
+    "oscillation": "oscillation",
+    "threshold": "threshold",
 }
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "load_model",
     "loo",
     "make_run",
+    "oscillation",
     "plot_fit",
     "prior_predictive",
     "pymc_model",
@@ -70,6 +75,7 @@ __all__ = [
     "save_runs",
     "sensitivity",
     "summarise",
+    "threshold",
 ]
 
 
