@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.model_files import list_models, load_model
-    from bayes_grpo.oscillation import oscillation
     from bayes_grpo.plots import plot_fit, save_plot
     from bayes_grpo.readers import read_run
+    from bayes_grpo.ringing import oscillation
     from bayes_grpo.schema import combine, make_run
     from bayes_grpo.spec import ModelSpec
     from bayes_grpo.store import load_fit, save_fit, save_runs
     from bayes_grpo.summary import summarise
-    from bayes_grpo.threshold import threshold
+    from bayes_grpo.thresholds import threshold
 
 _HOMES = {
     "InputError": "errors",
@@ -48,8 +48,8 @@ _HOMES = {
     "save_runs": "store",
     "sensitivity": "checks",
     "summarise": "summary",
-    "oscillation": "oscillation",
-    "threshold": "threshold",
+    "oscillation": "ringing",
+    "threshold": "thresholds",
 }
 
 __all__ = [

@@ -10,9 +10,9 @@ from conftest import FACTS, curve
 
 from bayes_grpo import InputError, fit, make_run, oscillation, save_fit, threshold
 from bayes_grpo.cli import main
-from bayes_grpo.oscillation import summarise_oscillation
+from bayes_grpo.ringing import summarise_oscillation
 from bayes_grpo.stability import exact_delay_threshold, refresh_cycle, refresh_threshold, spectral_radius
-from bayes_grpo.threshold import summarise_threshold
+from bayes_grpo.thresholds import summarise_threshold
 
 
 def test_thresholds_are_the_closed_forms_at_the_draws(ringing_fit: xr.DataTree) -> None:

@@ -53,7 +53,7 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
 
 def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.tables import threshold_table
-    from bayes_grpo.threshold import summarise_threshold, threshold
+    from bayes_grpo.thresholds import summarise_threshold, threshold
 
     asked = options.refresh_interval
     if len(options.runs) > 1:  # asked about for all, but not each run's own
@@ -67,7 +67,7 @@ def _threshold(options: argparse.Namespace) -> int:
 
 
 def _oscillation(options: argparse.Namespace) -> int:
-    from bayes_grpo.oscillation import oscillation, summarise_oscillation
+    from bayes_grpo.ringing import oscillation, summarise_oscillation
     from bayes_grpo.tables import oscillation_table
 
     def answer(fit: Any, run: str | None) -> dict[str, Any]:

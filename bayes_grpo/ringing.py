@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayes_grpo import stability
 from bayes_grpo.summary import INTERVAL_PROB
-from bayes_grpo.threshold import fitted_dynamics
+from bayes_grpo.thresholds import fitted_dynamics
 
 
 def oscillation(fit: xr.DataTree, *, run: str | None = None) -> xr.Dataset:
