@@ -18,7 +18,8 @@ from bayes_grpo.thresholds import summarise_threshold
 def test_thresholds_are_the_closed_forms_at_the_draws(ringing_fit: xr.DataTree) -> None:
     found = threshold(ringing_fit, lag_share=0.8)
     k = found["stiffness"].values
-    np.testing.assert_allclose(np.sort(k), np.sort(ringing_fit["posterior"]["stiffness"].values.ravel()))
+    assert np.isclose(k[:, None], ringing_fit["posterior"]["stiffness"].values.ravel(), rtol=1e-12).any(1).all()
+    assert k.size == min(1000, ringing_fit["posterior"]["stiffness"].size)
     np.testing.assert_allclose(found["leading"], 1 + 2 / (0.8 * k))
     np.testing.assert_array_equal(found["exact"], refresh_threshold(k, 0.9, 0.8))
     np.testing.assert_array_equal(found["frozen"], refresh_threshold(k, 0.9, 1.0))
@@ -74,6 +75,8 @@ def test_ringing_is_that_of_the_damped_oscillator(ringing_fit: xr.DataTree) -> N
     found = oscillation(ringing_fit)
     posterior = ringing_fit["posterior"].to_dataset()
     flat = {name: posterior[name].values.ravel() for name in ("stiffness", "damping", "damping_ratio")}
+    thin = np.unique(np.linspace(0, flat["damping"].size - 1, 1000).round().astype(int))
+    flat = {name: value[thin] for name, value in flat.items()}
     np.testing.assert_allclose(found["damping_ratio"], flat["damping_ratio"])
     rings = np.flatnonzero((flat["damping_ratio"] > 0.2) & (flat["damping_ratio"] < 0.8))
     assert rings.size > 5
