@@ -66,7 +66,7 @@ def left_out_tree(fit: xr.DataTree, model: str | Path | ModelSpec | None = None,
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     compiled = programs(spec, int(fit.attrs["tune"]), float(fit.attrs["target_accept"]))
     flat = {name: posterior[name].values.reshape(-1, *posterior[name].shape[2:]) for name in spec.parameters}
-    drawn = np.asarray(compiled.left_out(flat, prepared.data, random.key(seed)))  # type: ignore[arg-type]
+    drawn = np.asarray(compiled.left_out(flat, prepared.data, random.key(seed)))
     values = TreeBuilder(spec, prepared, compiled, seed).at_observations(drawn)
     predictive = terms.copy(data={"reward": values.reshape(*shape, -1)})
     groups = {

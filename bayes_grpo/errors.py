@@ -27,3 +27,7 @@ class InputError(ValueError):
             listed = "\n".join(f"  - {fault}" for fault in self.faults)
             message = f"{where}: {len(self.faults)} faults\n{listed}"
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, list[str]]]:
+        """How it is pickled, on its way from a process to another."""
+        return type(self), (self.where, self.faults)

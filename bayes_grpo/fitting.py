@@ -31,7 +31,7 @@ MOST_DRAWS = 4
 
 BACKENDS = ("numpyro", "pymc")
 
-_PACKAGES = ("bayes-grpo", "numpyro", "pymc", "jax", "arviz", "xarray", "numpy")
+_PACKAGES = ("bayes-grpo", "numpyro", "pymc", "nutpie", "jax", "arviz", "xarray", "numpy")
 
 
 def fit(
@@ -60,8 +60,8 @@ def fit(
     backend : {"numpyro", "pymc"}
         Which library samples. The PyMC model is `bayes_grpo.pymc_model`, sampled by nutpie.
     seed, draws, tune, chains : int
-        A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where the chains
-        do not agree yet, they go on, up to `MOST_DRAWS` times as many draws.
+        A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where NumPyro's
+        chains do not agree yet, they go on, up to `MOST_DRAWS` times as many draws.
     target_accept : float
         Target acceptance probability of NUTS, in (0, 1). If a transition diverges, the fit is made once more with
         `CAREFUL_ACCEPT`; the attribute ``target_accept`` tells which was used.

@@ -106,7 +106,8 @@ def _taken(o: Observations, x: Array) -> tuple[ArrayLike, Array, ArrayLike]:
     """What the running sum takes of a row: slope, mean and excess variance."""
     if o.slope is None:
         return 1.0, x, 0.0
-    return o.slope, o.slope * x + o.intercept, 0.0 if o.excess is None else o.excess
+    rest = 0.0 if o.intercept is None else o.intercept
+    return o.slope, o.slope * x + rest, 0.0 if o.excess is None else o.excess
 
 
 def _update(s: _State, o: Observations) -> tuple[_State, Array, Array]:

@@ -37,7 +37,8 @@ def _of_repeats(law: Law, parameters: Parameters, data: RunData) -> Array:
     The filter takes their mean; the scatter does not depend on the state.
     """
     grid, variance = data.grid, row_variance(law, parameters, data)
-    return -((grid.repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(grid.repeats) + grid.scatter / variance) / 2
+    repeats = jnp.asarray(grid.repeats)
+    return -((repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(repeats) + grid.scatter / variance) / 2
 
 
 def filtered(law: Law, parameters: Parameters, data: RunData) -> Filtered:

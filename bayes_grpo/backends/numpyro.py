@@ -96,6 +96,12 @@ class DampingCoordinate(dist.transforms.Transform):
         return (self.width,), (("width",), {})
 
 
+def damping_width(prior: Prior, data: ModelData) -> Array:
+    """Width of the damping's coordinate below zero: 2 m / t of each run, the least of them for a damping they share."""
+    width = 2 * jnp.asarray(data.run.closed_form_mass) / jnp.asarray(data.run.duration)
+    return jnp.min(width) if prior.pooling == "shared" else width
+
+
 def distribution(family: str, arguments: Mapping[str, ArrayLike]) -> dist.Distribution:
     """The distribution that a model file names."""
     if family == "LogitNormal":
@@ -107,7 +113,7 @@ def _site(name: str, prior: Prior, data: ModelData) -> Array:
     """Sample from a prior; damping in a coordinate that NUTS can follow, see `DampingCoordinate`."""
     own = distribution(prior.distribution, data.priors[name])
     if name == "damping":
-        coordinate = DampingCoordinate(2 * jnp.asarray(data.run.closed_form_mass) / data.run.duration)
+        coordinate = DampingCoordinate(damping_width(prior, data))
         moved = numpyro.sample("damping_moved", dist.TransformedDistribution(own, coordinate))
         damping: Array = numpyro.deterministic(name, coordinate.inv(moved))
         return damping
@@ -115,7 +121,7 @@ def _site(name: str, prior: Prior, data: ModelData) -> Array:
     return value
 
 
-def log_prior(spec: ModelSpec, values: Mapping[str, Array], data: ModelData) -> dict[str, Array]:
+def log_prior(spec: ModelSpec, values: Mapping[str, ArrayLike], data: ModelData) -> dict[str, Array]:
     """Log prior density of every site at values whose leading dimension is draws; shape (draws,)."""
     out = {}
     for name, prior in spec.sites():

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 from jax import Array, lax, random
+from jax.typing import ArrayLike
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy, unconstrain_fn
@@ -19,7 +20,7 @@ from bayes_grpo.prepare import ModelData
 from bayes_grpo.spec import ModelSpec
 
 #: Recorded values of a batch of draws.
-Values = Mapping[str, Array]
+Values = Mapping[str, ArrayLike]
 
 #: Draws a compiled call makes before it returns to Python, for progress and Ctrl-C.
 CHUNK = 25
@@ -51,7 +52,7 @@ class Programs(NamedTuple):
 
     start: Callable[[Array, ModelData], HMCState]
     advance: Callable[[HMCState, ModelData], tuple[HMCState, Draws]]
-    constrain: Callable[[dict[str, Array], ModelData], dict[str, Array]]
+    constrain: Callable[[Values, ModelData], dict[str, Array]]
     derive: Callable[[Values, ModelData], dict[str, Array]]
     pointwise: Callable[[Values, ModelData], Array]
     leave_one_out: Callable[[Values, ModelData], Array]
@@ -168,7 +169,7 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
                 keys = random.split(own, runs) if spec.pooled else own
                 return over_runs(spec, function)(run_parameters(single, data), data.run, keys)
 
-            count = next(iter(values.values())).shape[0]
+            count = jnp.shape(next(iter(values.values())))[0]
             return lax.map(one, (values, random.split(key, count)))
 
         return jax.jit(each)

@@ -31,6 +31,9 @@ def add_fit(commands: Any) -> None:
     add_json(fit)
     add_sampler(fit)
     add_reading(fit)
+    fit.add_argument(
+        "--backend", choices=("numpyro", "pymc"), default="numpyro", help="library that samples (default: numpyro)"
+    )
     fit.set_defaults(run=_fit)
 
 
@@ -49,8 +52,8 @@ def _fit(options: argparse.Namespace) -> int:
 
     spec = load_model(options.model)
     runs, faults = read_all(options)
-    labels = [(dataset, str(label)) for dataset in runs for label in dataset["run"].values]
-    targets = _targets(options.out, [label for _, label in labels], spec.name)
+    labels = _jobs(runs, spec)
+    targets = _targets(options.out, [label or "runs" for _, label in labels], spec.name)
 
     from bayes_grpo.progress import use_compilation_cache
     from bayes_grpo.store import check_writable
@@ -76,6 +79,16 @@ def _fit(options: argparse.Namespace) -> int:
     return code
 
 
+def _jobs(runs: list[Any], spec: Any) -> list[tuple[Any, str | None]]:
+    """What is fitted: each run by its label, or all runs together (no label) where the model pools."""
+    from bayes_grpo.schema import combine
+
+    if spec.pooled and runs:
+        # What the spread means may differ between logs; the fit does not use it.
+        return [(combine([run.drop_vars("reward_spread", errors="ignore") for run in runs]), None)]
+    return [(dataset, str(label)) for dataset in runs for label in dataset["run"].values]
+
+
 def file_name(label: str) -> str:
     """A run's label as part of a file's name."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._") or "run"
@@ -96,7 +109,7 @@ def _targets(out: Path | None, labels: list[str], model: str) -> list[Path]:
 
 
 def _fit_one(
-    dataset: Any, label: str, spec: Any, options: argparse.Namespace, target: Path
+    dataset: Any, label: str | None, spec: Any, options: argparse.Namespace, target: Path
 ) -> tuple[dict[str, Any], bool]:
     """Fit, show and save one run; what was computed is shown even where it cannot be saved."""
     from bayes_grpo.fitting import fit
@@ -104,11 +117,12 @@ def _fit_one(
     from bayes_grpo.store import save_fit
     from bayes_grpo.summary import summarise
 
-    with sampling_progress(f"{label}: {spec.name}") as progress:
+    with sampling_progress(f"{label or f'{dataset.sizes["run"]} runs'}: {spec.name}") as progress:
         tree = fit(
             dataset,
             spec,
             run=label,
+            backend=options.backend,
             progress=progress,
             **sampler_options(options),
         )
@@ -154,7 +168,9 @@ def _demo(options: argparse.Namespace) -> int:
         check_writable(target)
     use_compilation_cache()
     run = bayes_grpo.read_run(str(files("bayes_grpo") / "data" / "arithmetic_grpo"))
-    settings = argparse.Namespace(seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json)
+    settings = argparse.Namespace(
+        backend="numpyro", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
+    )
     summary, saved = _fit_one(run, str(run["run"].values[0]), load_model("oscillator"), settings, result)
     if not saved:
         return BAD_INPUT
