@@ -244,6 +244,7 @@ def sampled() -> tuple[pm.Model, xr.DataTree]:
     return made, tree
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")  # the first row is influential
 def test_pointwise_terms_are_one_step_ahead(sampled: tuple[pm.Model, xr.DataTree]) -> None:
     _, tree = sampled
     terms, posterior = tree["log_likelihood"]["reward"], tree["posterior"].to_dataset()

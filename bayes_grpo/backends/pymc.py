@@ -223,8 +223,8 @@ def sample_pymc(
         "diverging": told["diverging"].values,
         "energy": told["energy"].values,
         "lp": told["logp"].values,
-        "n_steps": told["n_steps"].values,
-        "tree_depth": told["depth"].values,
+        "n_steps": told["n_steps"].values.astype(int),
+        "tree_depth": told["depth"].values.astype(int),
         "acceptance_rate": told["mean_tree_accept"].values,
         "step_size": told["step_size"].values,
     }
