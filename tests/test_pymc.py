@@ -165,7 +165,7 @@ def test_every_distribution_has_the_same_density() -> None:
 @pytest.fixture(scope="module")
 def fits() -> dict[tuple[str, str], xr.DataTree]:
     """The same models and runs by either back end."""
-    settings = {"seed": 4, "draws": 600, "tune": 600}
+    settings = {"seed": 4, "draws": 600, "tune": 500, "chains": 2, "target_accept": 0.995}
     return {
         (name, library): fit(runs_for(load_model(name)), name, backend=library, **settings)
         for name in COMPARED
