@@ -1,8 +1,9 @@
 """Posteriors over the training dynamics of GRPO runs.
 
 The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
-`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`. Nothing heavy is
-imported until one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
+`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
+`compare_fits`, `loo`, `lfo`, `sensitivity`, `threshold`, `oscillation`. Nothing heavy is imported until one is used. Simulated runs:
+`bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
 from importlib import import_module
@@ -10,24 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_grpo.backends.pymc import pymc_model
+    from bayes_grpo.checks import sensitivity
+    from bayes_grpo.comparison import compare, compare_fits
+    from bayes_grpo.crossval import lfo, loo
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
     from bayes_grpo.readers import read_run
+    from bayes_grpo.ringing import oscillation
     from bayes_grpo.schema import combine, make_run
     from bayes_grpo.spec import ModelSpec
     from bayes_grpo.store import load_fit, save_fit, save_runs
     from bayes_grpo.summary import summarise
+    from bayes_grpo.thresholds import threshold
 
 _HOMES = {
     "InputError": "errors",
     "ModelSpec": "spec",
     "combine": "schema",
+    "compare": "comparison",
+    "compare_fits": "comparison",
     "fit": "fitting",
+    "lfo": "crossval",
     "list_models": "model_files",
     "load_fit": "store",
     "load_model": "model_files",
+    "loo": "crossval",
     "make_run": "schema",
     "plot_fit": "plots",
     "prior_predictive": "fitting",
@@ -36,18 +46,26 @@ _HOMES = {
     "save_fit": "store",
     "save_plot": "plots",
     "save_runs": "store",
+    "sensitivity": "checks",
     "summarise": "summary",
+    "oscillation": "ringing",
+    "threshold": "thresholds",
 }
 
 __all__ = [
     "InputError",
     "ModelSpec",
     "combine",
+    "compare",
+    "compare_fits",
     "fit",
+    "lfo",
     "list_models",
     "load_fit",
     "load_model",
+    "loo",
     "make_run",
+    "oscillation",
     "plot_fit",
     "prior_predictive",
     "pymc_model",
@@ -55,7 +73,9 @@ __all__ = [
     "save_fit",
     "save_plot",
     "save_runs",
+    "sensitivity",
     "summarise",
+    "threshold",
 ]
 
 

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -84,8 +84,57 @@ def fit(
     spec = model if isinstance(model, ModelSpec) else load_model(model)
     _check_arguments(seed=seed, draws=draws, tune=tune, chains=chains, target_accept=target_accept, backend=backend)
     prepared = prepare(choose(runs, run, spec), spec)
-    settings = {"seed": seed, "chains": chains, "draws": draws, "tune": tune, "progress": progress}
     began = time.perf_counter()
+    drawn = draw_posterior(
+        spec,
+        prepared,
+        backend=backend,
+        seed=seed,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        target_accept=target_accept,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - began
+    values, statistics = drawn.values, drawn.statistics
+    tree = TreeBuilder(spec, prepared, drawn.compiled, seed).build(values, statistics)
+    tree.attrs = _attributes(spec, prepared) | {
+        "backend": backend,
+        "seed": seed,
+        "draws": statistics["diverging"].shape[1],
+        "tune": tune,
+        "chains": chains,
+        "target_accept": drawn.target_accept,
+        "seconds": round(seconds, 2),
+        "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
+    }
+    return tree
+
+
+class Drawn(NamedTuple):
+    """Posterior draws: recorded values and sampler statistics, shape (chain, draw) or (chain, draw, run)."""
+
+    values: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+    compiled: Programs
+    target_accept: float
+
+
+def draw_posterior(
+    spec: ModelSpec,
+    prepared: Prepared,
+    *,
+    backend: str,
+    seed: int,
+    draws: int,
+    tune: int,
+    chains: int,
+    target_accept: float,
+    progress: Progress | None = None,
+) -> Drawn:
+    """Sample a model that is laid out already; with a more careful second attempt where a transition diverged."""
+    settings: dict[str, Any] = {"seed": seed, "chains": chains, "draws": draws, "tune": tune, "progress": progress}
     for target in dict.fromkeys((target_accept, max(target_accept, CAREFUL_ACCEPT))):
         compiled = programs(spec, tune, target)
         if backend == "pymc":
@@ -98,19 +147,7 @@ def fit(
             values, statistics = _constrained(compiled, prepared, result), _statistics(result)
         if not statistics["diverging"].any():
             break
-    seconds = time.perf_counter() - began
-    tree = TreeBuilder(spec, prepared, compiled, seed).build(values, statistics)
-    tree.attrs = _attributes(spec, prepared) | {
-        "backend": backend,
-        "seed": seed,
-        "draws": statistics["diverging"].shape[1],
-        "tune": tune,
-        "chains": chains,
-        "target_accept": target,
-        "seconds": round(seconds, 2),
-        "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
-    }
-    return tree
+    return Drawn(values, statistics, compiled, target)
 
 
 def prior_predictive(

@@ -37,6 +37,8 @@ class Smoothed(NamedTuple):
     mean: Array  # E[x - x* | all y]
     variance: Array  # Var[x | all y]
     leave_one_out: Array  # log p(y_t | all other y); 0 where unobserved
+    left_out_residual: Array  # y_t - E[y_t | all other y]
+    left_out_variance: Array  # Var[y_t | all other y]
 
 
 class Filtered(NamedTuple):
@@ -104,7 +106,8 @@ def _taken(o: Observations, x: Array) -> tuple[ArrayLike, Array, ArrayLike]:
     """What the running sum takes of a row: slope, mean and excess variance."""
     if o.slope is None:
         return 1.0, x, 0.0
-    return o.slope, o.slope * x + o.intercept, 0.0 if o.excess is None else o.excess
+    rest = 0.0 if o.intercept is None else o.intercept
+    return o.slope, o.slope * x + rest, 0.0 if o.excess is None else o.excess
 
 
 def _update(s: _State, o: Observations) -> tuple[_State, Array, Array]:
@@ -198,7 +201,7 @@ def kalman_smoother(
         )
         return after, (mean, covariance, innovation, total)
 
-    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
+    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
         score, information = carry
         t, o, mean, covariance, innovation, total = inputs
         h = jnp.stack([jnp.zeros(()), jnp.zeros(()), o.weight * o.observed])
@@ -213,7 +216,8 @@ def kalman_smoother(
         slope = 1.0 if o.slope is None else o.slope
         motion = jnp.array([[t.f11, t.f12, zero], [t.f21, t.f22, zero], [slope * t.f11, slope * t.f12, o.keep]])
         left_out = jnp.where(o.observed > 0, density, 0.0)
-        return (motion.T @ score, motion.T @ information @ motion), (smoothed[0][0], smoothed[1][0, 0], left_out)
+        out = (smoothed[0][0], smoothed[1][0, 0], left_out, error / precision, 1 / precision)
+        return (motion.T @ score, motion.T @ information @ motion), out
 
     rows = (transition, observations)
     _, saved = lax.scan(forward, filter_start(position, velocity), rows)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from bayes_grpo.dynamics import Transition, first_order, lagged_damping, second_order
 from bayes_grpo.grid import Grid
@@ -61,7 +62,7 @@ class RunData(NamedTuple):
     resolution: float
     reward_lower: float
     reward_range: float
-    log_group_factor: Array
+    log_group_factor: ArrayLike
 
 
 class StateSpace(NamedTuple):
@@ -171,4 +172,4 @@ def _sigmoid(parameters: Parameters, compute: Array) -> Array:
 def _on_curve(curve: Array) -> Transition:
     """Motion that forgets where it was: a deterministic curve, as a state space."""
     zero = jnp.zeros_like(curve)
-    return Transition(*[zero] * 7, b1=curve, b2=zero)
+    return Transition(zero, zero, zero, zero, zero, zero, zero, curve, zero)

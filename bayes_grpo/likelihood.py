@@ -37,7 +37,8 @@ def _of_repeats(law: Law, parameters: Parameters, data: RunData) -> Array:
     The filter takes their mean; the scatter does not depend on the state.
     """
     grid, variance = data.grid, row_variance(law, parameters, data)
-    return -((grid.repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(grid.repeats) + grid.scatter / variance) / 2
+    repeats = jnp.asarray(grid.repeats)
+    return -((repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(repeats) + grid.scatter / variance) / 2
 
 
 def filtered(law: Law, parameters: Parameters, data: RunData) -> Filtered:
@@ -59,6 +60,13 @@ def leave_one_out(law: Law, parameters: Parameters, data: RunData) -> Array:
     """Pointwise terms log p(y_t | all other y), shape (n,), from the smoother; a step's rows are left out together."""
     smoothed = kalman_smoother(*state_space(law, parameters, data))
     return smoothed.leave_one_out + _of_repeats(law, parameters, data)
+
+
+def left_out(law: Law, parameters: Parameters, data: RunData, key: Array) -> Array:
+    """A draw of each logged reward from p(y_t | all other y), shape (n,); what a leave-one-out predictive check needs."""
+    smoothed = kalman_smoother(*state_space(law, parameters, data))
+    sd = jnp.sqrt(smoothed.left_out_variance)
+    return jnp.asarray(data.grid.value) - smoothed.left_out_residual + sd * random.normal(key, sd.shape)
 
 
 def expected_reward(law: Law, parameters: Parameters, data: RunData, key: Array) -> Array:

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax, random
+from jax.typing import ArrayLike
 
 from bayes_grpo.dynamics import Transition, first_order, mean_exp, second_order
 from bayes_grpo.groups import finite_group_factor
@@ -40,7 +41,7 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 #: The table of the finite-group factor: logits of p from -_REACH to _REACH.
-_REACH, _STEP = 10.0, 0.25
+_REACH, _STEP = 14.0, 0.25
 #: A place between the bounds is kept this far inside them where its logit is taken.
 _INSIDE = 1e-6
 #: Motion over a gap is simulated in this many parts.
@@ -55,16 +56,18 @@ def group_factor_table(group_size: float | None) -> np.ndarray:
     if group_size is None:
         return np.zeros_like(logits)
     factor = np.asarray(finite_group_factor(1 / (1 + np.exp(-logits)), round(group_size)))
-    return np.log(factor) + np.log1p(-1 / group_size) / 2
+    table: np.ndarray = np.log(factor) + np.log1p(-1 / group_size) / 2
+    return table
 
 
-def group_factor(table: Array, logit: Array) -> Array:
+def group_factor(table: ArrayLike, logit: Array) -> Array:
     """Finite-group factor at a logit of p: cubic interpolation of the table's logs, straight lines beyond its ends."""
     table = jnp.asarray(table)
     place = (logit + _REACH) / _STEP
     last = table.shape[-1] - 1
     left = jnp.clip(jnp.floor(place).astype(int), 1, last - 2)
     t = jnp.clip(place - left, -1.0, 2.0)
+    table = jnp.asarray(table)
     y0, y1, y2, y3 = (table[left + i] for i in (-1, 0, 1, 2))
     cubic = y1 + t / 2 * (y2 - y0 + t * (2 * y0 - 5 * y1 + 4 * y2 - y3 + t * (3 * (y1 - y2) + y3 - y0)))
     low, high = jnp.minimum(place, 0.0), jnp.maximum(place - last, 0.0)
@@ -155,7 +158,8 @@ def _seen(law: Law, parameters: Parameters, data: RunData, x: Array, variance: A
     mean, slope = _WEIGHTS @ share, _WEIGHTS @ (share * (1 - share))
     excess = jnp.maximum(_WEIGHTS @ (share - mean) ** 2 - slope**2 * variance, 0.0)
     span = data.reward_range
-    return span * slope, data.reward_lower + span * (mean - slope * x), span**2 * excess
+    intercept = data.reward_lower + span * (mean - slope * x)
+    return jnp.asarray(span * slope), jnp.asarray(intercept), jnp.asarray(span**2 * excess)
 
 
 def _initial(law: Law, parameters: Parameters, data: RunData) -> tuple[Array, Array]:
@@ -195,7 +199,7 @@ def linearised(law: Law, parameters: Parameters, data: RunData) -> tuple[StateSp
         rate[grid.kind],
         observations_of(law, parameters, data, _zero(law, parameters)),
     )
-    _, (motion, observations, filtered) = lax.scan(row, filter_start(position, velocity), rows)
+    _, (motion, observations, filtered) = lax.scan(jax.checkpoint(row), filter_start(position, velocity), rows)
     return StateSpace(motion, observations, position, velocity), filtered
 
 

@@ -183,8 +183,8 @@ def _prior(where: str, name: str, table: Any, faults: list[str], *, positive: bo
         elif key not in ("distribution", *_PRIOR_TEXTS, *_POOLING):
             faults.append(f"{where}.{key}: unknown; {family} takes {', '.join(wanted)}")
     arguments = {key: table[key] for key in wanted if key in table}
-    texts = (str(table.get(key, "")) for key in _PRIOR_TEXTS)
-    return Prior(family, arguments, *texts, *_pooling(where, name, table, faults))
+    unit, source, reason = (str(table.get(key, "")) for key in _PRIOR_TEXTS)
+    return Prior(family, arguments, unit, source, reason, *_pooling(where, name, table, faults))
 
 
 def _check_argument(where: str, value: Any, faults: list[str]) -> None:

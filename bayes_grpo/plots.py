@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.style
 import numpy as np
@@ -10,31 +10,45 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bayes_grpo.laws import UNITS
 from bayes_grpo.store import write_atomically
 from bayes_grpo.summary import INTERVAL_PROB, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PANELS = ("plateau", "timescale", "damping", "damping_ratio", "temperature", "observation_sd")
-_DATA, _CURVE = "0.45", "#1f5fa8"
+_PANELS = ("plateau", "timescale", "midpoint", "damping", "damping_ratio", "temperature", "step_sd", "observation_sd")
+_DATA, _CURVE, _LEVEL = "0.45", "#1f5fa8", "#c2571a"
+_MOST_RUNS, _COLUMNS = 12, 4
 
 
 def plot_fit(fit: xr.DataTree) -> Figure:
     """Reward curve with the inferred expected reward and plateau, above the marginal posteriors with their priors.
 
-    Bands are equal-tailed intervals of probability `bayes_grpo.summary.INTERVAL_PROB`.
+    Of runs fitted together each of the first 12 has a curve, and the marginals are those of the population. Bands are
+    equal-tailed intervals of probability `bayes_grpo.summary.INTERVAL_PROB`.
     """
     posterior = fit["posterior"].to_dataset()
-    names = [name for name in _PANELS if name in posterior]
-    figure = Figure(figsize=(9.5, 6.2), layout="constrained")
+    runs = [str(label) for label in posterior["run"].values] if "run" in posterior.dims else []
+    scalars = [str(name) for name, value in posterior.data_vars.items() if value.ndim == 2 and np.ptp(value.values) > 0]
+    names = [name for name in _PANELS if name in scalars] if not runs else scalars[:8]
+    shown = runs[:_MOST_RUNS]
+    rows = max(1, -(-len(shown) // _COLUMNS))
+    figure = Figure(figsize=(9.5, 6.2 if not runs else 2.2 * (rows + 1)), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}", fontsize=12)
-    grid = figure.add_gridspec(2, len(names), height_ratios=(2.1, 1))
-    _curve(figure.add_subplot(grid[0, :]), fit)
-    for column, name in enumerate(names):
-        _marginal(figure.add_subplot(grid[1, column]), fit, name)
+    more = f", first {_MOST_RUNS} shown" if runs[_MOST_RUNS:] else ""
+    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}{more}", fontsize=12)
+    parts: Any = figure.subfigures(2, 1, height_ratios=(2.1, 1) if not runs else (rows, 1))
+    above, below = parts
+    if runs:
+        panels = above.subplots(rows, _COLUMNS, squeeze=False).ravel()
+        for axes, run in zip(panels, shown, strict=False):
+            _curve(axes, fit, run)
+        for axes in panels[len(shown) :]:
+            axes.axis("off")
+    else:
+        _curve(above.subplots(), fit)
+    for axes, name in zip(below.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        _marginal(axes, fit, name, first=name == names[0])
     if not summarise(fit)["converged"]:
         figure.text(
             0.5, 0.5, "NOT CONVERGED", color="red", alpha=0.35, fontsize=48, ha="center", va="center", rotation=20
@@ -42,38 +56,59 @@ def plot_fit(fit: xr.DataTree) -> Figure:
     return figure
 
 
-def save_plot(fit: xr.DataTree, path: str | Path) -> Path:
-    """Draw a fit into a file, whole or not at all; the suffix names the format (png, svg, pdf)."""
+def save_plot(fit: xr.DataTree, path: str | Path, kind: str = "curve") -> Path:
+    """Draw a fit into a file, whole or not at all; the suffix names the format (png, svg, pdf).
+
+    ``kind`` is ``curve`` (`plot_fit`), ``predictive`` or ``left-out`` (`bayes_grpo.plots_checks`).
+    """
     path = Path(path)
     buffer = io.BytesIO()
     with matplotlib.style.context({"svg.hashsalt": "bayes_grpo"}):
-        plot_fit(fit).savefig(buffer, format=path.suffix[1:], dpi=130)
+        _draw(fit, kind).savefig(buffer, format=path.suffix[1:], dpi=130)
     write_atomically(path, buffer.getvalue())
     return path
 
 
-def _curve(axes: "Axes", fit: xr.DataTree) -> None:
+def _draw(fit: xr.DataTree, kind: str) -> Figure:
+    if kind == "curve":
+        return plot_fit(fit)
+    from bayes_grpo import plots_checks
+
+    return plots_checks.plot_predictive(fit) if kind == "predictive" else plots_checks.plot_left_out(fit)
+
+
+def _curve(axes: "Axes", fit: xr.DataTree, run: str | None = None) -> None:
     tail = (1 - INTERVAL_PROB) / 2
     observed = fit["observed_data"].to_dataset()["reward"]
+    expected = fit["latent"].to_dataset()["expected_reward"]
+    posterior = fit["posterior"].to_dataset()
+    if run is not None:
+        mine = observed["observed_run"].values == run
+        observed, expected, posterior = observed[mine], expected[:, mine], posterior.sel(run=run)
+        axes.set_title(run if len(run) <= 28 else f"...{run[-25:]}", fontsize=8)
+        axes.tick_params(labelsize=7)
     step = observed["optimizer_step"].values
     axes.plot(step, observed.values, ".", color=_DATA, ms=3, alpha=0.7, label="logged reward")
-    low, mid, high = np.quantile(fit["latent"].to_dataset()["expected_reward"].values, [tail, 0.5, 1 - tail], axis=0)
+    low, mid, high = np.quantile(expected.values, [tail, 0.5, 1 - tail], axis=0)
     axes.fill_between(step, low, high, color=_CURVE, alpha=0.3, lw=0)
     axes.plot(step, mid, color=_CURVE, lw=1.5, label=f"expected reward, {INTERVAL_PROB:.0%} interval")
-    low, mid, high = np.quantile(fit["posterior"].to_dataset()["plateau"].values, [tail, 0.5, 1 - tail])
-    axes.axhspan(low, high, color="#c2571a", alpha=0.18, lw=0)
-    axes.axhline(mid, color="#c2571a", lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
     least, most = observed.values.min(), observed.values.max()
-    # Show the plateau, but a hardly known one must not squeeze the data into a line.
-    room = 0.6 * (most - least)
-    bottom, top = min(least, max(low, least - room)), max(most, min(high, most + room))
+    bottom, top = least, most
+    if "plateau" in posterior:
+        low, mid, high = np.quantile(posterior["plateau"].values, [tail, 0.5, 1 - tail])
+        axes.axhspan(low, high, color=_LEVEL, alpha=0.18, lw=0)
+        axes.axhline(mid, color=_LEVEL, lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
+        # Show the plateau, but a hardly known one must not squeeze the data into a line.
+        room = 0.6 * (most - least)
+        bottom, top = min(least, max(low, least - room)), max(most, min(high, most + room))
     margin = 0.06 * (top - bottom)
     axes.set_ylim(bottom - margin, top + margin)
-    axes.set(xlabel="optimizer step", ylabel="reward")
-    axes.legend(loc="best", fontsize=9, frameon=False)
+    if run is None:
+        axes.set(xlabel="optimizer step", ylabel="reward")
+        axes.legend(loc="best", fontsize=9, frameon=False)
 
 
-def _marginal(axes: "Axes", fit: xr.DataTree, name: str) -> None:
+def _marginal(axes: "Axes", fit: xr.DataTree, name: str, *, first: bool) -> None:
     draws, prior = (fit[group].to_dataset()[name].values.ravel() for group in ("posterior", "prior"))
     low, high = np.quantile(draws, [0.002, 0.998])
     margin = 0.15 * (high - low)
@@ -84,9 +119,15 @@ def _marginal(axes: "Axes", fit: xr.DataTree, name: str) -> None:
     axes.hist(inside, bins=edges[::4], weights=weights, histtype="step", color="0.3", ls=":")
     tail = (1 - INTERVAL_PROB) / 2
     axes.axvspan(*np.quantile(draws, [tail, 1 - tail]), color=_CURVE, alpha=0.12, lw=0)
-    unit = UNITS[name]
-    axes.set_xlabel(name.replace("_", " ") + ("" if unit == "1" else f"\n({unit})"), fontsize=9)
+    unit = fit["posterior"][name].attrs["units"]
+    words = (
+        name.replace("_", " ")
+        .replace(" by ", "\nby ")
+        .replace(" location", "\nlocation")
+        .replace(" spread", "\nspread")
+    )
+    axes.set_xlabel(words + ("" if unit == "1" else f"\n({unit})"), fontsize=9)
     axes.tick_params(labelsize=8)
     axes.set_yticks([])
-    if name == _PANELS[0]:
+    if first:
         axes.set_title("dotted: prior", fontsize=8, loc="left", color="0.3")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from jax.typing import ArrayLike
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.grid import Grid, build_grid
@@ -112,7 +112,7 @@ def _pooled_priors(spec: ModelSpec, settings: Sequence[Setting]) -> dict[str, di
     """Prior arguments: a run's own quantities for separate parameters, the runs' median for those of the population."""
     median = {name: float(np.median([setting.values[name] for setting in settings])) for name in QUANTITIES}
     own = [spec.resolve(setting.values) for setting in settings]
-    priors: dict[str, dict[str, ArrayLike]] = {**spec.resolve(median)}
+    priors: dict[str, dict[str, ArrayLike]] = {name: {**given} for name, given in spec.resolve(median).items()}
     for name, prior in spec.parameters.items():
         if prior.pooling == "separate":
             priors[name] = {key: np.array([one[name][key] for one in own]) for key in priors[name]}

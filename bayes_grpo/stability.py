@@ -104,6 +104,72 @@ def delay_threshold(stiffness: ArrayLike, lag_share: ArrayLike = 1.0) -> Floats:
         return np.asarray(1 / product)
 
 
+def exact_delay_threshold(stiffness: ArrayLike, momentum: ArrayLike, lag_share: ArrayLike = 1.0) -> Floats:
+    """Constant delay (step, continuous) from which a heavy ball on data that old is unstable, exact; inf if none is.
+
+    The modes z of ``d(t+1) = d + u, u <- beta1 u - (1 - beta1) k (lambda d(t - D) + (1 - lambda) d(t))`` solve ``(z - 1) (z - beta1)
+    + (1 - beta1) k (1 - lambda) z = -(1 - beta1) k lambda z^(1 - D)``. On the unit circle the moduli of both sides give the
+    frequency, their phases the delay. Without momentum and with lambda = 1 and small k it is pi / (2 k).
+
+    Parameters
+    ----------
+    stiffness, momentum, lag_share : array_like
+        k (1/step), beta1 and lambda; broadcast together, the result has their shape.
+    """
+    k, beta1, share = np.broadcast_arrays(*(np.asarray(v, float) for v in (stiffness, momentum, lag_share)))
+    shape = k.shape
+    k, beta1, share = (values.ravel()[:, None] for values in (k, beta1, share))
+    # Frequencies on a logarithmic grid: the crossing lies near sqrt(k) or k, far below pi.
+    frequency = np.geomspace(1e-6, np.pi, 4000)[None, :]
+    z = np.exp(1j * frequency)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = ((z - 1) * (z - beta1) + (1 - beta1) * k * (1 - share) * z) / ((1 - beta1) * k * share)
+        excess = np.abs(left) - 1
+    # Crossings of modulus 1; at each, D = 1 - (phase of -left) / frequency, the least D >= 0.
+    crosses = (excess[:, :-1] < 0) != (excess[:, 1:] < 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = excess[:, :-1] / (excess[:, :-1] - excess[:, 1:])
+    at = frequency[:, :-1] + np.where(crosses, part, 0.0) * np.diff(frequency)
+    z = np.exp(1j * at)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        right = -((z - 1) * (z - beta1) + (1 - beta1) * k * (1 - share) * z)
+        delay = np.mod(at - np.angle(right), 2 * np.pi) / at
+    return np.where(crosses & (share > 0), delay, np.inf).min(axis=1).reshape(shape)
+
+
+def critical_stiffness(
+    momentum: ArrayLike, refresh_interval: int, lag_share: ArrayLike = 1.0, most: float = 1e4
+) -> Floats:
+    """Smallest stiffness (1/step) at which updates on rollouts refreshed every K updates are unstable, exact; inf beyond ``most``.
+
+    Parameters
+    ----------
+    momentum, lag_share : array_like
+        beta1 and lambda; broadcast together, the result has their shape.
+    refresh_interval : int
+        K, updates per batch of rollouts.
+    """
+    beta1, share = np.broadcast_arrays(np.asarray(momentum, float), np.asarray(lag_share, float))
+    shape = beta1.shape
+    beta1, share = beta1.ravel(), share.ravel()
+    low, high = np.zeros(beta1.size), np.full(beta1.size, np.inf)
+    # The first unstable stiffness may be followed by stable ones: look for it from below, in steps of 5 %.
+    for k in np.geomspace(1e-4 / refresh_interval, most, 400):
+        open_ = np.isinf(high)
+        if not open_.any():
+            break
+        unstable = spectral_radius(refresh_cycle(k, beta1[open_], refresh_interval, share[open_])) > 1 + 1e-9
+        high[np.flatnonzero(open_)[unstable]] = k
+        low[np.flatnonzero(open_)[~unstable]] = k
+    found = np.isfinite(high)
+    for _ in range(40):
+        middle = (low[found] + high[found]) / 2
+        unstable = spectral_radius(refresh_cycle(middle, beta1[found], refresh_interval, share[found])) > 1 + 1e-9
+        high[found] = np.where(unstable, middle, high[found])
+        low[found] = np.where(unstable, low[found], middle)
+    return high.reshape(shape)
+
+
 def refresh_variance(stiffness: float, momentum: float, refresh_interval: int, noise: float) -> float:
     """Stationary variance of the deviation at the refreshes of a frozen gradient, exact; inf where unstable.
 

@@ -98,6 +98,18 @@ def load_fit(path: str | Path) -> xr.DataTree:
     return tree
 
 
+def is_fit(path: str | Path) -> bool:
+    """Whether a path is a NetCDF file that holds a fit; a file of runs, or of another format, is none."""
+    path = Path(path)
+    if path.suffix != ".nc" or not path.is_file():
+        return False
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return "posterior" in tree.children
+    except (OSError, ValueError, KeyError):
+        return False
+
+
 def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
     """Save a run Dataset as NetCDF (HDF5), whole or not at all; `bayes_grpo.read_run` reads it back.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.diagnostics import Diagnostics, diagnose_sampling
+from bayes_grpo.diagnostics import Diagnostics, diagnose_sampling, varying
 from bayes_grpo.laws import UNITS
 
 #: Equal-tailed interval reported everywhere.
@@ -23,31 +23,65 @@ def summarise(fit: xr.DataTree) -> dict[str, Any]:
     -------
     dict
         Keys run, model, backend, parameters (name to mean, sd, lower, upper, ess_bulk, rhat, unit; ``fixed`` for what the
-        law fixes, with None for what does not exist), probabilities, interval, diagnostics, converged, warnings.
+        law fixes, with None for what does not exist), probabilities, interval, diagnostics, converged, warnings. Of runs fitted
+        together ``parameters`` holds what they share (locations, spreads, coefficients), and ``runs`` maps each label to its
+        parameters and probabilities.
     """
+    posterior = fit["posterior"].to_dataset()
+    by_run = [name for name in posterior.data_vars if "run" in posterior[name].dims]
+    diagnostics = diagnose_sampling(fit)
+    out = {
+        "run": fit.attrs["run"],
+        "model": fit.attrs["model"],
+        "backend": fit.attrs["backend"],
+        "parameters": _rows(posterior.drop_vars(by_run)) | _fixed_rows(fit),
+        "probabilities": {} if by_run else _probabilities(posterior),
+        "interval": {"prob": INTERVAL_PROB, "kind": "eti"},
+        "diagnostics": diagnostics.as_dict(),
+        "converged": not diagnostics.failures(),
+        "warnings": _warnings(fit, diagnostics),
+    }
+    if by_run:
+        out["runs"] = {
+            str(label): {
+                "parameters": _rows(posterior[by_run].sel(run=label)),
+                "probabilities": _probabilities(posterior.sel(run=label)),
+            }
+            for label in posterior["run"].values
+        }
+    return out
+
+
+def _rows(posterior: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """A row for each scalar quantity, in the order of `UNITS`, what belongs to a population last."""
     import arviz_stats as az
 
-    posterior = fit["posterior"].to_dataset()
-    rhat, bulk = az.rhat(posterior), az.ess(posterior, method="bulk")
+    if not posterior.data_vars:
+        return {}
+    rhat, bulk = az.rhat(varying(posterior)), az.ess(posterior, method="bulk")
     tail = (1 - INTERVAL_PROB) / 2
-    parameters: dict[str, dict[str, Any]] = {}
-    for name in UNITS:
-        if name not in posterior:
-            continue
+    names = [*(name for name in UNITS if name in posterior), *(n for n in posterior.data_vars if n not in UNITS)]
+    rows: dict[str, dict[str, Any]] = {}
+    for name in names:
         values = posterior[name].values
         lower, upper = np.quantile(values, [tail, 1 - tail])
-        parameters[name] = {
+        rows[str(name)] = {
             "mean": _number(values.mean()),
             "sd": _number(values.std(ddof=1)) if values.size > 1 else None,
             "lower": _number(lower),
             "upper": _number(upper),
             "ess_bulk": _number(bulk[name]),
-            "rhat": _number(rhat[name]),
-            "unit": UNITS[name],
+            "rhat": _number(rhat[name]) if name in rhat else None,
+            "unit": posterior[name].attrs["units"],
         }
+    return rows
+
+
+def _fixed_rows(fit: xr.DataTree) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
     for name, value in json.loads(fit.attrs["fixed"]).items():
         known = _number(value)
-        parameters[name] = {
+        rows[name] = {
             "mean": known,
             "sd": None if known is None else 0.0,
             "lower": known,
@@ -57,18 +91,7 @@ def summarise(fit: xr.DataTree) -> dict[str, Any]:
             "unit": UNITS[name],
             "fixed": True,
         }
-    diagnostics = diagnose_sampling(fit)
-    return {
-        "run": fit.attrs["run"],
-        "model": fit.attrs["model"],
-        "backend": fit.attrs["backend"],
-        "parameters": parameters,
-        "probabilities": _probabilities(posterior),
-        "interval": {"prob": INTERVAL_PROB, "kind": "eti"},
-        "diagnostics": diagnostics.as_dict(),
-        "converged": not diagnostics.failures(),
-        "warnings": _warnings(fit, diagnostics),
-    }
+    return rows
 
 
 def _probabilities(posterior: xr.Dataset) -> dict[str, float]:
@@ -86,8 +109,8 @@ def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
     posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     vague = [
         name
-        for name in ("plateau", "timescale", "damping")
-        if name in posterior and _width(posterior[name].values) > _UNINFORMED * _width(prior[name].values)
+        for name in ("plateau", "timescale", "damping", "midpoint", *_population(posterior))
+        if name in posterior and 0 < _UNINFORMED * _width(prior[name].values) < _width(posterior[name].values)
     ]
     if vague:
         out.append(
@@ -95,6 +118,13 @@ def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
             "(run too short or too noisy); read the interval, not the mean"
         )
     return out
+
+
+def _population(posterior: xr.Dataset) -> list[str]:
+    """Coefficients of predictors, and what tells how noise falls with the group size."""
+    return [
+        str(name) for name in posterior.data_vars if "_by_" in str(name) or str(name).endswith(("_exponent", "_share"))
+    ]
 
 
 def _width(values: np.ndarray) -> float:

@@ -104,8 +104,12 @@ class TreeBuilder:
         by_run = {"run": self.coords["run"]} if self.spec.pooled else {}
         return xr.Dataset(data, {**coords, **by_run})
 
-    def _rewards(self, values: np.ndarray, *dims: str, name: str = "reward", **coords: object) -> xr.Dataset:
-        return xr.Dataset({name: ((*dims, self.dim), values, {"units": "reward"})}, coords={**self.coords, **coords})
+    def _rewards(
+        self, values: np.ndarray, coords: Mapping[str, np.ndarray] | None = None, name: str = "reward"
+    ) -> xr.Dataset:
+        """Values at the observations, below further dimensions with their coordinates."""
+        coords = coords or {}
+        return xr.Dataset({name: ((*coords, self.dim), values, {"units": "reward"})}, coords={**self.coords, **coords})
 
     def _terms(self, flat: Mapping[str, np.ndarray], chains: int, draws: int) -> dict[str, xr.Dataset]:
         """Pointwise densities and prior densities, chain by chain: memory stays bounded by a chain's grid."""
@@ -119,7 +123,7 @@ class TreeBuilder:
             ("leave_one_out", self.compiled.leave_one_out),
         ):
             terms = [self.at_observations(np.asarray(function(part, self.prepared.data))) for part in parts]
-            out[group] = self._rewards(np.stack(terms), "chain", "draw", **at)
+            out[group] = self._rewards(np.stack(terms), at)
             out[group]["reward"].attrs.pop("units")
         densities = log_prior(self.spec, flat, self.prepared.data)
         pair = {name: (("chain", "draw"), np.reshape(d, (chains, draws))[:, kept]) for name, d in densities.items()}
@@ -144,13 +148,13 @@ class TreeBuilder:
     def _latent(self, flat: Mapping[str, np.ndarray]) -> xr.Dataset:
         some, which = _thinned(flat, LATENT_DRAWS)
         drawn = np.asarray(self.compiled.latent(some, self.prepared.data, random.fold_in(self.key, 1)))
-        return self._rewards(self.at_observations(drawn), "sample", name="expected_reward", sample=which)
+        return self._rewards(self.at_observations(drawn), {"sample": which}, name="expected_reward")
 
     def _predictive(self, group: str, flat: Mapping[str, np.ndarray], fold: int) -> dict[str, xr.Dataset]:
         some, which = _thinned(flat, PATHS)
         _, logged = self.compiled.simulate(some, self.prepared.data, random.fold_in(self.key, fold))
         values = self.at_observations(np.asarray(logged))[None]
-        return {group: self._rewards(values, "chain", "draw", chain=[0], draw=np.arange(which.size))}
+        return {group: self._rewards(values, {"chain": np.zeros(1, int), "draw": np.arange(which.size)})}
 
     def _prior(self) -> dict[str, xr.Dataset]:
         drawn = self.compiled.prior(random.fold_in(self.key, 2), self.prepared.data, PRIOR_DRAWS)

@@ -36,6 +36,12 @@ def small_run() -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
+def ringing_fit(small_run: xr.Dataset) -> xr.DataTree:
+    """An oscillator fit of few draws, for what is computed from them."""
+    return bayes_grpo.fit(small_run, "oscillator", seed=3, draws=150, tune=300, chains=2, target_accept=0.995)
+
+
+@pytest.fixture(scope="session")
 def small_fit(small_run: xr.Dataset) -> xr.DataTree:
     """An overdamped fit that converges."""
     return bayes_grpo.fit(small_run, "overdamped", seed=1)

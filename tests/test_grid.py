@@ -5,10 +5,10 @@ import pytest
 
 from bayes_grpo import InputError, load_model, make_run
 from bayes_grpo.dynamics import second_order
-from bayes_grpo.fitting import prepare
 from bayes_grpo.grid import FEW_KINDS, MAX_POINTS, Grid, build_grid, padded_length
 from bayes_grpo.kalman import Observations, kalman_filter
 from bayes_grpo.likelihood import filtered
+from bayes_grpo.prepare import prepare
 from bayes_grpo.schema import one_run
 from bayes_grpo.setting import settle
 
@@ -41,11 +41,10 @@ def test_rows_of_one_step_count_as_if_they_stood_alone() -> None:
     steps = np.array([1, 1, 1, 2, 4, 4.0])
     reward = np.array([0.2, 0.35, np.nan, 0.4, 0.6, 0.3])
     facts = {"group_size": 4, "momentum": 0.9, "reward_lower": 0, "reward_upper": 1, "planned_steps": 10}
-    run = one_run(make_run("a", {"optimizer_step": steps, "reward": reward}, facts))
-    data, _ = prepare(run, OSCILLATOR, settle(run, OSCILLATOR))
+    data = prepare(make_run("a", {"optimizer_step": steps, "reward": reward}, facts), OSCILLATOR).data.run
     p = {"plateau": 0.7, "initial_reward": 0.25, "stiffness": 0.1, "damping": 0.9, "initial_velocity": 0.8}
     p |= {"fluctuation": 0.05, "observation_sd": 0.1}
-    merged = float(filtered(OSCILLATOR, p, data).log_density.sum())
+    merged = float(filtered(OSCILLATOR.law, p, data).log_density.sum())
 
     noise = 2 * p["stiffness"] * p["fluctuation"] ** 2
     gaps = np.diff(steps, prepend=steps[0])

@@ -6,7 +6,9 @@ from scipy.optimize import brentq
 
 from bayes_grpo import dynamics
 from bayes_grpo.stability import (
+    critical_stiffness,
     delay_threshold,
+    exact_delay_threshold,
     leading_refresh_threshold,
     oscillation_onset,
     refresh_cycle,
@@ -80,3 +82,44 @@ def test_oscillation_onset_is_where_heavy_ball_turns_complex(momentum: float) ->
     assert complex_pair(onset * 1.0001) and not complex_pair(onset * 0.9999)
     mass = float(dynamics.closed_form_mass(momentum))
     assert 1 / (4 * mass) == pytest.approx(onset, rel=(1 - momentum) ** 2 / 8)
+
+
+def delayed_polynomial(stiffness: float, momentum: float, share: float, delay: int) -> np.ndarray:
+    """Coefficients of the modes' polynomial, highest power first, after multiplying by z^delay."""
+    coefficients = np.zeros(delay + 3)
+    coefficients[:3] = 1, -(1 + momentum) + (1 - momentum) * stiffness * (1 - share), momentum
+    coefficients[delay + 1] += (1 - momentum) * stiffness * share
+    return coefficients
+
+
+@pytest.mark.parametrize(
+    ("stiffness", "momentum", "share"), [(0.05, 0.9, 1.0), (0.05, 0.0, 1.0), (0.05, 0.5, 0.7), (0.2, 0.9, 0.6)]
+)
+def test_delay_threshold_is_where_the_polynomial_leaves_the_unit_circle(
+    stiffness: float, momentum: float, share: float
+) -> None:
+    unstable = [
+        delay
+        for delay in range(100)
+        if np.abs(np.roots(delayed_polynomial(stiffness, momentum, share, delay))).max() > 1 + 1e-9
+    ]
+    assert np.ceil(exact_delay_threshold(stiffness, momentum, share)) == unstable[0]
+
+
+def test_delay_threshold_without_inertia_is_half_pi_over_k() -> None:
+    found = exact_delay_threshold([0.001, 0.002], 0.0)
+    np.testing.assert_allclose(found, np.pi / 2 / np.array([0.001, 0.002]) - 0.5, rtol=1e-4)
+    assert np.isinf(exact_delay_threshold(0.01, 0.9, 0.4))  # less than half of the lag counts: never
+
+
+def test_critical_stiffness_inverts_the_refresh_threshold() -> None:
+    """Golden values: K* = 201, 203, 219 at k = 0.00998, so that those K are critical just at or below it."""
+    for momentum, interval in ((0.0, 201), (0.5, 203), (0.9, 219)):
+        critical = float(critical_stiffness(momentum, interval))
+        assert critical <= 0.00998 < float(critical_stiffness(momentum, interval - 1))
+        assert refresh_threshold(critical * 1.001, momentum) == interval
+        assert refresh_threshold(critical * 0.999, momentum) > interval
+
+
+def test_critical_stiffness_of_fresh_rollouts_is_a_heavy_balls() -> None:
+    np.testing.assert_allclose(critical_stiffness([0.0, 0.5, 0.9], 1), [2, 6, 38], rtol=1e-6)

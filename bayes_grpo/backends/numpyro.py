@@ -121,7 +121,7 @@ def _site(name: str, prior: Prior, data: ModelData) -> Array:
     return value
 
 
-def log_prior(spec: ModelSpec, values: Mapping[str, Array], data: ModelData) -> dict[str, Array]:
+def log_prior(spec: ModelSpec, values: Mapping[str, ArrayLike], data: ModelData) -> dict[str, Array]:
     """Log prior density of every site at values whose leading dimension is draws; shape (draws,)."""
     out = {}
     for name, prior in spec.sites():

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 from jax import Array, lax, random
+from jax.typing import ArrayLike
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy, unconstrain_fn
@@ -19,7 +20,7 @@ from bayes_grpo.prepare import ModelData
 from bayes_grpo.spec import ModelSpec
 
 #: Recorded values of a batch of draws.
-Values = Mapping[str, Array]
+Values = Mapping[str, ArrayLike]
 
 #: Draws a compiled call makes before it returns to Python, for progress and Ctrl-C.
 CHUNK = 25
@@ -45,16 +46,17 @@ class Programs(NamedTuple):
     ``start(key, data)`` picks a chain's first state, ``advance(state, data)`` makes `CHUNK` draws, ``constrain(values,
     data)`` maps unconstrained draws to what is `recorded`. For a batch of recorded draws, ``derive(values, data)`` gives derived
     quantities, ``pointwise(values, data)`` the log-likelihood terms log p(y_t | y_<t), ``leave_one_out(values, data)``
-    log p(y_t | y_-t), ``latent(values, data, key)`` a draw of the expected reward and ``simulate(values, data, key)`` paths and
+    log p(y_t | y_-t), ``left_out(values, data, key)`` a draw of each reward from it, ``latent(values, data, key)`` a draw of the expected reward and ``simulate(values, data, key)`` paths and
     logged rewards; ``prior(key, data, count)`` draws from the prior.
     """
 
     start: Callable[[Array, ModelData], HMCState]
     advance: Callable[[HMCState, ModelData], tuple[HMCState, Draws]]
-    constrain: Callable[[dict[str, Array], ModelData], dict[str, Array]]
+    constrain: Callable[[Values, ModelData], dict[str, Array]]
     derive: Callable[[Values, ModelData], dict[str, Array]]
     pointwise: Callable[[Values, ModelData], Array]
     leave_one_out: Callable[[Values, ModelData], Array]
+    left_out: Callable[[Values, ModelData, Array], Array]
     latent: Callable[[Values, ModelData, Array], Array]
     simulate: Callable[[Values, ModelData, Array], tuple[Array, Array]]
     prior: Callable[[Array, ModelData, int], dict[str, Array]]
@@ -167,7 +169,7 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
                 keys = random.split(own, runs) if spec.pooled else own
                 return over_runs(spec, function)(run_parameters(single, data), data.run, keys)
 
-            count = next(iter(values.values())).shape[0]
+            count = jnp.shape(next(iter(values.values())))[0]
             return lax.map(one, (values, random.split(key, count)))
 
         return jax.jit(each)
@@ -183,6 +185,7 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
         derive=batched(likelihood.derived),
         pointwise=batched(lambda *given: likelihood.filtered(*given).log_density),
         leave_one_out=batched(likelihood.leave_one_out),
+        left_out=batched_random(likelihood.left_out),
         latent=batched_random(likelihood.expected_reward),
         simulate=batched_random(likelihood.simulated),
         prior=jax.jit(prior, static_argnums=2),

@@ -16,6 +16,20 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout; messages stay on stderr")
 
 
+def add_sampler(parser: argparse.ArgumentParser) -> None:
+    """Give a command the sampler's options."""
+    sampler = parser.add_argument_group("sampler")
+    for name, default in (("seed", 0), ("draws", 1000), ("tune", 1000), ("chains", 4)):
+        more = " a chain; up to 4 times as many where the chains do not agree yet" if name == "draws" else ""
+        sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}{more}")
+    sampler.add_argument("--target-accept", type=float, default=0.95, metavar="P", help="default: 0.95")
+
+
+def sampler_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `bayes_grpo.fit` from a command's options."""
+    return {name: getattr(options, name) for name in ("seed", "draws", "tune", "chains", "target_accept")}
+
+
 def say(message: str) -> None:
     """Tell a person something."""
     print(message, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """`bayes-grpo summary`, `plot` and `models`."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,23 @@ def add_show(commands: Any) -> None:
         "summary", help="show a saved fit as a table", description="Show a saved fit as a table."
     )
     summary.add_argument("fit", metavar="FIT", type=Path)
+    summary.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="also how much each posterior moves with the weight of prior and rewards",
+    )
     add_json(summary)
     summary.set_defaults(run=_summary)
 
     plot = commands.add_parser("plot", help="draw a saved fit", description="Draw a saved fit.")
     plot.add_argument("fit", metavar="FIT", type=Path)
+    plot.add_argument(
+        "--kind",
+        choices=("curve", "predictive", "left-out"),
+        default="curve",
+        help="reward curve and posteriors (default), rewards against simulated runs, or where each reward lies in its "
+        "leave-one-out prediction",
+    )
     plot.add_argument("--out", type=Path, metavar="FILE", help="png, svg or pdf (default: FIT with .png)")
     add_json(plot)
     plot.set_defaults(run=_plot)
@@ -34,8 +47,17 @@ def _summary(options: argparse.Namespace) -> int:
     from bayes_grpo.store import load_fit
     from bayes_grpo.summary import summarise
 
-    summary = summarise(load_fit(options.fit))
+    tree = load_fit(options.fit)
+    summary = summarise(tree)
     show(summary, options.json)
+    if options.sensitivity:
+        from bayes_grpo.checks import sensitivity
+        from bayes_grpo.tables import sensitivity_table
+
+        found = sensitivity(tree)
+        summary["sensitivity"] = found.to_dict("index")
+        if not options.json:
+            print(sensitivity_table(summary["sensitivity"]), flush=True)
     if options.json:
         print_json(summary)
     return OK if summary["converged"] else NOT_CONVERGED
@@ -53,7 +75,7 @@ def _plot(options: argparse.Namespace) -> int:
     check_writable(target)
     from bayes_grpo.plots import save_plot
 
-    save_or_refuse(save_plot, tree, target)
+    save_or_refuse(partial(save_plot, kind=options.kind), tree, target)
     print_json({"figure": str(target)}) if options.json else print(target)
     return OK
 

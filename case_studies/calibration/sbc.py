@@ -6,53 +6,70 @@ values must be uniform; equal-tailed 90 % intervals must hold the truth in 90 % 
 
 import argparse
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from jax import random
 from scipy.stats import chi2
 
 import bayes_grpo
-from bayes_grpo.backends.numpyro import programs
-from bayes_grpo.fitting import prepare
-from bayes_grpo.likelihood import RunData
+from bayes_grpo.backends.numpyro import recorded
+from bayes_grpo.backends.programs import programs
+from bayes_grpo.prepare import prepare
 from bayes_grpo.progress import use_compilation_cache
 from bayes_grpo.sampling import sample
-from bayes_grpo.schema import make_run, one_run
-from bayes_grpo.setting import settle
+from bayes_grpo.schema import combine, make_run
 
 RANKS = 100
-FACTS = {"group_size": 8, "momentum": 0.9, "logging_window": 1, "reward_lower": 0, "reward_upper": 1}
+FACTS = {"momentum": 0.9, "logging_window": 1, "reward_lower": 0, "reward_upper": 1, "prompts_per_step": 16}
+#: Runs of a model that pools: group sizes, peak learning rates and model sizes that its predictors need.
+POOL = [(2, 1e-6, 1e8), (4, 2e-6, 1e9), (8, 1e-6, 1e9), (16, 2e-6, 1e8)]
+
+
+def blank_runs(rows: int, pooled: bool) -> xr.Dataset:
+    """Runs whose rewards do not matter. The learning rate warms up and decays, and rollouts are reused, so that clock and lag are exercised."""
+    steps = np.arange(1, rows + 1)
+    shape = np.minimum(1, steps / (0.1 * rows)) * (1 - 0.5 * steps / rows)
+    runs = []
+    for i, (group, rate, size) in enumerate(POOL if pooled else POOL[2:3]):
+        columns = {
+            "optimizer_step": steps,
+            "reward": np.linspace(0.2, 0.8 - 0.01 * i, rows),
+            "learning_rate": rate * shape,
+        }
+        facts = FACTS | {"planned_steps": rows, "group_size": group, "model_size": size, "refresh_interval": 4}
+        runs.append(make_run(f"run{i}", columns, facts))
+    return combine(runs)
 
 
 def ranks(model: str, replicates: int, rows: int, seed: int, start: int = 0) -> dict[str, np.ndarray]:
     """Rank (0..RANKS-1) of the true value among thinned posterior draws, for each parameter, shape (replicates,).
 
-    The learning rate warms up and decays, so the clock is exercised too. Rewards are not clipped to the bounds: the model
-    under test is linear.
+    Rewards are not clipped to the bounds: the laws under test are not either. Of runs fitted together the first one's
+    parameters are ranked, beside the population's.
     """
     spec = bayes_grpo.load_model(model)
-    steps = np.arange(1, rows + 1)
-    rate = np.minimum(1, steps / (0.1 * rows)) * (1 - 0.5 * steps / rows)
-    columns = {"optimizer_step": steps, "reward": np.linspace(0.2, 0.8, rows), "learning_rate": rate}
-    run = one_run(make_run("simulated", columns, FACTS | {"planned_steps": rows}))
-    data, where = prepare(run, spec, settle(run, spec))
-    compiled = programs(spec, 600, 0.95)
-    out: dict[str, list[int]] = {name: [] for name in spec.parameters}
+    prepared = prepare(blank_runs(rows, spec.pooled), spec)
+    data, tune = prepared.data, 600
+    compiled = programs(spec, tune, 0.95)
+    out: dict[str, list[int]] = {name: [] for name in recorded(spec)}
     for replicate in range(start, start + replicates):
         key = random.fold_in(random.key(seed), replicate)
-        truth, _, paths = compiled.prior(key, data, 1)
-        value = np.zeros_like(data.grid.value)
-        value[where] = np.asarray(paths)[0, 1][where]
-        simulated = RunData(data.grid._replace(value=value), *data[1:])
-        draws = sample(compiled, simulated, seed=replicate, chains=4, draws=500, tune=600)
-        flat = {name: values.reshape(-1) for name, values in draws.values.items()}
-        parameters, _ = compiled.constrain(flat, simulated)
+        truth = compiled.prior(key, data, 1)
+        logged = np.asarray(compiled.simulate(truth, data, random.fold_in(key, 1))[1])[0]
+        value = np.where(data.run.grid.observed > 0, logged, 0.0)
+        simulated = data._replace(run=data.run._replace(grid=data.run.grid._replace(value=value)))
+        draws = sample(compiled, simulated, seed=replicate, chains=4, draws=500, tune=tune)
+        flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in draws.values.items()}
+        values = compiled.constrain(flat, simulated)
         for name in out:
             # Thin to nearly independent draws: 99 of 2,000, over all chains.
-            thinned = np.asarray(parameters[name])[np.linspace(0, 1999, RANKS - 1).round().astype(int)]
-            out[name].append(int((thinned < float(truth[name][0])).sum()))
-    return {name: np.array(values) for name, values in out.items()}
+            thinned = np.asarray(values[name])[np.linspace(0, 1999, RANKS - 1).round().astype(int)]
+            first, true = thinned.reshape(RANKS - 1, -1)[:, 0], np.ravel(truth[name])[0]
+            out[name].append(int((first < true).sum()))
+    return {name: np.array(found) for name, found in out.items()}
 
 
 def uniformity_p_value(values: np.ndarray, bins: int = 8) -> float:
@@ -86,7 +103,7 @@ def plot(results: dict[str, dict[str, np.ndarray]], path: Path) -> None:
             axis.title.set_fontsize(8)
             axis.tick_params(labelsize=7)
         row[0].set_ylabel(f"{model}\nECDF of ranks\nminus uniform", fontsize=8)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
 
 
 def main() -> None:
@@ -101,12 +118,15 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, np.ndarray]] = {}
     for model in options.models:
-        parts = []
-        for start in range(0, options.replicates, 20):
-            count = min(20, options.replicates - start)
-            parts.append(ranks(model, count, options.rows, options.seed, start))
-            print(f"{model}: {start + count} of {options.replicates}", flush=True)
-        results[model] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        kept = options.out / f"{model}.json"
+        found = {name: list(values) for name, values in json.loads(kept.read_text()).items()} if kept.exists() else {}
+        done = len(next(iter(found.values()), []))
+        for start in range(done, options.replicates, 10):
+            more = ranks(model, min(10, options.replicates - start), options.rows, options.seed, start)
+            found = {name: [*found.get(name, []), *values.tolist()] for name, values in more.items()}
+            kept.write_text(json.dumps(found))
+            print(f"{model}: {start + 10} of {options.replicates}", flush=True)
+        results[model] = {name: np.array(values) for name, values in found.items()}
     with (options.out / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("model", "parameter", "replicates", "coverage_of_90", "p_value"))

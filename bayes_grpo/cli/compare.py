@@ -1,0 +1,109 @@
+"""`bayes-grpo compare`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.cli.common import (
+    BAD_INPUT,
+    NOT_CONVERGED,
+    OK,
+    add_json,
+    add_sampler,
+    print_json,
+    sampler_options,
+    say,
+)
+from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
+from bayes_grpo.errors import InputError
+
+
+def add_compare(commands: Any) -> None:
+    """Define `compare`."""
+    compare = commands.add_parser(
+        "compare",
+        help="compare models by how well they predict rewards",
+        description="Fit several models to the same runs and compare their predictions of rewards they have not seen.",
+    )
+    compare.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
+    compare.add_argument(
+        "--models",
+        required=True,
+        metavar="A,B,...",
+        help="two or more model names or files; a model that pools is fitted to all runs together",
+    )
+    compare.add_argument(
+        "--method",
+        default="loo",
+        metavar="loo|lfo",
+        help="predict each reward from all others (loo, default) or from those before it (lfo)",
+    )
+    compare.add_argument(
+        "--min-observations", type=int, metavar="N", help="lfo: rewards given before the first is predicted"
+    )
+    compare.add_argument("--out", type=Path, metavar="FOLDER", help="keep every fit there, as RUN.MODEL.nc")
+    add_json(compare)
+    add_sampler(compare)
+    add_reading(compare)
+    compare.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    models = [name.strip() for name in options.models.split(",") if name.strip()]
+    from bayes_grpo.comparison_inputs import check_models
+
+    try:
+        runs, faults = read_all(options)
+    except InputError as error:
+        raise InputError(
+            error.where, [*error.faults, *check_models(models, options.method, options.min_observations)[1]]
+        ) from error
+    if not runs:
+        return BAD_INPUT
+    from bayes_grpo.comparison import compare
+    from bayes_grpo.progress import sampling_progress, use_compilation_cache
+
+    use_compilation_cache()
+    done = compare(
+        runs,
+        models,
+        method=options.method,
+        min_observations=options.min_observations,
+        progress=sampling_progress,
+        keep=_keeper(options.out),
+        **sampler_options(options),
+    )
+    result = done.as_dict()
+    if options.json:
+        print_json(result)
+    else:
+        from bayes_grpo.tables import comparison_table
+
+        print(comparison_table(result), flush=True)
+    for warning in done.warnings:
+        say(f"note: {warning}" if not warning.startswith("NOT CONVERGED") else f"*** {warning}")
+    incomplete = faults or len(result["runs"]) < sum(run.sizes["run"] for run in runs)
+    return BAD_INPUT if incomplete else OK if done.converged else NOT_CONVERGED
+
+
+def _keeper(folder: Path | None) -> Any:
+    """What saves each fit into the folder; a disk that refuses is told of and does not stop the comparison."""
+    if folder is None:
+        return None
+    from bayes_grpo.cli.fit import file_name
+    from bayes_grpo.store import check_writable, save_fit
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(str(folder), f"cannot be made a folder ({error.strerror}); choose another --out") from error
+    check_writable(folder / "fit.nc")
+
+    def keep(tree: Any) -> None:
+        target = folder / f"{file_name(tree.attrs['run'])}.{tree.attrs['model']}.nc"
+        try:
+            save_fit(tree, target)
+        except OSError as error:
+            say(f"bayes-grpo: {target}: could not be saved ({error.strerror or error})")
+
+    return keep

@@ -1,0 +1,138 @@
+"""`bayes-grpo threshold` and `bayes-grpo oscillation`: what a posterior says of stability."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, sampler_options, say
+from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
+from bayes_grpo.errors import InputError
+
+_MODELS = {"one": "oscillator", "several": "pooled_lag"}
+
+
+def add_threshold(commands: Any) -> None:
+    """Define `threshold` and `oscillation`."""
+    threshold = _define(
+        commands,
+        "threshold",
+        "how stale rollouts may get before training is unstable",
+        "Posterior of the refresh interval and the delay at which training becomes unstable. --refresh-interval K asks about "
+        "K updates on one batch of rollouts (else the run's own). One run predicts; several runs of different K are fitted "
+        "together and tell how much of the lag counts.",
+        _threshold,
+    )
+    threshold.add_argument(
+        "--lag-share", type=float, metavar="L", help="share of the lag that importance ratios leave, 0 to 1, if known"
+    )
+    _define(
+        commands,
+        "oscillation",
+        "whether training rings, and where ringing sets in",
+        "Posterior of the damping ratio, of period and overshoot, and of the learning rate and the momentum at which ringing "
+        "sets in.",
+        _oscillation,
+    )
+
+
+def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=brief, description=text)
+    command.add_argument("runs", nargs="+", metavar="RUN|FIT", help=f"saved fit (.nc), or {RUN_HELP}")
+    command.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        help=f"what is fitted to logs (default: {_MODELS['one']}; {_MODELS['several']} for several runs)",
+    )
+    add_json(command)
+    add_sampler(command)
+    add_reading(command)
+    command.set_defaults(run=run)
+    return command
+
+
+def _threshold(options: argparse.Namespace) -> int:
+    from bayes_grpo.tables import threshold_table
+    from bayes_grpo.thresholds import summarise_threshold, threshold
+
+    asked = options.refresh_interval
+    if len(options.runs) > 1:  # asked about for all, but not each run's own
+        options.refresh_interval = None
+
+    def answer(fit: Any, run: str | None) -> dict[str, Any]:
+        found = threshold(fit, run=run, refresh_interval=_number(asked), lag_share=options.lag_share)
+        return summarise_threshold(fit, found) | ({"run": run} if run else {})
+
+    return _answer(options, answer, threshold_table)
+
+
+def _oscillation(options: argparse.Namespace) -> int:
+    from bayes_grpo.ringing import oscillation, summarise_oscillation
+    from bayes_grpo.tables import oscillation_table
+
+    def answer(fit: Any, run: str | None) -> dict[str, Any]:
+        return summarise_oscillation(fit, oscillation(fit, run=run)) | ({"run": run} if run else {})
+
+    return _answer(options, answer, oscillation_table)
+
+
+def _number(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(
+            "command line", f"refresh_interval: expected a number of at least 1, found {text!r}"
+        ) from error
+
+
+def _answer(
+    options: argparse.Namespace, answer: Callable[[Any, str | None], dict[str, Any]], table: Callable[[Any], str]
+) -> int:
+    """Answer for every run of every fit; one JSON object, or a table a run."""
+    from bayes_grpo.diagnostics import diagnose_sampling
+
+    answers, code = [], OK
+    fits, faults = _fits(options)
+    for fit in fits:
+        runs = [str(r) for r in fit["posterior"]["run"].values] if "run" in fit["posterior"].dims else [None]
+        answers += [answer(fit, run) for run in runs]
+        for failure in diagnose_sampling(fit).failures():
+            say(f"*** {fit.attrs['run']}: NOT CONVERGED: {failure}")
+            code = NOT_CONVERGED
+    if not options.json:
+        for one in answers:
+            print(table(one), flush=True)
+    for text in dict.fromkeys(text for one in answers for text in one["warnings"]):
+        say(f"note: {text}")
+    if options.json and answers:
+        print_json(answers[0] if len(answers) == 1 else {"runs": answers})
+    return BAD_INPUT if faults else code
+
+
+def _fits(options: argparse.Namespace) -> tuple[list[Any], list[InputError]]:
+    """Saved fits as they are; logs fitted, together where there are several."""
+    from bayes_grpo.fitting import fit
+    from bayes_grpo.model_files import load_model
+    from bayes_grpo.progress import sampling_progress, use_compilation_cache
+    from bayes_grpo.schema import combine
+    from bayes_grpo.store import is_fit, load_fit
+
+    saved = [path for path in options.runs if is_fit(Path(path))]
+    fits = [load_fit(path) for path in saved]
+    options.runs = [path for path in options.runs if path not in saved]
+    if not options.runs:
+        return fits, []
+    runs, faults = read_all(options)
+    if not runs:
+        return fits, faults
+    together = combine([run.drop_vars("reward_spread", errors="ignore") for run in runs])
+    several = together.sizes["run"] > 1
+    spec = load_model(options.model or _MODELS["several" if several else "one"])
+    use_compilation_cache()
+    labels = [None] if spec.pooled else [str(label) for label in together["run"].values]
+    for label in labels:
+        with sampling_progress(f"{label or f'{together.sizes["run"]} runs'}: {spec.name}") as progress:
+            fits.append(fit(together, spec, run=label, progress=progress, **sampler_options(options)))
+    return fits, faults
