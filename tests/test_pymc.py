@@ -165,7 +165,7 @@ def test_every_distribution_has_the_same_density() -> None:
 @pytest.fixture(scope="module")
 def fits() -> dict[tuple[str, str], xr.DataTree]:
     """The same models and runs by either back end."""
-    settings = {"seed": 4, "draws": 600, "tune": 600}
+    settings = {"seed": 4, "draws": 500, "tune": 400, "chains": 2, "target_accept": 0.995}
     return {
         (name, library): fit(runs_for(load_model(name)), name, backend=library, **settings)
         for name in COMPARED
@@ -200,9 +200,11 @@ def test_the_layout_is_the_same(name: str, fits: dict[tuple[str, str], xr.DataTr
     assert set(pymc_fit.attrs) == set(numpyro_fit.attrs)
     assert (pymc_fit.attrs["backend"], numpyro_fit.attrs["backend"]) == ("pymc", "numpyro")
     assert pymc_fit["constant_data"].to_dataset().identical(numpyro_fit["constant_data"].to_dataset())
-    # NumPyro's statistics mean the same: log density of the free values, leapfrog steps of a tree of that depth.
+    # NumPyro's statistics mean the same: log density of the free values, depth of a tree of so many steps.
     stats = pymc_fit["sample_stats"]
-    assert (stats["n_steps"] < 2 ** stats["tree_depth"] + 1).all()
+    assert (2 ** (stats["tree_depth"] - 1) <= stats["n_steps"]).all() and (
+        stats["n_steps"] < 2 ** stats["tree_depth"]
+    ).all()
     gap = stats["lp"].mean() - numpyro_fit["sample_stats"]["lp"].mean()
     assert abs(float(gap)) < 4 * float(
         np.hypot(*(az.mcse(tree["sample_stats"].to_dataset()[["lp"]])["lp"] for tree in (pymc_fit, numpyro_fit)))
@@ -244,6 +246,7 @@ def sampled() -> tuple[pm.Model, xr.DataTree]:
     return made, tree
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")  # the first row is influential
 def test_pointwise_terms_are_one_step_ahead(sampled: tuple[pm.Model, xr.DataTree]) -> None:
     _, tree = sampled
     terms, posterior = tree["log_likelihood"]["reward"], tree["posterior"].to_dataset()

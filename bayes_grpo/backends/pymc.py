@@ -219,12 +219,14 @@ def sample_pymc(
     if progress is not None:
         progress(wanted, wanted)
     posterior, told = tree["posterior"], tree["sample_stats"]
+    steps = told["n_steps"].values.astype(int)
     return {name: posterior[name].values for name in names}, {
         "diverging": told["diverging"].values,
         "energy": told["energy"].values,
         "lp": told["logp"].values,
-        "n_steps": told["n_steps"].values,
-        "tree_depth": told["depth"].values,
+        "n_steps": steps,
+        # As NumPyro counts it; nutpie leaves a doubling that was not completed out.
+        "tree_depth": np.floor(np.log2(np.maximum(steps, 1))).astype(int) + 1,
         "acceptance_rate": told["mean_tree_accept"].values,
         "step_size": told["step_size"].values,
     }
