@@ -23,7 +23,7 @@ def trl_rows(spacing: int = 1, **more) -> list[dict]:
             "reward": r,
             "reward_std": 0.3,
             "learning_rate": 1e-6,
-            "completion_length": 5.0,
+            "completions/mean_length": 5.0,
             **more,
         }
         for i, r in enumerate(REWARDS)

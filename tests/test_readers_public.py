@@ -17,7 +17,6 @@ STATED = {
 #: Logs that hold no reward curve, and what is said of them.
 EXCEPTIONS = {
     "batch32_metrics.csv": "expected a column with the optimizer step",
-    "metrics_subset.jsonl": "expected a column with the optimizer step",
 }
 
 
