@@ -6,25 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, print_json, save_or_refuse, say
+from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 from bayes_grpo.errors import InputError
-
-_HYPERPARAMETERS = {
-    "group_size": "completions per prompt (G)",
-    "prompts_per_step": "prompts per optimizer step (B)",
-    "momentum": "optimizer momentum: Adam's beta1 or heavy-ball's",
-    "refresh_interval": "optimizer updates made on one batch of rollouts (K)",
-    "logging_window": "optimizer steps averaged in one logged row",
-    "planned_steps": "optimizer steps the run was planned for",
-    "model_size": "number of parameters of the policy",
-}
 
 
 def add_fit(commands: Any) -> None:
     """Define `fit`."""
     fit = commands.add_parser("fit", help="fit a model to training logs", description="Fit a model to training logs.")
-    fit.add_argument(
-        "runs", nargs="+", metavar="RUN", help="TRL output or checkpoint folder, trainer_state.json, JSON(L) or CSV"
-    )
+    fit.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     fit.add_argument(
         "--model", default="oscillator", metavar="NAME|FILE", help="model name or file (default: oscillator)"
     )
@@ -35,16 +24,7 @@ def add_fit(commands: Any) -> None:
         more = " a chain; up to 4 times as many where the chains do not agree yet" if name == "draws" else ""
         sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}{more}")
     sampler.add_argument("--target-accept", type=float, default=0.95, metavar="P", help="default: 0.95")
-    about = fit.add_argument_group("what the log does not say (stated here, these win over a hyperparameters file)")
-    for name, meaning in _HYPERPARAMETERS.items():
-        about.add_argument(_flag(name), metavar="N", help=meaning)
-    about.add_argument(
-        "--reward-bounds", nargs=2, metavar=("LOWER", "UPPER"), help="smallest and largest possible reward"
-    )
-    about.add_argument("--hyperparameters", type=Path, metavar="FILE", help="the same as TOML or JSON")
-    about.add_argument("--reward-column", metavar="NAME", help="column that holds the mean reward")
-    about.add_argument("--step-column", metavar="NAME", help="column that holds the optimizer step")
-    about.add_argument("--run-column", metavar="NAME", help="column that tells several runs in one table apart")
+    add_reading(fit)
     fit.set_defaults(run=_fit)
 
 
@@ -58,24 +38,11 @@ def add_demo(commands: Any) -> None:
     demo.set_defaults(run=_demo)
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _stated(options: argparse.Namespace) -> dict[str, Any]:
-    stated = {name: getattr(options, name) for name in _HYPERPARAMETERS if getattr(options, name) is not None}
-    if options.reward_bounds is not None:
-        stated["reward_lower"], stated["reward_upper"] = options.reward_bounds
-    return stated
-
-
 def _fit(options: argparse.Namespace) -> int:
-    from bayes_grpo.schema import check_hyperparameters
     from bayes_grpo.spec import load_model
 
     spec = load_model(options.model)
-    stated = check_hyperparameters("command line", _stated(options))
-    runs, faults = _read(options, stated)
+    runs, faults = read_all(options)
     labels = [(dataset, str(label)) for dataset in runs for label in dataset["run"].values]
     targets = _targets(options.out, [label for _, label in labels], spec.name)
 
@@ -101,31 +68,6 @@ def _fit(options: argparse.Namespace) -> int:
     if options.json and summaries:
         print_json(summaries[0] if len(labels) == 1 and not faults else {"fits": summaries})
     return code
-
-
-def _read(options: argparse.Namespace, stated: dict[str, float]) -> tuple[list[Any], list[InputError]]:
-    """Read all runs; where some of several cannot be read, say so and go on with the others."""
-    from bayes_grpo.readers import read_run
-
-    runs, faults = [], []
-    for path in options.runs:
-        try:
-            runs.append(
-                read_run(
-                    path,
-                    hyperparameters=stated,
-                    hyperparameters_file=options.hyperparameters,
-                    reward_column=options.reward_column,
-                    step_column=options.step_column,
-                    run_column=options.run_column,
-                )
-            )
-        except InputError as error:
-            if len(options.runs) == 1:
-                raise
-            say(f"bayes-grpo: {error}")
-            faults.append(error)
-    return runs, faults
 
 
 def _targets(out: Path | None, labels: list[str], model: str) -> list[Path]:

@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import Format, Log, Source
-from bayes_grpo.readers.find import find
+from bayes_grpo.readers.find import CERTAIN, find
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
 from bayes_grpo.readers.understand import Options, Reading, understand
 from bayes_grpo.schema import combine
@@ -142,6 +142,14 @@ def read_log(
         except InputError as error:
             faults.append(error)
     _tell_apart(readings)
+    if readings and len(sources) > 1:
+        # Text that a search found and that is no log is no fault of the runs found beside it.
+        texts = {str(source) for format_, source in sources if format_.ORDER >= CERTAIN}
+        others = [fault for fault in faults if fault.where in texts]
+        faults = [fault for fault in faults if fault.where not in texts]
+        if others:
+            readings[0].notes.append(f"not read as logs: {', '.join(fault.where for fault in others)}")
+            readings[0].run = readings[0].run.assign(notes=(("run",), ["\n".join(readings[0].notes)]))
     return readings, faults
 
 

@@ -50,7 +50,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "reward_spread": ("reward_spread", "reward_std", "train/reward_std", "std_reward", "reward_stddev", "rewards/std"),
     "entropy": ("entropy", "train/entropy", "actor/entropy", "actor/entropy_loss", "token_entropy"),
-    "kl": ("kl", "train/kl", "actor/kl_loss", "actor/ppo_kl", "objective/kl"),
+    "kl": ("kl", "train/kl", "actor/kl_loss", "objective/kl"),
     "completion_length": (
         "completions/mean_length",
         "train/completions/mean_length",

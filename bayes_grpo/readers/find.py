@@ -8,6 +8,9 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import Format, Source, formats
 from bayes_grpo.readers.text import check_text, text_head
 
+#: Formats of a lower order have marks of their own; the others are text that may be anything.
+CERTAIN = 50
+
 #: Limits of a search below a folder; symbolic links to folders are not followed.
 DEEPEST = 8
 MOST_ENTRIES = 20_000
@@ -133,7 +136,7 @@ def _ranked(source: Source) -> tuple[int, Format | None]:
         return 9, None
     if found is None:
         return 9, None
-    if found.ORDER < 50:
+    if found.ORDER < CERTAIN:
         return 1, found
     head = text_head(source).lower()
     return (2, found) if ("reward" in head or "scores" in head) and "step" in head else (9, None)

@@ -34,7 +34,7 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> list[Log]:
     """A row for each step trained, with its rollouts' and its groups' figures."""
-    log = Log([], trainer="Twinkle")
+    log = Log([], trainer="Twinkle", by_step=True)
     log.rows = _joined(json_lines(source.path, log.notes), log)
     return [log]
 
@@ -42,6 +42,7 @@ def read(source: Source) -> list[Log]:
 def _joined(events: Iterator[Row], log: Log) -> Iterator[Row]:
     groups: dict[Any, list[tuple[float, float, float]]] = {}
     rollouts: dict[Any, Row] = {}
+    trained: dict[Any, Any] = {}
     sizes: set[float] = set()
     for event in events:
         key, kind = event.get("partition_id"), event.get("event")
@@ -56,10 +57,15 @@ def _joined(events: Iterator[Row], log: Log) -> Iterator[Row]:
             if count == count and count > 0:
                 sizes.add(_number(metrics.get("sample_count")) / count)
         elif kind == "rollout_partition_done":
-            rollouts[key] = metrics
+            if key in trained:  # it may come after the step that was trained on it
+                yield {"optimizer_step": trained.pop(key), **metrics}
+            else:
+                rollouts[key] = metrics
         elif kind == "train_step_done":
+            if key not in rollouts:
+                trained[key] = metrics.get("optimizer_step")
             yield {**rollouts.pop(key, {}), **metrics, **_spread(groups.pop(key, []))}
-        for held in (groups, rollouts):
+        for held in (groups, rollouts, trained):
             if len(held) > _MOST_OPEN:
                 held.pop(next(iter(held)))
     if len(sizes) == 1 and (size := sizes.pop()) >= 1:

@@ -20,7 +20,7 @@ TRAINER = Trainer(
         "reward_spread": ("std_reward",),
         "learning_rate": ("learning_rate",),
         "entropy": ("token_entropy",),
-        "kl": ("approx_kl",),
+        "kl": ("reference_kl",),
         "completion_length": ("avg_response_token_length",),
         "grad_norm": ("grad_norm",),
         "clip_ratio": ("clip_fraction",),

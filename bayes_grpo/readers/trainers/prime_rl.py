@@ -39,7 +39,6 @@ TRAINER = Trainer(
         "reward": ("train/agg/effective/*/reward/mean", "train/agg/effective/reward/mean", "reward/mean"),
         "learning_rate": ("optim/lr",),
         "entropy": ("entropy/all/mean", "entropy/mean"),
-        "kl": ("mismatch_kl/all/mean", "mismatch_kl/mean"),
         "completion_length": ("train/agg/effective/num_output_tokens/mean",),
         "grad_norm": ("optim/grad_norm",),
         "clip_ratio": ("is_masked/mean",),

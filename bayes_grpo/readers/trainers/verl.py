@@ -37,7 +37,7 @@ TRAINER = Trainer(
         "reward": ("critic/rewards/mean", "critic/score/mean"),
         "learning_rate": ("actor/lr",),
         "entropy": ("actor/entropy", "actor/entropy_loss"),
-        "kl": ("actor/kl_loss", "actor/ppo_kl"),
+        "kl": ("actor/kl_loss"),
         "completion_length": ("response_length/mean",),
         "grad_norm": ("actor/grad_norm",),
         "clip_ratio": ("actor/pg_clipfrac",),
