@@ -6,6 +6,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import h5netcdf
 import xarray as xr
 
 from bayes_grpo.errors import InputError
@@ -103,6 +104,14 @@ def load_fit(path: str | Path) -> xr.DataTree:
     return tree
 
 
+class _File(h5netcdf.File):
+    """A NetCDF file that, where it cannot be opened, says so once: the package's own fails again when it is collected."""
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
+
 def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
     """Save a run Dataset as NetCDF (HDF5), whole or not at all; `bayes_grpo.read_run` reads it back.
 
@@ -138,7 +147,7 @@ def load_runs(path: str | Path) -> xr.Dataset:
         If the file is none.
     """
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
+        with _File(path, "r") as file, xr.open_dataset(xr.backends.H5NetCDFStore(file)) as opened:
             _check_runs(path, opened)
             runs = opened.load()
     except InputError:

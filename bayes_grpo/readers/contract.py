@@ -134,7 +134,7 @@ class Trainer:
     name : str
         As its project writes it.
     marks : tuple of str
-        Keys that tell it from the others, lower case; * stands for any text.
+        Keys that tell it from the others, lower case; * stands for any text; settings of its config as ``config/KEY``.
     names : mapping
         Keys of each variable of `bayes_grpo.schema.STEP_FIELDS`, the preferred first, lower case, * as above.
     components : str

@@ -106,7 +106,8 @@ def understand(
         found = ", ".join([*table.words, *table.numbers, *table.others][:12])
         raise InputError(where, f"--run-column: no column {options.run_column!r}; found {found}")
     told = next((log.trainer for log in logs if log.trainer), "")
-    trainer = trainer_of([*table.numbers, *table.words, *table.others], told)
+    config = [f"config/{key}" for log in logs for key in flatten(log.config)]
+    trainer = trainer_of([*table.numbers, *table.words, *table.others, *config], told)
     training, evaluation = _split(table, notes)
     columns = {
         key: values for key, values in table.arrays.items() if key in stated_columns or _holds(table, key, training)

@@ -26,15 +26,16 @@ def read(source: Source) -> list[Log]:
     if match is None:
         raise InputError(source.address, "expected wandb:ENTITY/PROJECT/RUN or the address of a run's page")
     wandb = need("wandb", source.address, "runs on W&B")
-    if not wandb.api.api_key:
+    try:
+        keyed = wandb.login(prompt=False)
+        run = wandb.Api().run("/".join(match.groups())) if keyed else None
+    except (wandb.errors.Error, ValueError, OSError) as error:
+        raise InputError(source.address, f"W&B did not give the run ({str(error).strip()[:200]})") from error
+    if run is None:
         raise InputError(
             source.address,
             "reading from W&B needs a key: run `wandb login`, or set WANDB_API_KEY; or name the offline folder",
         )
-    try:
-        run = wandb.Api().run("/".join(match.groups()))
-    except (wandb.errors.Error, ValueError, OSError) as error:
-        raise InputError(source.address, f"W&B did not give the run ({str(error).strip()[:200]})") from error
     return [log_of(run, source.address)]
 
 

@@ -31,6 +31,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 TRAINER = Trainer(
     name="NeMo-RL",
     marks=(
+        "config/grpo/num_generations_per_prompt",
         "train/baseline_reward/pct_0",
         "train/baseline_reward/pct_1",
         "train/baseline_reward/pct_mixed",

@@ -22,6 +22,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 TRAINER = Trainer(
     name="open-instruct",
     marks=(
+        "config/num_samples_per_prompt_rollout",
         "scores",
         "policy/entropy_avg",
         "loss/kl_avg",

@@ -30,6 +30,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 TRAINER = Trainer(
     name="OpenRLHF",
     marks=(
+        "config/n_samples_per_prompt",
         "train/group_reward_std",
         "train/rollout/reward_mean",
         "train/rollout/reward_std",

@@ -27,6 +27,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 TRAINER = Trainer(
     name="prime-rl",
     marks=(
+        "config/orchestrator/batch_size",
         "train/agg/effective/*/reward/mean",
         "train/agg/effective/reward/mean",
         "entropy/all/mean",

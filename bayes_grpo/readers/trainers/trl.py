@@ -57,6 +57,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 TRAINER = Trainer(
     name="TRL",
     marks=(
+        "config/num_generations",
         *_names("completions/mean_length", "completion_length", "frac_reward_zero_std", "completions/clipped_ratio"),
         *_names("clip_ratio/region_mean", "clip_ratio/low_mean"),
         "train_runtime",

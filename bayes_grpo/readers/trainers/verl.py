@@ -25,6 +25,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 TRAINER = Trainer(
     name="verl",
     marks=(
+        "config/actor_rollout_ref/rollout/n",
         "critic/rewards/mean",
         "critic/score/mean",
         "actor/pg_clipfrac",
@@ -37,7 +38,7 @@ TRAINER = Trainer(
         "reward": ("critic/rewards/mean", "critic/score/mean"),
         "learning_rate": ("actor/lr",),
         "entropy": ("actor/entropy", "actor/entropy_loss"),
-        "kl": ("actor/kl_loss"),
+        "kl": ("actor/kl_loss",),
         "completion_length": ("response_length/mean",),
         "grad_norm": ("actor/grad_norm",),
         "clip_ratio": ("actor/pg_clipfrac",),
