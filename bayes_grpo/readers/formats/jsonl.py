@@ -26,7 +26,8 @@ def recognises(source: Source) -> bool:
 
 def _is_document(content: dict[str, object]) -> bool:
     """Whether a single line holds columns or rows rather than a row."""
-    return any(isinstance(value, list) and len(value) > 1 for value in content.values())
+    by_row = [value for value in content.values() if isinstance(value, dict) and value and all(map(str.isdigit, value))]
+    return len(by_row) > 1 or any(isinstance(value, list) and len(value) > 1 for value in content.values())
 
 
 def read(source: Source) -> list[Log]:
