@@ -170,22 +170,22 @@ def json_lines(path: Path, notes: list[str]) -> Iterator[Row]:
             if not isinstance(row, dict):
                 broken = (number, f"a {type(row).__name__}")
                 continue
-            yield flatten(row)
+            yield flatten(row, wrapper="data")  # verl's rows are {"step": 1, "data": {...}}
     if broken is not None:
         if "syntax" not in broken[1]:
             raise InputError(str(path), f"line {broken[0]}: expected one JSON object a line, found {broken[1]}")
         notes.append(f"line {broken[0]}, the last, is cut off and was left out")
 
 
-def flatten(row: Row, depth: int = 20) -> Row:
-    """One level of keys: {"a": {"b": 1}} becomes {"a/b": 1}; the wrapper key 'data' of verl's rows is dropped."""
+def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
+    """One level of keys: {"a": {"b": 1}} becomes {"a/b": 1}; the key of a wrapper is left out."""
     if not any(isinstance(value, dict) for value in row.values()):
         return row
     flat: Row = {}
     for key, value in row.items():
         if isinstance(value, dict) and depth > 0:
-            prefix = "" if key == "data" else f"{key}/"
-            flat.update({f"{prefix}{inner}": item for inner, item in flatten(value, depth - 1).items()})
+            prefix = "" if key == wrapper else f"{key}/"
+            flat.update({f"{prefix}{inner}": item for inner, item in flatten(value, "", depth - 1).items()})
         else:
             flat[key] = value
     return flat

@@ -45,7 +45,7 @@ def _listed(path: Path) -> Iterator[Row]:
     for number, row in enumerate(stream_list(path), 1):
         if not isinstance(row, dict):
             raise InputError(str(path), f"row {number}: expected an object, found a {type(row).__name__}")
-        yield flatten(row)
+        yield flatten(row, wrapper="data")
 
 
 def _object(path: Path, content: dict[str, Any], log: Log) -> Iterator[Row]:
@@ -57,8 +57,10 @@ def _object(path: Path, content: dict[str, Any], log: Log) -> Iterator[Row]:
     for name in _ROWS:
         rows = content.get(name)
         if isinstance(rows, list) and any(isinstance(row, dict) for row in rows):
-            log.config = {k: v for k, v in content.items() if k != name and isinstance(v, (int, float, str, dict))}
-            yield from (flatten(row) for row in rows if isinstance(row, dict))
+            beside = {k: v for k, v in content.items() if k != name and isinstance(v, (int, float, str, dict))}
+            settings = beside.pop("config", {})
+            log.config = flatten(beside | (settings if isinstance(settings, dict) else {}))
+            yield from (flatten(row, wrapper="data") for row in rows if isinstance(row, dict))
             return
     lists = {key: value for key, value in content.items() if isinstance(value, list)}
     mapped = {key: value for key, value in content.items() if isinstance(value, dict)}
