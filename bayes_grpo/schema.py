@@ -217,7 +217,7 @@ def combine(runs: Sequence[xr.Dataset]) -> xr.Dataset:
         )
     length = max(run.sizes["step"] for run in runs)
     padded = [run.pad(step=(0, length - run.sizes["step"])) for run in runs]
-    return xr.concat(padded, dim="run", join="outer", data_vars="all", combine_attrs="drop_conflicts")
+    return xr.concat(padded, dim="run", join="outer", data_vars="all", coords="minimal", combine_attrs="drop_conflicts")
 
 
 def one_run(dataset: xr.Dataset, name: str | None = None) -> xr.Dataset:

@@ -147,7 +147,10 @@ def load_runs(path: str | Path) -> xr.Dataset:
         If the file is none.
     """
     try:
-        with _File(path, "r") as file, xr.open_dataset(xr.backends.H5NetCDFStore(file)) as opened:
+        with (
+            _File(path, "r", decode_vlen_strings=True) as file,
+            xr.open_dataset(xr.backends.H5NetCDFStore(file)) as opened,
+        ):
             _check_runs(path, opened)
             runs = opened.load()
     except InputError:

@@ -48,6 +48,16 @@ def in_process(code: str, folder: Path, **environment: str) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+#: Code that gives the most memory a process has held, in MB; resource's figure is inherited from the parent.
+PEAK = (
+    "import pathlib, re, resource\n"
+    "def peak():\n"
+    "    status = pathlib.Path('/proc/self/status')\n"
+    "    if status.exists(): return int(re.search(r'VmHWM:\\s+(\\d+)', status.read_text())[1]) // 1024\n"
+    "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+)
+
+
 def own(folder: Path) -> Path:
     run = make_run("own", {"optimizer_step": STEPS, "reward": REWARDS, "learning_rate": RATES})
     return save_runs(run, folder / "run.nc")

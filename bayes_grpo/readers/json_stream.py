@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.text import LONGEST, broken_json, open_text
+from bayes_grpo.readers.text import LONGEST, broken_json, no_log, open_text
 
 _CHUNK = 1 << 18
 _SPACE = " \t\r\n"
@@ -67,22 +67,18 @@ class JsonStream:
                 self._at = end
                 return value
             except json.JSONDecodeError as error:
-                whole = False
-                while len(self._text) - self._at < wanted:
-                    if not self._more():
-                        whole = True
-                        break
-                if whole:
-                    raise self._broken(error.msg, error.pos) from error
-                if wanted > LONGEST:
+                held = len(self._text) - self._at
+                if held > LONGEST:
                     raise InputError(
                         str(self._path), f"expected rows, found one of over {LONGEST} characters"
                     ) from error
+                while len(self._text) - self._at < max(wanted, held + 1) and self._more():
+                    pass
+                if len(self._text) - self._at == held:
+                    raise self._broken(error.msg, error.pos) from error
                 wanted *= 4
-            except RecursionError as error:
-                raise InputError(
-                    str(self._path), "expected a training log, found JSON nested too deeply to be one"
-                ) from error
+            except (RecursionError, ValueError) as error:
+                raise no_log(self._path, error) from error
 
     def items(self) -> Iterator[Any]:
         """The values of the list that begins here."""

@@ -66,9 +66,11 @@ def resume(where: str, arrays: Arrays, notes: list[str]) -> Arrays:
     lowest = np.minimum.accumulate(np.concatenate([restarts[1:], [np.inf]])[::-1])[::-1]
     keep = step < lowest
     dropped = int((~keep).sum())
-    if dropped > step.size / 2:
+    if dropped > step.size / 2 or falls.size > max(1, step.size / 4):
         raise InputError(
-            where, f"optimizer_step: expected increasing steps, found them out of order ({dropped} rows fall back)"
+            where,
+            f"optimizer_step: expected increasing steps, found them out of order ({falls.size} of {step.size} rows fall "
+            "back); do two runs write to one file?",
         )
     notes.append(f"the run was resumed: {dropped} rows that it logged again later were left out")
     return {field: array[keep] for field, array in arrays.items()}

@@ -132,10 +132,18 @@ def load_json(path: Path) -> Any:
     try:
         with open_text(path) as file:
             return json.load(file)
+    except InputError:
+        raise
     except json.JSONDecodeError as error:
         raise broken_json(path, error.lineno, error.colno, error.msg) from error
-    except RecursionError as error:
-        raise InputError(str(path), "expected a training log, found JSON nested too deeply to be one") from error
+    except (RecursionError, ValueError) as error:
+        raise no_log(path, error) from error
+
+
+def no_log(path: Path, error: Exception) -> InputError:
+    """The fault of JSON that is whole and yet no log."""
+    found = "JSON nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+    return InputError(str(path), f"expected a training log, found {found} to be one")
 
 
 def broken_json(path: Path, line: int, column: int, message: str) -> InputError:
