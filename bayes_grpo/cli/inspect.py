@@ -103,11 +103,11 @@ def _lines(facts: dict[str, Any], width: int) -> Iterator[str]:
     for name, column in facts["columns"].items():
         spread = f" ({facts['spread']})" if name == "reward_spread" else ""
         between = f"{column['min']:.4g} to {column['max']:.4g}"
-        yield f"  {name + spread:<32} {column['values']:>7} x {between:<24} from {column['column']!r}"
+        yield f"  {name + spread:<28} {column['values']:>7} x {between:<22} from {column['column']!r}"
     if facts["reward_components"]:
         yield from _wrapped("reward functions: " + ", ".join(facts["reward_components"]), width)
     for name, known in facts["hyperparameters"].items():
-        yield f"  {name:<32} {known['value']:<10.6g} {known['unit']:<18} ({known['from']})"
+        yield f"  {name:<20} {known['value']:<10.6g} {known['unit']:<17} ({known['from']})"
     if facts["assumed"]:
         yield "assumed, repaired or left out"
         for note in facts["assumed"]:

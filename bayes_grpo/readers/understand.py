@@ -287,11 +287,12 @@ def _arrays(
         step, arrays = join_by_step(where, step, arrays, notes)
         arrays = {"optimizer_step": step, **arrays}
     else:
-        lacking = int(np.isnan(step).sum())
+        # Rows of another event carry none of a run's variables.
+        useful = np.any([~np.isnan(values) for values in arrays.values()], axis=0)
+        lacking = int((useful & np.isnan(step)).sum())
         if lacking:
             notes.append(f"{lacking} rows without a step left out")
-        # Rows of another event at the same step carry none of a run's variables.
-        useful = ~np.isnan(step) & np.any([~np.isnan(values) for values in arrays.values()], axis=0)
+        useful &= ~np.isnan(step)
         arrays = join_partial({"optimizer_step": step[useful]} | {k: v[useful] for k, v in arrays.items()})
         arrays = resume(where, arrays, notes)
     components = {k.removeprefix("component/"): v for k, v in arrays.items() if k.startswith("component/")}

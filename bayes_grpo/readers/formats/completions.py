@@ -49,7 +49,7 @@ def _step_of(path: Path) -> int:
 def _rows(files: dict[int, Path], log: Log) -> Iterator[Row]:
     batches = {step: _load(path) for step, path in files.items()}
     group = _group_size(batch["runs"] for batch in batches.values())
-    log.stated["group_size"] = group
+    log.stated |= {"group_size": group, "logging_window": 1}
     log.notes.append(f"completions: groups of {group}, told by equal prompts in a row")
     names = [name for batch in batches.values() for name in batch["rewards"]]
     functions = list(dict.fromkeys(names))

@@ -87,7 +87,7 @@ def rows_of(lines: Iterable[str], log: Log) -> Iterator[Row]:
             if row is None:
                 continue
             if "step" not in row:
-                trained = "reward" in row
+                trained = "reward" in row or "loss" in row
                 if not trained and "train_runtime" not in row and not any(key.startswith("eval_") for key in row):
                     continue
                 row["step"] = steps.next(trained)

@@ -46,6 +46,18 @@ def read(source: Source) -> list[Log]:
     return [log]
 
 
+def arguments(path: Path) -> dict[str, Any]:
+    """The training arguments at the beginning of an event file; {} where there are none or they cannot be read."""
+    log = Log([])
+    try:
+        for _ in zip(range(100), _scalars(path, log), strict=False):
+            if log.config:
+                break
+    except InputError:
+        return {}
+    return log.config
+
+
 def _rows(files: list[Path], log: Log) -> Iterator[Row]:
     if len(files) > 1:
         log.notes.append(f"one run in {len(files)} event files, read in the order of their names")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import Log, Row, Source
-from bayes_grpo.readers.formats import completions
+from bayes_grpo.readers.formats import completions, tfevents
 from bayes_grpo.readers.json_stream import stream_member
 from bayes_grpo.readers.text import flatten, text_head
 
@@ -34,13 +34,18 @@ def _in_folder(folder: Path) -> Path | None:
 
 
 def read(source: Source) -> list[Log]:
-    """Rows of the log history; the planned steps; the spread within groups where completions were logged beside it."""
+    """Rows of the log history; what lies beside it: spread within groups from completions, arguments from TensorBoard."""
     path = (_in_folder(source.path) or source.path) if source.is_folder else source.path
     log = Log([], trainer="TRL")
     log.rows = _rows(path, log)
     output = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
     if (output / "completions").is_dir():
         log.rows = completions.with_spread(log.rows, output / "completions", log)
+    events = sorted(output.glob("runs/*/events.out.tfevents.*"))
+    if events:
+        log.config = tfevents.arguments(events[-1])
+        if log.config:
+            log.notes.append(f"hyperparameters read from {events[-1].relative_to(output)}")
     return [log]
 
 
