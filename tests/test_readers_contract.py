@@ -15,6 +15,7 @@ from bayes_grpo import InputError, read_run
 from bayes_grpo.readers import read_log
 from bayes_grpo.readers.contract import Source, formats, trainers
 from bayes_grpo.readers.find import find
+from bayes_grpo.schema import RUN_FIELDS, STEP_FIELDS
 
 MODULES = {module.__name__.rpartition(".")[2]: module for module in formats()}
 
@@ -42,6 +43,13 @@ def test_every_format_has_an_example_and_keeps_the_contract() -> None:
         assert module.recognises.__doc__ and module.read.__doc__
     names = [trainer.name for trainer in trainers()]
     assert len(names) == len(set(names)) >= 8
+
+
+def test_the_documentation_names_every_format_trainer_and_variable() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+    names = [module.NAME for module in formats()] + [trainer.name for trainer in trainers()]
+    names += [f"`{field}`" for field in (*STEP_FIELDS, *RUN_FIELDS)]
+    assert [name for name in names if name not in text] == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
