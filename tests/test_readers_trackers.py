@@ -193,6 +193,29 @@ def test_wandb_addresses_need_a_key(tmp_path: Path) -> None:
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
+def test_wandb_api_runs_are_scanned_whole() -> None:
+    """What the API's run object must offer: scan_history, not the sample that history() gives; a nested config."""
+    from bayes_grpo.readers.formats import wandb_api
+    from bayes_grpo.readers.known import Options
+    from bayes_grpo.readers.understand import understand
+
+    class Run:
+        name, id = "far", "abc"
+        config = {"actor_rollout_ref": {"rollout": {"n": 8}}, "data": {"train_batch_size": 64}}
+
+        def scan_history(self):
+            return (
+                {"_step": s, "critic/rewards/mean": s / 2000, "critic": {"score": {"mean": 0.1}}}
+                for s in range(1, 1001)
+            )
+
+    log = wandb_api.log_of(Run(), "wandb:a/b/c")
+    reading = understand("wandb:a/b/c", [log], log.label, Options(), {}, {})[0]
+    assert reading.run.sizes["step"] == 1000 and reading.trainer == "verl"
+    assert reading.run["group_size"].item() == 8
+    assert "critic/score/mean" in reading.unused and "config/data/train_batch_size" in reading.unused
+
+
 def test_trackio_runs_configs_and_text_values(tmp_path: Path) -> None:
     log = [
         {"train/reward": s / 100, "train/grad_norm": float("inf") if s == 3 else float("nan"), "train/global_step": s}

@@ -9,8 +9,9 @@ import xarray as xr
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import Format, Log, Source
 from bayes_grpo.readers.find import CERTAIN, find
+from bayes_grpo.readers.known import Options
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
-from bayes_grpo.readers.understand import Options, Reading, understand
+from bayes_grpo.readers.understand import Reading, understand
 from bayes_grpo.schema import combine
 
 __all__ = ["Reading", "read_log", "read_run", "read_runs"]

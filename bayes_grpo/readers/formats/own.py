@@ -3,7 +3,8 @@
 import numpy as np
 
 from bayes_grpo.readers.contract import Log, Source
-from bayes_grpo.readers.understand import Options, Reading
+from bayes_grpo.readers.known import Options
+from bayes_grpo.readers.understand import Reading
 from bayes_grpo.schema import RUN_FIELDS, STEP_FIELDS, check_hyperparameters
 from bayes_grpo.store import load_runs
 
