@@ -1,6 +1,7 @@
 """Fits and runs on disk: NetCDF written whole or not at all."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from importlib.metadata import version
@@ -15,6 +16,8 @@ from bayes_grpo.errors import InputError
 RUNS_FORMAT = "bayes_grpo runs 2"
 #: Versions that can be read: 1 had no conventions, reward components or rollout ages.
 READABLE = ("bayes_grpo runs 1", RUNS_FORMAT)
+#: Stands behind the content, where HDF5 does not look, before the content's SHA-256.
+_SEAL = b"\nbayes_grpo sha256 "
 #: Runs larger than this are not loaded: a small file can claim any size.
 LARGEST = 8 << 30
 
@@ -134,7 +137,8 @@ def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
         if name in marked:
             marked[name].attrs |= {"long_name": meaning}
     compressed = {name: {"zlib": True, "complevel": 4} for name, value in marked.data_vars.items() if value.ndim > 1}
-    write_atomically(path, marked.to_netcdf(engine="h5netcdf", encoding=compressed))
+    content = bytes(marked.to_netcdf(engine="h5netcdf", encoding=compressed))
+    write_atomically(path, content + _SEAL + hashlib.sha256(content).hexdigest().encode())
     return path
 
 
@@ -146,6 +150,7 @@ def load_runs(path: str | Path) -> xr.Dataset:
     InputError
         If the file is none.
     """
+    _check_seal(Path(path))
     try:
         with (
             _File(path, "r", decode_vlen_strings=True) as file,
@@ -160,6 +165,30 @@ def load_runs(path: str | Path) -> xr.Dataset:
             str(path), "expected runs (NetCDF) written by bayes_grpo, found another format or a broken file"
         ) from error
     return runs.drop_attrs(deep=False)
+
+
+def _check_seal(path: Path) -> None:
+    """Refuse a damaged file before the HDF5 library sees it, which may not come back from some damage."""
+    length = len(_SEAL) + 64
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - length))
+            seal = file.read()
+            if len(seal) < length or not seal.startswith(_SEAL):
+                return  # written by something else
+            file.seek(0)
+            digest = hashlib.sha256()
+            left = size - length
+            while left > 0 and (piece := file.read(min(left, 1 << 20))):
+                digest.update(piece)
+                left -= len(piece)
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})") from error
+    if digest.hexdigest().encode() != seal[len(_SEAL) :]:
+        raise InputError(
+            str(path), "expected runs (NetCDF), found a damaged file: its content has changed since it was written"
+        )
 
 
 def _check_runs(path: str | Path, opened: xr.Dataset) -> None:

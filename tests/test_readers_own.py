@@ -81,6 +81,24 @@ def test_our_own_format_states_its_conventions(tmp_path: Path) -> None:
         assert file["reward_components"].dimensions == ("run", "step", "component")
 
 
+def test_damage_is_found_and_other_programs_files_are_read(tmp_path: Path) -> None:
+    """Every byte counts; rewritten by xarray, without the seal, it is read; another reader takes the sealed file as it is."""
+    run = make_run("a", {"optimizer_step": STEPS, "reward": REWARDS}, {"group_size": 4})
+    path = save_runs(run, tmp_path / "runs.nc")
+    content = path.read_bytes()
+    for at in range(0, len(content) - 90, len(content) // 40):
+        damaged = bytearray(content)
+        damaged[at] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="found a damaged file"):
+            read_run(path)
+    path.write_bytes(content)
+    with xr.open_dataset(path, engine="h5netcdf") as opened:
+        assert opened["reward"].values[0].tolist() == REWARDS
+        opened.load().to_netcdf(tmp_path / "rewritten.nc", engine="h5netcdf")
+    assert read_run(tmp_path / "rewritten.nc")["reward"].values[0].tolist() == REWARDS
+
+
 def test_files_of_the_first_version_are_read(tmp_path: Path) -> None:
     run = make_run("a", {"optimizer_step": STEPS, "reward": REWARDS}, {"group_size": 4})
     path = tmp_path / "old.nc"

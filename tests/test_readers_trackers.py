@@ -201,7 +201,9 @@ def test_wandb_api_runs_are_scanned_whole() -> None:
 
     class Run:
         name, id = "far", "abc"
-        config = {"actor_rollout_ref": {"rollout": {"n": 8}}, "data": {"train_batch_size": 64}}
+
+        def __init__(self) -> None:
+            self.config = {"actor_rollout_ref": {"rollout": {"n": 8}}, "data": {"train_batch_size": 64}}
 
         def scan_history(self):
             return (
