@@ -368,3 +368,28 @@ def test_event_logs_take_constants_and_what_their_spread_means(tmp_path: Path) -
     assert run["reward_spread"].attrs["spread"] == "batch"
     reward = np.array(values(run, "reward"))
     assert np.array(values(run, "optimizer_step"))[np.isfinite(reward)].tolist() == [2 * i + 1 for i in range(N)]
+
+
+def test_completions_with_chat_prompts_and_several_reward_functions(tmp_path: Path) -> None:
+    """Prompts as lists of messages; the reward is the functions' sum, and the groups are told by the prompts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    draw = np.random.default_rng(0)
+    scores = {step: draw.random((2, 6, 3)) for step in range(1, 7)}
+    for step, (right, tidy) in scores.items():
+        prompts = [[{"role": "user", "content": f"question {step} {i // 3}"}] for i in range(18)]
+        columns = {
+            "prompt": prompts,
+            "completion": prompts,
+            "right": right.ravel(),
+            "tidy": tidy.ravel(),
+            "advantage": np.zeros(18),
+        }
+        pq.write_table(pa.table(columns), tmp_path / f"completions_{step:05d}.parquet")
+    run = read_run(tmp_path)
+    totals = [right + tidy for right, tidy in scores.values()]
+    np.testing.assert_allclose(values(run, "reward"), [total.mean() for total in totals])
+    np.testing.assert_allclose(values(run, "reward_spread"), [np.sqrt(t.var(axis=1, ddof=1).mean()) for t in totals])
+    assert run["group_size"].item() == 3 and run["component"].values.tolist() == ["right", "tidy"]
+    assert "plain sum of right, tidy" in run["notes"].item()

@@ -1,5 +1,6 @@
 """TRL's completions (``log_completions=True``): parquet files from which the spread within groups is computed."""
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ _FILE = re.compile(r"completions_(\d+)\.parquet")
 _NO_REWARDS = ("step", "prompt", "completion", "advantage", "image", "images")
 #: A batch of completions has no more rows.
 MOST_ROWS = 1_000_000
+MOST_BYTES = 1 << 31
 
 
 def recognises(source: Source) -> bool:
@@ -75,10 +77,15 @@ def _load(path: Path) -> dict[str, Any]:
     """
     parquet = need("pyarrow.parquet", str(path), "TRL's completions")
     try:
-        file = parquet.ParquetFile(path, read_dictionary=["prompt"])
+        file = parquet.ParquetFile(path)
         schema = file.schema_arrow
+        if "prompt" in schema.names and str(schema.field("prompt").type) in ("string", "large_string"):
+            file = parquet.ParquetFile(path, read_dictionary=["prompt"])  # equal texts are told without unpacking them
         if file.metadata.num_rows > MOST_ROWS:
             raise InputError(str(path), f"expected a batch of completions, found {file.metadata.num_rows} rows")
+        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+        if size > MOST_BYTES:
+            raise InputError(str(path), f"expected a batch of completions, found {size >> 20} MiB of them")
         kinds = {name: str(schema.field(name).type) for name in schema.names}
         rewards = [
             n for n, kind in kinds.items() if n not in _NO_REWARDS and kind in ("double", "float", "int64", "halffloat")
@@ -92,15 +99,16 @@ def _load(path: Path) -> dict[str, Any]:
         prompts = table.column("prompt").combine_chunks()
         keys = prompts.indices.to_pylist() if hasattr(prompts, "indices") else [repr(p) for p in prompts.to_pylist()]
         values = {n: table.column(n).to_numpy(zero_copy_only=False).astype(float) for n in rewards}
+        texts = prompts.dictionary.to_pylist() if hasattr(prompts, "dictionary") else None
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, MemoryError) as error:
+    except (OSError, ValueError, KeyError, MemoryError, NotImplementedError, TypeError, OverflowError) as error:
         raise InputError(str(path), f"expected a parquet file, found a broken one ({str(error)[:100]})") from error
     changes = [i for i in range(1, len(keys)) if keys[i] != keys[i - 1]]
     bounds = [0, *changes, len(keys)]
     runs = [b - a for a, b in pairwise(bounds)]
-    texts = prompts.dictionary.to_pylist() if hasattr(prompts, "dictionary") else None
-    return {"rewards": values, "runs": runs, "prompts": (keys, texts)}
+    prompts_seen = hashlib.sha256(repr((keys, texts)).encode(errors="replace")).digest()
+    return {"rewards": values, "runs": runs, "prompts": prompts_seen}
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
