@@ -120,6 +120,10 @@ def test_key_sets_of_trainers(trainer: str, tmp_path: Path) -> None:
     for name, value in constants.items():
         np.testing.assert_allclose(values(reading.run, name), value)
     assert "something/else" in reading.unused
+    if trainer == "NeMo-RL":
+        assert "train/baseline_reward/pct_mixed" not in reading.unused
+        assert "train/baseline_reward/pct_0" in reading.unused
+        assert reading.columns["zero_spread_share"] == "train/baseline_reward/pct_mixed"
     assert reading.run["logging_window"].item() == 1
 
 
@@ -365,6 +369,8 @@ def test_event_logs_take_constants_and_what_their_spread_means(tmp_path: Path) -
         )
     run = read_run(write(tmp_path / "metrics.jsonl", rows))
     assert (run["group_size"].item(), run["refresh_interval"].item()) == (8, 2)
+    unused = read_log(tmp_path / "metrics.jsonl")[0][0].unused
+    assert "group_size" not in unused and "num_rollouts" in unused
     assert run["reward_spread"].attrs["spread"] == "batch"
     reward = np.array(values(run, "reward"))
     assert np.array(values(run, "optimizer_step"))[np.isfinite(reward)].tolist() == [2 * i + 1 for i in range(N)]

@@ -125,15 +125,17 @@ def understand(
             notes=mine,
             components=components,
         )
-        more = {key: "spacing of rows" for key in known if key not in origins}
-        unused = [k for k in (*table.numbers, *table.others) if k not in chosen.used]
+        inferred = "spacing of rows" if trainer and trainer.window is None else "what the trainer logs"
+        more = {key: inferred for key in known if key not in origins}
+        used = chosen.used | _used_by(trainer, chosen, origins)
+        unused = [k for k in (*table.numbers, *table.others) if k not in used and plain(k) not in used]
         unused += unused_settings(logs, trainer)
         out.append(
             Reading(
                 run,
                 "",
                 trainer.name if trainer else "",
-                {k: v for k, v in chosen.columns.items() if k in run},
+                _columns(run, chosen),
                 chosen.components,
                 unused,
                 {key: value for key, value in {**origins, **more}.items() if key in run},
@@ -141,6 +143,24 @@ def understand(
             )
         )
     return out
+
+
+def _columns(run: xr.Dataset, chosen: Chosen) -> dict[str, str]:
+    """Where each variable of a run comes from, those from evaluation rows and derived ones included."""
+    found = {name: column for name, column in chosen.columns.items() if name in run}
+    derived = chosen.trainer.derived if chosen.trainer else {}
+    found |= {name: ", ".join(keys) for name, (keys, _) in derived.items() if name in run and name not in found}
+    if "evaluation_reward" in run and "evaluation_reward" not in found:
+        found["evaluation_reward"] = f"{chosen.columns['reward']} in evaluation rows"
+    return found
+
+
+def _used_by(trainer: Trainer | None, chosen: Chosen, origins: Mapping[str, str]) -> set[str]:
+    """Columns from which a trainer's constants and derived variables were taken, in lower case."""
+    if trainer is None:
+        return set()
+    constants = {key for name, key in trainer.constants.items() if origins.get(name) == "same in all rows"}
+    return constants | {k for name, (keys, _) in trainer.derived.items() if name not in chosen.columns for k in keys}
 
 
 def _chosen(
