@@ -36,5 +36,5 @@ lock: setup  ## refresh the requirements to the newest versions that pyproject.t
 		--constraint requirements.lock --custom-compile-command "make lock" --output-file requirements-train.lock pyproject.toml
 
 clean:  ## remove all that these commands made, .venv too
-	rm -rf .venv .cache build dist docs/_build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

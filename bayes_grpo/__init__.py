@@ -1,6 +1,6 @@
 """Posteriors over the training dynamics of GRPO runs.
 
-The verbs of the command line, importable from here: `read_run`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
+The verbs of the command line, importable from here: `read_run`, `read_runs`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
 `load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
 `compare_fits`, `loo`, `lfo`, `sensitivity`, `threshold`, `oscillation`. Nothing heavy is imported until one is used. Simulated runs:
 `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
-    from bayes_grpo.readers import read_run
+    from bayes_grpo.readers import read_run, read_runs
     from bayes_grpo.ringing import oscillation
     from bayes_grpo.schema import combine, make_run
     from bayes_grpo.spec import ModelSpec
@@ -43,6 +43,7 @@ _HOMES = {
     "prior_predictive": "fitting",
     "pymc_model": "backends.pymc",
     "read_run": "readers",
+    "read_runs": "readers",
     "save_fit": "store",
     "save_plot": "plots",
     "save_runs": "store",
@@ -70,6 +71,7 @@ __all__ = [
     "prior_predictive",
     "pymc_model",
     "read_run",
+    "read_runs",
     "save_fit",
     "save_plot",
     "save_runs",

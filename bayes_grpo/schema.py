@@ -33,6 +33,13 @@ class Field:
         below = value < self.high if self.high_open else value <= self.high
         return above and below
 
+    def forbids(self, values: np.ndarray) -> np.ndarray:
+        """Which of many values lie outside the possible range; NaN does not."""
+        below = values <= self.low if self.low_open else values < self.low
+        above = values >= self.high if self.high_open else values > self.high
+        outside: np.ndarray = below | above
+        return outside
+
     def expected(self) -> str:
         """The possible range in words."""
         parts = []
@@ -56,7 +63,11 @@ STEP_FIELDS: dict[str, Field] = {
     "clip_ratio": Field("1", "share of tokens whose importance ratio was clipped", low=0, high=1),
     "zero_spread_share": Field("1", "share of groups whose rewards are all equal", low=0, high=1),
     "evaluation_reward": Field("reward", "mean reward on held-out prompts"),
+    "rollout_age": Field("step", "policy versions between drawing the rollouts and training on them, mean", low=0),
 }
+
+#: Means of the single reward functions, dims (run, step, component).
+COMPONENTS = Field("reward", "mean of each reward function, before weighting, over the completions of the step")
 
 #: Per-run variables, dim (run).
 RUN_FIELDS: dict[str, Field] = {
@@ -119,6 +130,7 @@ def make_run(
     spread: str = "unknown",
     source: str = "",
     notes: Sequence[str] = (),
+    components: Mapping[str, Sequence[float] | np.ndarray] | None = None,
 ) -> xr.Dataset:
     """Build the Dataset of a single run.
 
@@ -137,11 +149,13 @@ def make_run(
         The file the run was read from.
     notes : sequence of str
         What the reader guessed or dropped; shown to the user.
+    components : mapping of str to sequence, optional
+        Mean of each reward function per row, by its name; they become ``reward_components``.
 
     Returns
     -------
     xarray.Dataset
-        Dims ``(run=1, step)``.
+        Dims ``(run=1, step)``, and ``component`` where there are reward functions.
 
     Raises
     ------
@@ -171,6 +185,12 @@ def make_run(
             dataset[key] = (("run", "step"), array[None, :], _attrs(STEP_FIELDS[key]))
     if "reward_spread" in dataset:
         dataset["reward_spread"].attrs["spread"] = spread
+    parts = {k: np.asarray(v, dtype=float) for k, v in (components or {}).items()}
+    parts = {key: array for key, array in parts.items() if np.isfinite(array).any()}
+    if parts:
+        stacked = np.stack(list(parts.values()), axis=-1)[None]
+        dataset = dataset.assign_coords(component=list(parts))
+        dataset["reward_components"] = (("run", "step", "component"), stacked, _attrs(COMPONENTS))
     for key, value in known.items():
         dataset[key] = (("run",), [value], _attrs(RUN_FIELDS[key]))
     dataset["source"] = (("run",), [source])
@@ -197,7 +217,7 @@ def combine(runs: Sequence[xr.Dataset]) -> xr.Dataset:
         )
     length = max(run.sizes["step"] for run in runs)
     padded = [run.pad(step=(0, length - run.sizes["step"])) for run in runs]
-    return xr.concat(padded, dim="run", join="outer", data_vars="all", combine_attrs="drop_conflicts")
+    return xr.concat(padded, dim="run", join="outer", data_vars="all", coords="minimal", combine_attrs="drop_conflicts")
 
 
 def one_run(dataset: xr.Dataset, name: str | None = None) -> xr.Dataset:
@@ -229,7 +249,7 @@ def _column_faults(arrays: Mapping[str, np.ndarray]) -> list[str]:
         if infinite.size:
             faults.append(f"{key}: expected finite numbers, found {array[infinite[0]]:g} in {_rows(infinite)}")
         finite = np.where(np.isfinite(array), array, np.nan)
-        outside = np.flatnonzero([math.isfinite(v) and not field.allows(v) for v in finite])
+        outside = np.flatnonzero(field.forbids(finite))
         if outside.size:
             faults.append(f"{key}: expected {field.expected()}, found {array[outside[0]]:g} in {_rows(outside)}")
     missing = np.flatnonzero(np.isnan(step))

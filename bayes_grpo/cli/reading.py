@@ -7,7 +7,10 @@ from typing import Any
 from bayes_grpo.cli.common import say
 from bayes_grpo.errors import InputError
 
-RUN_HELP = "TRL output or checkpoint folder, trainer_state.json, JSON(L) or CSV"
+RUN_HELP = (
+    "a training log or a folder with runs: TRL, verl and other trainers' logs, console output, CSV or JSON tables, TensorBoard, "
+    "W&B, trackio, or .nc"
+)
 
 _HYPERPARAMETERS = {
     "group_size": "completions per prompt (G)",
@@ -32,6 +35,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     about.add_argument("--reward-column", metavar="NAME", help="column that holds the mean reward")
     about.add_argument("--step-column", metavar="NAME", help="column that holds the optimizer step")
     about.add_argument("--run-column", metavar="NAME", help="column that tells several runs in one table apart")
+    about.add_argument(
+        "--step-unit",
+        choices=("optimizer", "rollout"),
+        help="what steps count: optimizer updates or batches of rollouts (default: what the trainer is known to count)",
+    )
 
 
 def reading_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -53,18 +61,19 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
         "reward_column": options.reward_column,
         "step_column": options.step_column,
         "run_column": options.run_column,
+        "step_unit": options.step_unit,
     }
 
 
 def read_all(options: argparse.Namespace) -> tuple[list[Any], list[InputError]]:
     """Read all runs; where some of several cannot be read, say so and go on with the others."""
-    from bayes_grpo.readers import read_run
+    from bayes_grpo.readers import read_runs
 
     known = reading_options(options)
     runs, faults = [], []
     for path in options.runs:
         try:
-            runs.append(read_run(path, **known))
+            runs += read_runs(path, **known)
         except InputError as error:
             if len(options.runs) == 1:
                 raise

@@ -4,18 +4,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.files import Row, check_text, flatten, json_lines, load_json, table_rows
-from bayes_grpo.readers.rows import Columns, resume
-from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar, spread_meaning
-from bayes_grpo.schema import RUN_FIELDS, check_hyperparameters, combine, make_run
-from bayes_grpo.store import load_runs
+from bayes_grpo.readers.contract import Format, Log, Source
+from bayes_grpo.readers.find import CERTAIN, find
+from bayes_grpo.readers.known import Options
+from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
+from bayes_grpo.readers.understand import Reading, understand
+from bayes_grpo.schema import combine
 
-#: Keys that only TRL's trainer writes: such rows are means over the logging interval.
-_TRL_KEYS = ("completions/mean_length", "completion_length", "frac_reward_zero_std", "train_runtime")
+__all__ = ["Reading", "read_log", "read_run", "read_runs"]
+
+#: Names of files that say nothing of the run; the folder's name is taken instead.
+_GENERIC = (
+    "trainer_state",
+    "log_history",
+    "metrics",
+    "step_logs",
+    "trl_table",
+    "verl_metrics",
+    "reward_log",
+    "bayes_grpo",
+    "completions",
+)
 
 
 def read_run(
@@ -26,6 +38,7 @@ def read_run(
     reward_column: str | None = None,
     step_column: str | None = None,
     run_column: str | None = None,
+    step_unit: str | None = None,
     name: str | None = None,
 ) -> xr.Dataset:
     """Read a training log.
@@ -33,166 +46,165 @@ def read_run(
     Parameters
     ----------
     path : str or Path
-        TRL's ``trainer_state.json``, a checkpoint folder or an output folder; a list of log rows (JSON or JSONL, TRL or
-        verl); a CSV, TSV or JSONL table with a step and a reward column; or runs saved by `bayes_grpo.save_runs` (.nc).
+        A file, or a folder with one or more runs, in any of the formats of the documentation: TRL's and other trainers' logs,
+        console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the address of a
+        W&B run, ``wandb:ENTITY/PROJECT/RUN``.
     hyperparameters : mapping, optional
         Per-run values by the names of `bayes_grpo.schema.RUN_FIELDS`; they win over the file's.
     hyperparameters_file : str or Path, optional
         TOML or JSON; else ``LOG.hyperparameters.toml`` or ``hyperparameters.toml`` (or .json) beside the log is taken.
     reward_column, step_column, run_column : str, optional
         Columns of a table; the first two are guessed where not named, and the guess is noted.
+    step_unit : {"optimizer", "rollout"}, optional
+        What the log's steps count: optimizer updates, or batches of rollouts; else what its trainer is known to count.
     name : str, optional
-        Label of the run; else the folder's or file's name.
+        Label of the run; else the log's own, the folder's or the file's name.
 
     Returns
     -------
     xarray.Dataset
-        Dims (run, step); several runs only with ``run_column``.
+        Dims (run, step); several runs where the log holds several, or with ``run_column``.
 
     Raises
     ------
     InputError
         Naming file, field, what was found and the cure; all faults at once.
     """
-    path = Path(path)
-    if path.suffix == ".nc" and path.is_file():
-        return _saved(path, hyperparameters or {}, name)
-    log, folders = _locate(path)
-    check_text(log)
-    columns = Columns(str(log), reward_column, step_column, run_column)
-    stated: dict[str, Any] = {}
-    rows, is_trl = _rows(log, columns.notes, stated)
-    runs = columns.gather(rows)
-    notes = columns.notes
-    sidecar = Path(hyperparameters_file) if hyperparameters_file else find_sidecar(log, folders)
-    extras: dict[str, Any] = {}
-    if sidecar is not None:
-        told, extras = read_sidecar(sidecar)
-        stated |= told
-        notes.append(f"hyperparameters read from {sidecar.name}")
-    explicit = {**stated, **(hyperparameters or {})}
-    label = name or str(extras.get("name", "")) or _label(path, log)
-    out = []
-    for key, raw in runs.items():
-        mine = list(notes)
-        arrays = resume(str(log), raw, mine)
-        settings = dict(explicit)
-        if is_trl():
-            _trl_window(arrays, settings, mine)
-        out.append(
-            make_run(
-                key or label,
-                arrays,
-                settings,
-                spread=spread_meaning(extras) if "reward_spread" in arrays else "unknown",
-                source=str(log),
-                notes=mine,
-            )
+    return combine(
+        read_runs(
+            path,
+            hyperparameters=hyperparameters,
+            hyperparameters_file=hyperparameters_file,
+            reward_column=reward_column,
+            step_column=step_column,
+            run_column=run_column,
+            step_unit=step_unit,
+            name=name,
         )
-    return combine(out) if len(out) > 1 else out[0]
-
-
-def _saved(path: Path, hyperparameters: Mapping[str, Any], name: str | None) -> xr.Dataset:
-    """Runs in our own format, with what is stated now put over what they hold."""
-    runs = load_runs(path)
-    for key, value in check_hyperparameters(str(path), hyperparameters).items():
-        runs[key] = (("run",), np.full(runs.sizes["run"], value), {"units": RUN_FIELDS[key].unit})
-    if runs.sizes["run"] == 1 and name:
-        runs = runs.assign_coords(run=[name])
-    return runs.assign(source=(("run",), [str(path)] * runs.sizes["run"]))
-
-
-def _locate(path: Path) -> tuple[Path, list[Path]]:
-    """The log file of a path and the folders where its hyperparameters may lie."""
-    if not path.is_dir():
-        parent = path.parent
-        return path, [parent, parent.parent] if parent.name.startswith("checkpoint-") else [parent]
-    here = path / "trainer_state.json"
-    if here.is_file():
-        return here, [path, path.parent] if path.name.startswith("checkpoint-") else [path]
-    checkpoints = [
-        (int(state.parent.name.removeprefix("checkpoint-")), state)
-        for state in path.glob("checkpoint-*/trainer_state.json")
-        if state.parent.name.removeprefix("checkpoint-").isdigit()
-    ]
-    if checkpoints:
-        newest = max(checkpoints)[1]
-        return newest, [newest.parent, path]
-    raise InputError(
-        str(path),
-        "expected trainer_state.json in the folder or in a checkpoint-N folder, found neither; name the log file itself, "
-        "or call trainer.save_state() after training",
     )
 
 
-def _label(path: Path, log: Path) -> str:
+def read_runs(path: str | Path, **options: Any) -> list[xr.Dataset]:
+    """Read a training log as one Dataset a run, for runs that cannot be joined; parameters as of `read_run`."""
+    readings, faults = read_log(path, **options)
+    if faults and not readings:
+        raise faults[0] if len(faults) == 1 else InputError(str(path), [str(fault) for fault in faults])
+    if faults:
+        left_out = [f"left out {fault}" for fault in faults]
+        first = readings[0].run
+        notes = "\n".join(n for n in (str(first["notes"].values[0]), *left_out) if n)
+        readings[0].run = first.assign(notes=(("run",), [notes]))
+    return [reading.run for reading in readings]
+
+
+def read_log(
+    path: str | Path,
+    *,
+    hyperparameters: Mapping[str, Any] | None = None,
+    hyperparameters_file: str | Path | None = None,
+    reward_column: str | None = None,
+    step_column: str | None = None,
+    run_column: str | None = None,
+    step_unit: str | None = None,
+    name: str | None = None,
+) -> tuple[list[Reading], list[InputError]]:
+    """Read a training log and say how it was understood; parameters as of `read_run`.
+
+    Returns
+    -------
+    tuple
+        A `Reading` for each run, and the faults of runs that cannot be read.
+
+    Raises
+    ------
+    InputError
+        If nothing is there, or nothing that is a log.
+    """
+    if step_unit not in (None, "optimizer", "rollout"):
+        raise InputError("step_unit", f"expected 'optimizer' or 'rollout', found {step_unit!r}")
+    options = Options(hyperparameters or {}, reward_column, step_column, run_column, step_unit)
+    parts: dict[str, list[tuple[Format, Source, Log]]] = {}
+    readings: list[Reading] = []
+    faults: list[InputError] = []
+    sources = find(path)
+    for format_, source in sources:
+        whole = getattr(format_, "read_whole", None)
+        try:
+            if whole is not None:
+                readings += whole(source, options, name)
+                continue
+            for number, log in enumerate(format_.read(source)):
+                parts.setdefault(log.same_run or f"{source}#{number}", []).append((format_, source, log))
+        except InputError as error:
+            faults.append(error)
+    for group in parts.values():
+        try:
+            readings += _read_one(Path(path), group, options, hyperparameters_file, name, len(parts) > 1)
+        except InputError as error:
+            faults.append(error)
+    _tell_apart(readings)
+    if readings and len(sources) > 1:
+        # Text that a search found and that is no log is no fault of the runs found beside it.
+        texts = {str(source) for format_, source in sources if format_.ORDER >= CERTAIN}
+        others = [fault for fault in faults if fault.where in texts]
+        faults = [fault for fault in faults if fault.where not in texts]
+        if others:
+            readings[0].notes.append(f"not read as logs: {', '.join(fault.where for fault in others)}")
+            readings[0].run = readings[0].run.assign(notes=(("run",), ["\n".join(readings[0].notes)]))
+    return readings, faults
+
+
+def _read_one(
+    path: Path,
+    group: list[tuple[Format, Source, Log]],
+    options: Options,
+    file: str | Path | None,
+    name: str | None,
+    several: bool,
+) -> list[Reading]:
+    format_, source, first = group[0]
+    logs = [log for _, _, log in group]
+    if len(logs) > 1:
+        first.notes.append(
+            f"one run in {len(logs)} parts, read in this order: {', '.join(str(s) for _, s, _ in group)}"
+        )
+    sidecar = Path(file) if file else find_sidecar(source.path, _folders(source))
+    beside: dict[str, Any] = {}
+    extras: dict[str, Any] = {}
+    if sidecar is not None and not source.address:
+        beside, extras = read_sidecar(sidecar)
+        first.notes.append(f"hyperparameters read from {sidecar.name}")
+    label = (name if not several else None) or str(extras.get("name", "")) or first.label or _label(path, source)
+    readings = understand(str(source), logs, label, options, beside, extras)
+    for reading in readings:
+        reading.format = format_.NAME
+    return readings
+
+
+def _folders(source: Source) -> list[Path]:
+    """Where the hyperparameters of a log may lie."""
+    here = source.path if source.is_folder else source.path.parent
+    return [here, here.parent] if here.name.startswith("checkpoint-") else [here]
+
+
+def _label(path: Path, source: Source) -> str:
     """A name a reader recognises: the output folder's for TRL, else the file's."""
-    if path.is_dir():
-        folder = path.resolve()
-        return folder.parent.name + "-" + folder.name if folder.name.startswith("checkpoint-") else folder.name
-    generic = ("trainer_state", "log_history", "metrics", "step_logs", "trl_table", "verl_metrics", "reward_log")
-    return log.resolve().parent.name if log.stem in generic else log.stem
+    if source.address:
+        return source.address.rstrip("/").rsplit("/", 1)[-1]
+    if source.is_folder:
+        folder = source.path.resolve()
+        generic = folder.name.startswith("checkpoint-") or folder.name in _GENERIC
+        return folder.parent.name + "-" + folder.name if generic else folder.name
+    return source.path.resolve().parent.name if source.path.stem in _GENERIC else source.path.stem
 
 
-def _rows(log: Path, notes: list[str], stated: dict[str, Any]) -> tuple[Any, Any]:
-    """Rows of the log, and a function that tells, after they were read, whether TRL wrote them."""
-    seen: dict[str, bool] = {}
-
-    def watched(rows: Any) -> Any:
-        for row in rows:
-            if not seen and any(key in row for key in _TRL_KEYS):
-                seen["trl"] = True
-            yield row
-
-    def is_trl() -> bool:
-        return bool(seen)
-
-    with log.open("rb") as file:
-        first = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if first not in (b"{", b"["):
-        return watched(table_rows(log)), is_trl
-    if first == b"{" and _is_json_lines(log):
-        return watched(json_lines(log, notes)), is_trl
-    content = load_json(log)
-    if isinstance(content, dict):
-        if not isinstance(content.get("log_history"), list):
-            keys = ", ".join(list(content)[:8])
-            raise InputError(str(log), f"log_history: expected TRL's list of log rows, found keys {keys or 'none'}")
-        if isinstance(content.get("max_steps"), int) and content["max_steps"] > 0:
-            stated["planned_steps"] = content["max_steps"]
-        seen["trl"] = True
-        content = content["log_history"]
-    wrong = next((i for i, row in enumerate(content, 1) if not isinstance(row, dict)), None)
-    if wrong is not None:
-        raise InputError(str(log), f"row {wrong}: expected an object, found a {type(content[wrong - 1]).__name__}")
-    rows: list[Row] = [flatten(row) for row in content]
-    return watched(rows), is_trl
-
-
-def _is_json_lines(log: Path) -> bool:
-    """Whether a file that starts with an object has a whole object in its first line (or a cut one and no more)."""
-    import json
-
-    with log.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.strip():
-                try:
-                    whole = isinstance(json.loads(line), dict)
-                except (json.JSONDecodeError, RecursionError):
-                    return False
-                # A single line holding a trainer state is a document, not a row.
-                return whole and '"log_history"' not in line
-    return False
-
-
-def _trl_window(arrays: dict[str, np.ndarray], settings: dict[str, Any], notes: list[str]) -> None:
-    """TRL logs means over its logging interval: the spacing of the rows is the window."""
-    if "logging_window" in settings:
-        return
-    steps = arrays["optimizer_step"][np.isfinite(arrays["reward"])]
-    gaps = np.diff(steps)
-    if gaps.size and (gaps > 0).any():
-        window = float(np.median(gaps[gaps > 0]))
-        settings["logging_window"] = window
-        if window > 1:
-            notes.append(f"TRL rows {window:g} steps apart taken as means over {window:g} steps")
+def _tell_apart(readings: list[Reading]) -> None:
+    """Number runs that share a label."""
+    seen: dict[str, int] = {}
+    for reading in readings:
+        for at, label in enumerate(map(str, reading.run["run"].values)):
+            seen[label] = seen.get(label, 0) + 1
+            if seen[label] > 1:
+                labels = [str(x) for x in reading.run["run"].values]
+                labels[at] = f"{label}~{seen[label]}"
+                reading.run = reading.run.assign_coords(run=labels)

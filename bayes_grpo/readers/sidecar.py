@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.files import check_text, load_json
+from bayes_grpo.readers.contract import Source
+from bayes_grpo.readers.text import check_text, load_json, open_text
 from bayes_grpo.schema import RUN_FIELDS, SPREADS
 
 #: Keys a sidecar may have beside the schema's.
@@ -28,11 +29,12 @@ def read_sidecar(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     InputError
         If the file cannot be parsed or has unknown keys.
     """
-    check_text(path)
+    check_text(Source(path))
     if path.suffix == ".toml":
         try:
-            content: Any = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            with open_text(path) as file:
+                content: Any = tomllib.loads(file.read())
+        except tomllib.TOMLDecodeError as error:
             raise InputError(str(path), f"expected TOML, found a syntax error: {error}") from error
     else:
         content = load_json(path)

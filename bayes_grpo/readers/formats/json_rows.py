@@ -1,0 +1,79 @@
+"""JSON documents: a list of rows; columns by name (pandas); W&B's JSON exports."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.json_stream import stream_list
+from bayes_grpo.readers.text import flatten, load_json, text_head
+
+NAME = "JSON rows"
+ORDER = 70
+
+_ROWS = ("log_history", "history", "rows", "logs", "metrics", "data")
+#: An object of columns is held as a whole, so it may not be longer.
+LARGEST = 1 << 29
+
+
+def recognises(source: Source) -> bool:
+    """A JSON list of objects, or an object over several lines or of lists."""
+    head = text_head(source).lstrip()
+    if head.startswith("["):
+        return head[1:].lstrip()[:1] in ("", "{", "[", "]") or head[1:].lstrip()[:1].isdigit()
+    return head.startswith("{") and head[1:].lstrip()[:1] in ('"', "}", "")
+
+
+def read(source: Source) -> list[Log]:
+    """Its rows."""
+    if text_head(source).lstrip().startswith("["):
+        return [Log(_listed(source.path))]
+    if source.path.stat().st_size > LARGEST:
+        raise InputError(
+            str(source), f"expected an object of at most {LARGEST >> 20} MiB; write the log as JSONL, a row a line"
+        )
+    content = load_json(source.path)
+    if not isinstance(content, dict):
+        raise InputError(str(source), f"expected rows, found a {type(content).__name__}")
+    log = Log([])
+    log.rows = _object(source.path, content, log)
+    return [log]
+
+
+def _listed(path: Path) -> Iterator[Row]:
+    for number, row in enumerate(stream_list(path), 1):
+        if not isinstance(row, dict):
+            raise InputError(str(path), f"row {number}: expected an object, found a {type(row).__name__}")
+        yield flatten(row, wrapper="data")
+
+
+def _object(path: Path, content: dict[str, Any], log: Log) -> Iterator[Row]:
+    """Rows of an object: under a usual name, or columns as lists, as {row: value}, or as pandas splits a table."""
+    columns, data = content.get("columns"), content.get("data")
+    if isinstance(columns, list) and isinstance(data, list):
+        yield from (dict(zip(map(str, columns), row, strict=False)) for row in data if isinstance(row, list))
+        return
+    for name in _ROWS:
+        rows = content.get(name)
+        if isinstance(rows, list) and any(isinstance(row, dict) for row in rows):
+            beside = {k: v for k, v in content.items() if k != name and isinstance(v, (int, float, str, dict))}
+            settings = beside.pop("config", {})
+            log.config = flatten(beside | (settings if isinstance(settings, dict) else {}))
+            yield from (flatten(row, wrapper="data") for row in rows if isinstance(row, dict))
+            return
+    lists = {key: value for key, value in content.items() if isinstance(value, list)}
+    mapped = {key: value for key, value in content.items() if isinstance(value, dict)}
+    if len(lists) > 1:
+        length = max(map(len, lists.values()))
+        for i in range(length):
+            yield {key: values[i] for key, values in lists.items() if i < len(values)}
+        return
+    if len(mapped) > 1 and all(str(at).lstrip("-").isdigit() for values in mapped.values() for at in values):
+        places = sorted({at for values in mapped.values() for at in values}, key=int)
+        yield from ({key: values[at] for key, values in mapped.items() if at in values} for at in places)
+        return
+    keys = ", ".join(list(content)[:8])
+    raise InputError(
+        str(path), f"log_history: expected TRL's list of log rows, or columns of rows, found keys {keys or 'none'}"
+    )

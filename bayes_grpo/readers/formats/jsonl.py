@@ -1,0 +1,37 @@
+"""JSONL: a row a line, as verl, prime-rl, CS336's and other trainers write it."""
+
+import json
+
+from bayes_grpo.readers.contract import Log, Source
+from bayes_grpo.readers.text import json_lines, text_head
+
+NAME = "JSONL"
+ORDER = 60
+
+
+def recognises(source: Source) -> bool:
+    """A whole object in the first line, which is no document of its own; or one that begins and is cut."""
+    head = text_head(source).lstrip()
+    if not head.startswith("{"):
+        return False
+    line, rest = head.split("\n", 1) if "\n" in head else (head, None)
+    if rest is None and source.path.stat().st_size > len(head):
+        return head[1:].lstrip().startswith('"')  # a first line longer than the head
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "log_history" not in content and not (rest is None and _is_document(content))
+
+
+def _is_document(content: dict[str, object]) -> bool:
+    """Whether a single line holds columns or rows rather than a row."""
+    by_row = [value for value in content.values() if isinstance(value, dict) and value and all(map(str.isdigit, value))]
+    return len(by_row) > 1 or any(isinstance(value, list) and len(value) > 1 for value in content.values())
+
+
+def read(source: Source) -> list[Log]:
+    """Its rows; a cut last line is left out and noted."""
+    log = Log([])
+    log.rows = json_lines(source.path, log.notes)
+    return [log]

@@ -1,0 +1,81 @@
+"""Tables with a header: CSV, TSV, semicolons; as pandas, spreadsheets and notebooks write them."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.text import check_text, open_text, text_head
+
+NAME = "table (CSV, TSV)"
+ORDER = 90
+
+_LONGEST_CELL = 1 << 24
+
+
+def delimiter_of(header: str) -> str:
+    """The delimiter that the header has most of."""
+    return max("\t;,", key=header.count)
+
+
+def recognises(source: Source) -> bool:
+    """Text whose first line has a delimiter, or a single word over numbers."""
+    if source.is_folder or source.address:
+        return False
+    lines = text_head(source).lstrip("\r\n ").splitlines()
+    if not lines or lines[0].lstrip()[:1] in ("{", "["):
+        return False
+    mark = delimiter_of(lines[0])
+    cells = lines[0].count(mark)
+    if cells:
+        return len(lines) < 2 or lines[1].count(mark) >= 1
+    return re.fullmatch(r"\s*\"?[\w /.-]{1,80}\"?\s*", lines[0]) is not None and len(lines) > 1
+
+
+def read(source: Source) -> list[Log]:
+    """Its rows."""
+    check_text(source)
+    log = Log([])
+    log.rows = table_rows(source.path, log.notes)
+    return [log]
+
+
+def table_rows(path: Path, notes: list[str]) -> Iterator[Row]:
+    """Rows of a table; a last line that was cut within a row is left out and noted."""
+    csv.field_size_limit(_LONGEST_CELL)
+    try:
+        with open_text(path, newline="") as file:
+            header = file.readline(_LONGEST_CELL)
+            while header and not header.strip():
+                header = file.readline(_LONGEST_CELL)
+            reader = csv.reader(file, delimiter=delimiter_of(header))
+            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter_of(header)))]
+            _check_names(path, names)
+            held: list[str] | None = None
+            for cells in reader:
+                if held:
+                    yield dict(zip(names, held, strict=False))
+                held = cells
+    except csv.Error as error:
+        raise InputError(str(path), f"expected a CSV table, found {error}") from error
+    if held and len(held) < len(names) and not _ends_with_break(path):
+        notes.append("the last line is cut off and was left out")
+    elif held:
+        yield dict(zip(names, held, strict=False))
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    twice = sorted({name for name in names if name and names.count(name) > 1}) if len(names) < 10_000 else []
+    if twice:
+        raise InputError(
+            str(path),
+            f"expected column names that differ, found {', '.join(twice[:5])} more than once; rename or remove one",
+        )
+
+
+def _ends_with_break(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) in (b"\n", b"\r", b"\0")

@@ -1,0 +1,60 @@
+"""transformers' ``trainer_state.json``: by itself, in a checkpoint folder, or the newest in an output folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.formats import completions, tfevents
+from bayes_grpo.readers.json_stream import stream_member
+from bayes_grpo.readers.text import flatten, text_head
+
+NAME = "TRL trainer state"
+ORDER = 10
+
+
+def recognises(source: Source) -> bool:
+    """An object with ``log_history``, or a folder that has such a file."""
+    if source.is_folder:
+        return _in_folder(source.path) is not None
+    head = text_head(source).lstrip()
+    return head.startswith("{") and ('"log_history"' in head or source.path.name == "trainer_state.json")
+
+
+def _in_folder(folder: Path) -> Path | None:
+    here = folder / "trainer_state.json"
+    if here.is_file():
+        return here
+    checkpoints = [
+        (int(state.parent.name.removeprefix("checkpoint-")), state)
+        for state in folder.glob("checkpoint-*/trainer_state.json")
+        if state.parent.name.removeprefix("checkpoint-").isdigit()
+    ]
+    return max(checkpoints)[1] if checkpoints else None
+
+
+def read(source: Source) -> list[Log]:
+    """Rows of the log history; what lies beside it: spread within groups from completions, arguments from TensorBoard."""
+    path = (_in_folder(source.path) or source.path) if source.is_folder else source.path
+    log = Log([], trainer="TRL")
+    log.rows = _rows(path, log)
+    output = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
+    if (output / "completions").is_dir():
+        log.rows = completions.with_spread(log.rows, output / "completions", log)
+    events = sorted(output.glob("runs/*/events.out.tfevents.*"))
+    if events:
+        log.config = tfevents.arguments(events[-1])
+        if log.config:
+            log.notes.append(f"hyperparameters read from {events[-1].relative_to(output)}")
+    return [log]
+
+
+def _rows(path: Path, log: Log) -> Iterator[Row]:
+    others: dict[str, object] = {}
+    for number, row in enumerate(stream_member(path, "log_history", others), 1):
+        if not isinstance(row, dict):
+            raise InputError(str(path), f"row {number}: expected an object, found a {type(row).__name__}")
+        yield flatten(row)
+    planned = others.get("max_steps")
+    if isinstance(planned, int) and planned > 0:
+        log.stated["planned_steps"] = planned

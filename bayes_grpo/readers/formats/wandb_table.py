@@ -1,0 +1,58 @@
+"""W&B's CSV export of a panel: a step column and, for each run, ``RUN - metric`` with ``__MIN`` and ``__MAX`` beside it."""
+
+import csv
+import re
+from collections.abc import Iterator
+
+from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.formats.table import delimiter_of, table_rows
+from bayes_grpo.readers.text import text_head
+
+NAME = "W&B panel export (CSV)"
+ORDER = 80
+
+_CELL = re.compile(r"(?P<run>.+) - (?P<metric>[^ ]+)")
+
+
+def _header(source: Source) -> list[str]:
+    line = next(iter(text_head(source).lstrip().splitlines()), "")
+    try:
+        return next(csv.reader([line], delimiter=delimiter_of(line)), [])
+    except csv.Error:
+        return []
+
+
+def recognises(source: Source) -> bool:
+    """A header with a metric of a run and its extremes."""
+    if source.is_folder:
+        return False
+    names = set(_header(source))
+    return any(_CELL.fullmatch(n) and {f"{n}__MIN", f"{n}__MAX"} <= names for n in names)
+
+
+def read(source: Source) -> list[Log]:
+    """One log for each run of the panel."""
+    names = _header(source)
+    metrics: dict[str, dict[str, str]] = {}
+    step = {}
+    for name in names:
+        if name.endswith(("__MIN", "__MAX")):
+            continue
+        match = _CELL.fullmatch(name)
+        if match is None:
+            step[name] = "step" if name.lower() in ("step", "_step") else name
+        elif match["metric"] != "_step":
+            metrics.setdefault(match["run"], {})[name] = match["metric"]
+    logs = []
+    for run, columns in metrics.items():
+        log = Log([], label=run)
+        log.rows = _rows(source, step | columns, set(columns), log.notes)
+        logs.append(log)
+    return logs
+
+
+def _rows(source: Source, names: dict[str, str], own: set[str], notes: list[str]) -> Iterator[Row]:
+    for row in table_rows(source.path, notes):
+        cells = {names[key]: value for key, value in row.items() if key in names and value != ""}
+        if any(row.get(key) for key in own):
+            yield cells

@@ -1,0 +1,199 @@
+"""Opening text from strangers: encodings, broken lines, every fault with its cure; nothing is unpickled or executed."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.readers.contract import Row, Source
+
+#: First bytes of what is no log, and what is said of it.
+_ARCHIVE = "a compressed or packed archive; unpack it and name the log inside (archives are never unpacked here)"
+_MAGIC = (
+    (b"\x1f\x8b", _ARCHIVE),
+    (b"BZh", _ARCHIVE),
+    (b"\xfd7zXZ", _ARCHIVE),
+    (b"\x28\xb5\x2f\xfd", _ARCHIVE),
+    (b"7z\xbc\xaf", _ARCHIVE),
+    (b"PK\x03\x04", f"{_ARCHIVE[:-1]}; PyTorch's .pt and .bin files, which hold pickles, look like this too)"),
+)
+
+#: One row or element longer than this is no log.
+LONGEST = 1 << 26
+
+
+def encoding_of(head: bytes) -> str:
+    """The encoding that a byte order mark tells, else UTF-8."""
+    for mark, name in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            return name
+    return "utf-8"
+
+
+def text_head(source: Source) -> str:
+    """The first characters of a text file without its byte order mark; '' for what is no text.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or cannot be read.
+    """
+    head = source.head
+    encoding = encoding_of(head)
+    if encoding != "utf-16" and b"\0" in head:
+        return ""
+    return head.decode(encoding, errors="replace").lstrip("\ufeff")
+
+
+def check_text(source: Source) -> None:
+    """Refuse what is not a non-empty text file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, empty, an archive or otherwise binary.
+    """
+    head = source.head
+    if not head.strip(b" \t\r\n\xef\xbb\xbf"):
+        raise InputError(
+            str(source), "the file is empty; expected a training log (has the trainer written anything yet?)"
+        )
+    for magic, said in _MAGIC:
+        if head.startswith(magic):
+            raise InputError(str(source), f"expected a training log, found {said}")
+    if head[257:262] == b"ustar":
+        raise InputError(str(source), f"expected a training log, found {_ARCHIVE}")
+    if head[:1] == b"\x80" or (b"\0" in head and encoding_of(head) != "utf-16"):
+        raise InputError(
+            str(source),
+            "binary data, not text; expected a training log in one of the formats of the documentation (pickles are never "
+            "opened)",
+        )
+
+
+@contextmanager
+def open_text(path: Path, newline: str | None = None, errors: str = "strict") -> Iterator[TextIO]:
+    """Open a text file in the encoding that its first bytes tell; ``errors`` as of `open`.
+
+    Raises
+    ------
+    InputError
+        Where it holds bytes of another encoding.
+    """
+    with path.open("rb") as file:
+        encoding = encoding_of(file.read(4))
+    try:
+        with path.open(encoding=encoding, newline=newline, errors=errors) as text:
+            yield text
+    except UnicodeDecodeError as error:
+        raise not_utf8(path, error) from error
+    except UnicodeError as error:
+        raise InputError(str(path), f"expected text, found a broken encoding ({error})") from error
+
+
+def not_utf8(path: Path, error: UnicodeDecodeError) -> InputError:
+    """The fault of a file in another encoding."""
+    expected = "UTF-16" if error.encoding.startswith("utf-16") else "UTF-8"
+    found = error.object[error.start]
+    return InputError(str(path), f"expected {expected} text, found byte {found:#04x}; convert the file")
+
+
+def lines_of(file: TextIO, path: Path) -> Iterator[str]:
+    """Lines of a file, none of them longer than a log's can be.
+
+    Raises
+    ------
+    InputError
+        If a line is longer.
+    """
+    number = 0
+    while line := file.readline(LONGEST):
+        number += 1
+        if len(line) >= LONGEST:
+            raise InputError(str(path), f"line {number}: expected a row of a log, found more than {LONGEST} characters")
+        yield line
+
+
+def load_json(path: Path) -> Any:
+    """Parse a small JSON file.
+
+    Raises
+    ------
+    InputError
+        With line and column where the text breaks off.
+    """
+    try:
+        with open_text(path) as file:
+            return json.load(file)
+    except InputError:
+        raise
+    except json.JSONDecodeError as error:
+        raise broken_json(path, error.lineno, error.colno, error.msg) from error
+    except (RecursionError, ValueError) as error:
+        raise no_log(path, error) from error
+
+
+def no_log(path: Path, error: Exception) -> InputError:
+    """The fault of JSON that is whole and yet no log."""
+    found = "JSON nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+    return InputError(str(path), f"expected a training log, found {found} to be one")
+
+
+def broken_json(path: Path, line: int, column: int, message: str) -> InputError:
+    """The fault of JSON that breaks off."""
+    return InputError(
+        str(path),
+        f"expected JSON, found a break at line {line}, column {column} ({message}); is the file complete, or the trainer "
+        "still writing it?",
+    )
+
+
+def json_lines(path: Path, notes: list[str]) -> Iterator[Row]:
+    """Rows of a JSONL file, one object a line, nested ones flattened with '/'; a cut last line is left out and noted.
+
+    Raises
+    ------
+    InputError
+        With the number of a broken line.
+    """
+    broken: tuple[int, str] | None = None
+    with open_text(path) as file:
+        for number, line in enumerate(lines_of(file, path), 1):
+            if not line.strip():
+                continue
+            if broken is not None:
+                raise InputError(str(path), f"line {broken[0]}: expected one JSON object a line, found {broken[1]}")
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                broken = (number, f"a syntax error ({error})")
+                continue
+            if not isinstance(row, dict):
+                broken = (number, f"a {type(row).__name__}")
+                continue
+            yield flatten(row, wrapper="data")  # verl's rows are {"step": 1, "data": {...}}
+    if broken is not None:
+        if "syntax" not in broken[1]:
+            raise InputError(str(path), f"line {broken[0]}: expected one JSON object a line, found {broken[1]}")
+        notes.append(f"line {broken[0]}, the last, is cut off and was left out")
+
+
+def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
+    """One level of keys: {"a": {"b": 1}} becomes {"a/b": 1}; the key of a wrapper is left out."""
+    if not any(isinstance(value, dict) for value in row.values()):
+        return row
+    flat: Row = {}
+    for key, value in row.items():
+        if isinstance(value, dict) and depth > 0:
+            prefix = "" if key == wrapper else f"{key}/"
+            flat.update({f"{prefix}{inner}": item for inner, item in flatten(value, "", depth - 1).items()})
+        else:
+            flat[key] = value
+    return flat

@@ -1,0 +1,1 @@
+"""Key sets of trainers, one trainer a file; see `bayes_grpo.readers.contract`."""

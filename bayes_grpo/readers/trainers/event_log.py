@@ -1,0 +1,31 @@
+"""Event logs in the style of CS336's GRPO assignment: rows of type rollout, train and eval with a count of their own each."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bayes_grpo.readers.contract import Trainer
+
+
+def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> str:
+    """``std_reward`` is over all completions of the rollout batch."""
+    return "batch"
+
+
+TRAINER = Trainer(
+    name="CS336 event log",
+    marks=("grpo_step", "num_rollouts", "rollout_epoch", "answer_accuracy", "format_accuracy", "std_reward"),
+    names={
+        "optimizer_step": ("optimizer_step", "grpo_step"),
+        "reward": ("reward", "mean_reward"),
+        "reward_spread": ("std_reward",),
+        "learning_rate": ("learning_rate",),
+        "entropy": ("token_entropy",),
+        "kl": ("reference_kl",),
+        "completion_length": ("avg_response_token_length",),
+        "grad_norm": ("grad_norm",),
+        "clip_ratio": ("clip_fraction",),
+    },
+    components=r"(format|answer)_accuracy",
+    constants={"group_size": "group_size", "refresh_interval": "optimizer_updates_per_rollout_batch"},
+    spread=spread,
+)
