@@ -80,7 +80,7 @@ def prior_points(spec: ModelSpec, data: ModelData) -> tuple[dict, dict, dict]:
         return {name: trace[name]["value"] for name in backend.recorded(spec)}, moved
 
     values, moved = jax.vmap(one)(jax.random.split(jax.random.key(1), POINTS))
-    free = jax.vmap(lambda point: unconstrain_fn(partial(backend.model, spec), (data,), {}, point))(moved)
+    free = jax.vmap(lambda point: unconstrain_fn(backend.priors, (spec, data), {}, point))(moved)
     return values, moved, free
 
 
