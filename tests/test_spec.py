@@ -26,7 +26,7 @@ def test_shipped_models_are_complete() -> None:
     models = {model.name: model for model in list_models()}
     assert set(models) == {
         *("exponential", "sigmoid", "random_walk", "overdamped", "oscillator", "oscillator_free", "delayed_oscillator"),
-        *("bounded", "bounded_overdamped", "pooled", "size_exponent", "noise_exponent", "split_noise"),
+        *("bounded", "bounded_overdamped", "pooled", "pooled_lag", "size_exponent", "noise_exponent", "split_noise"),
     }
     for model in models.values():
         assert model.equation
