@@ -78,10 +78,19 @@ def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
 
 
 def varying(draws: xr.Dataset) -> xr.Dataset:
-    """Without what is the same in every draw of every chain, as a damping that no lag erodes: it has no R-hat."""
+    """Every scalar quantity, one a run where there are several, that is not the same in every draw of every chain.
+
+    A damping that no lag erodes is always the same, and has no R-hat.
+    """
     if draws.sizes["chain"] < 2:
         return draws
-    return draws[[name for name, value in draws.data_vars.items() if np.ptp(value.values) > 0]]
+    out = {}
+    for name, value in draws.data_vars.items():
+        if value.ndim == 2:
+            out[name] = value
+        else:
+            out |= {f"{name}[{run}]": value.sel(run=run, drop=True) for run in value["run"].values}
+    return xr.Dataset({name: value for name, value in out.items() if np.ptp(value.values) > 0})
 
 
 def _worst(statistic: xr.Dataset, choose: Callable[[list[float]], float]) -> float:

@@ -112,7 +112,7 @@ def test_smoother_equals_conditioning_of_a_dense_gaussian() -> None:
     observed = np.ones(25)
     observed[[0, 5, 24]] = 0.0
     rows = observe(values)._replace(observed=jnp.asarray(observed))
-    mean, variance, _ = kalman.kalman_smoother(transition, rows, 0.4, -0.01)
+    mean, variance, *_ = kalman.kalman_smoother(transition, rows, 0.4, -0.01)
     maps, covariance = dense_covariance(gaps, 0.6, np.full(25, 0.05), np.full(25, NOISE))
     prior = maps @ np.array([0.4, -0.01])
     seen = observed > 0
