@@ -123,6 +123,22 @@ def test_runs_of_like_length_share_one_compilation() -> None:
     assert used[-1] - used[1] < 60_000  # kB; a recompilation costs more than this each
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the kernel's memory maps are Linux's")
+def test_compiled_programs_are_dropped_before_the_kernel_refuses_more(small_run: xr.Dataset) -> None:
+    def maps() -> int:
+        return Path("/proc/self/maps").read_bytes().count(b"\n")
+
+    fit(small_run, "exponential", draws=25, tune=25, chains=2, target_accept=0.995)
+    held = maps()
+    assert not backend.forget_programs(1.0)
+    assert backend._programs.cache_info().currsize > 0
+    assert backend.forget_programs(0.0)
+    assert backend._programs.cache_info().currsize == 0
+    assert maps() < held - 500
+    again = fit(small_run, "exponential", draws=25, tune=25, chains=2, target_accept=0.995)
+    assert again["posterior"].sizes["draw"] >= 25
+
+
 def test_prior_predictive_covers_the_scale_of_the_rewards_at_any_length() -> None:
     """Rewards in [0, 1] and [-5, 10], runs of 40 and 5,000 steps: draws stay near the bounds, timescales near the run."""
     for lower, upper in ((0, 1), (-5, 10)):

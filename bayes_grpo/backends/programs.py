@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,8 @@ Values = Mapping[str, ArrayLike]
 CHUNK = 25
 #: Prior draws each chain starts from the best of.
 STARTS = 64
+#: Share of the kernel's memory maps at which compiled programs are dropped, see `forget_programs`.
+MOST_MAPS = 0.6
 
 
 class Draws(NamedTuple):
@@ -77,7 +80,26 @@ class _Structure:
 
 def programs(spec: ModelSpec, tune: int, target_accept: float) -> Programs:
     """The compiled programs of a model, made once per structure, warm-up length and target acceptance."""
+    forget_programs(MOST_MAPS)
     return _programs(_Structure(spec), tune, target_accept)
+
+
+def forget_programs(share: float) -> bool:
+    """Drop all compiled programs where they hold more than this share of the memory maps that the kernel allows a process.
+
+    A program of one model and one padded length holds some 2,000 of (on Linux) 65,530; beyond, compilation aborts the process
+    ("LLVM ERROR: Unable to allocate section memory"). Returns whether they were dropped; what is used again is compiled again.
+    """
+    try:
+        limit = int(Path("/proc/sys/vm/max_map_count").read_text())
+        held = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except (OSError, ValueError):  # not Linux
+        return False
+    if held < share * limit:
+        return False
+    _programs.cache_clear()
+    jax.clear_caches()
+    return True
 
 
 @lru_cache(maxsize=32)
