@@ -20,6 +20,8 @@ PATHS = 200
 #: Pointwise terms kept of a fit; where there are more, draws are left out evenly.
 MOST_TERMS = 20_000_000
 
+_OWN_KEY = 1_000_000
+
 
 class Observed(NamedTuple):
     """Where the rewards stand: the runs' grids (run, n) one after another, in order of the observations."""
@@ -59,7 +61,8 @@ class TreeBuilder:
 
     def __init__(self, spec: ModelSpec, prepared: Prepared, compiled: Programs, seed: int) -> None:
         self.spec, self.prepared, self.compiled = spec, prepared, compiled
-        self.key = random.key(seed)
+        # Apart from the chains' keys: split(key, n)[i] is fold_in(key, i).
+        self.key = random.fold_in(random.key(seed), _OWN_KEY)
         self.observed = observed_of(prepared)
         steps = ("observation" if spec.pooled else "step", self.observed.optimizer_step)
         self.dim = steps[0]
