@@ -20,10 +20,9 @@ from numpyro.infer import MCMC, NUTS
 
 import bayes_grpo
 from bayes_grpo import likelihood
-from bayes_grpo.fitting import prepare
-from bayes_grpo.likelihood import mass_of, state_space
+from bayes_grpo.laws import linear_state_space, mass_of
+from bayes_grpo.prepare import prepare
 from bayes_grpo.schema import make_run, one_run
-from bayes_grpo.setting import settle
 
 FACTS = {"group_size": 8, "prompts_per_step": 16, "momentum": 0.9, "logging_window": 1}
 FACTS |= {"reward_lower": 0, "reward_upper": 1}
@@ -36,11 +35,11 @@ def simulated(steps: int, seed: int):
     blank = make_run(
         "blank", {"optimizer_step": np.arange(1, steps + 1), "reward": np.linspace(0.2, 0.7, steps)}, facts
     )
-    run = one_run(blank)
-    data, where = prepare(run, spec, settle(run, spec))
+    prepared = prepare(blank, spec)
     truth = {"plateau": 0.7, "initial_reward": 0.2, "stiffness": 5 / steps, "damping": 0.8, "fluctuation": 0.04}
     truth |= {"observation_sd": 0.05, "initial_velocity": 1.0}
-    rewards = np.asarray(likelihood.simulated(spec, truth, data, jax.random.key(seed))[1])[where]
+    logged = likelihood.simulated(spec.law, truth, prepared.data.run, jax.random.key(seed))[1]
+    rewards = np.asarray(logged)[prepared.rows[0]]
     return make_run(f"run{seed}", {"optimizer_step": np.arange(1, steps + 1), "reward": rewards.clip(0, 1)}, facts)
 
 
@@ -55,15 +54,15 @@ def peer(run, seed: int) -> tuple[float, float]:
     from bayes_grpo.backends.numpyro import priors
 
     spec = bayes_grpo.load_model("oscillator")
-    single = one_run(run)
-    data, where = prepare(single, spec, settle(single, spec))
-    rewards = jnp.asarray(single["reward"].values)
+    prepared = prepare(run, spec)
+    where = prepared.rows[0]
+    rewards = jnp.asarray(one_run(run)["reward"].values)
     steps = jnp.arange(float(rewards.size))
 
     def program() -> None:
-        p = priors(spec, data)
-        mass = mass_of(spec, p, data)
-        law = state_space(spec, p | {"fluctuation": jnp.zeros(())}, data)
+        p = priors(spec, prepared.data)
+        mass = mass_of(spec.law, p, prepared.data.run)
+        law = linear_state_space(spec.law, p | {"fluctuation": jnp.zeros(())}, prepared.data.run)
 
         def move(state, motion):
             x, v = motion.f11 * state[0] + motion.f12 * state[1], motion.f21 * state[0] + motion.f22 * state[1]
