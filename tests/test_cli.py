@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -219,13 +220,20 @@ def test_ctrl_c_ends_with_130_and_no_traceback(here: Path) -> None:
     log = write_log(here / "log.csv")
     command = [COMMAND, "fit", log, "--model", "exponential", "--draws", "5000000", "--out", "fit.nc"]
     environment = os.environ | {"XDG_CACHE_HOME": str(here.parent / "cache")}
-    with subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        assert "sampling" in running.stderr.readline()
-        time.sleep(20)
-        assert running.poll() is None
-        running.send_signal(signal.SIGINT)
-        message = running.stderr.read()
+    # What is started in the background ignores Ctrl-C, and so would its children.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    ) as running:
+        try:
+            assert running.stderr is not None
+            assert "sampling" in running.stderr.readline()
+            time.sleep(20)
+            assert running.poll() is None
+            running.send_signal(signal.SIGINT)
+            _, message = running.communicate(timeout=60)
+        finally:
+            running.kill()
     assert running.returncode == 130
     assert "interrupted" in message and "Traceback" not in message
     assert [p.name for p in here.iterdir()] == ["log.csv"]
