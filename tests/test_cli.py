@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import tomllib
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -220,11 +219,10 @@ def test_ctrl_c_ends_with_130_and_no_traceback(here: Path) -> None:
     log = write_log(here / "log.csv")
     command = [COMMAND, "fit", log, "--model", "exponential", "--draws", "5000000", "--out", "fit.nc"]
     environment = os.environ | {"XDG_CACHE_HOME": str(here.parent / "cache")}
-    # What is started in the background ignores Ctrl-C, and so would its children.
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(
-        command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heard
-    ) as running:
+    # What is started in the background ignores Ctrl-C, and so would its children: one step between them hears it.
+    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", heard, *command]
+    with subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True) as running:
         try:
             assert running.stderr is not None
             assert "sampling" in running.stderr.readline()
