@@ -18,12 +18,11 @@ import xarray as xr
 from bayes_grpo.diagnostics import chains_agree, varying
 from bayes_grpo.errors import InputError
 from bayes_grpo.fitting import Drawn, draw_posterior
-from bayes_grpo.prepare import ModelData, Prepared
+from bayes_grpo.prepare import ModelData, Prepared, observed_of
 from bayes_grpo.reopen import reopen
 from bayes_grpo.sampling import Progress
 from bayes_grpo.schema import MIN_ROWS
 from bayes_grpo.spec import ModelSpec
-from bayes_grpo.tree import observed_of
 
 #: Above this Pareto k, importance sampling is not trusted and leave-future-out fits again (Vehtari et al. 2024).
 MAX_KHAT = 0.7

@@ -17,7 +17,7 @@ from bayes_grpo.backends.programs import Draws, Programs, programs
 from bayes_grpo.diagnostics import chains_agree
 from bayes_grpo.errors import InputError
 from bayes_grpo.model_files import load_model
-from bayes_grpo.prepare import Prepared, prepare
+from bayes_grpo.prepare import Prepared, choose, prepare
 from bayes_grpo.sampling import Progress, sample
 from bayes_grpo.schema import hyperparameters_of
 from bayes_grpo.spec import ModelSpec
@@ -200,18 +200,6 @@ def _check_arguments(**arguments: Any) -> None:
         faults.append(f"backend: expected one of {', '.join(BACKENDS)}, found {arguments['backend']!r}")
     if faults:
         raise InputError("fit", faults)
-
-
-def choose(runs: xr.Dataset, run: str | None, spec: ModelSpec) -> xr.Dataset:
-    """The run that is named, or the only one, or for a model that pools all runs; dims (run, step)."""
-    labels = [str(label) for label in runs["run"].values]
-    if spec.pooled and run is None:
-        return runs
-    if run is None and len(labels) > 1:
-        raise InputError("fit", f"expected one run, found {len(labels)}; name one with run=: {', '.join(labels)}")
-    if run is not None and run not in labels:
-        raise InputError("fit", f"no run {run!r}; found {', '.join(labels)}")
-    return runs.sel(run=[run]) if run is not None else runs
 
 
 def _constrained(compiled: Programs, prepared: Prepared, result: Draws) -> dict[str, np.ndarray]:

@@ -156,3 +156,35 @@ def duplicates(labels: Sequence[str], singles: Sequence[xr.Dataset]) -> list[tup
             found.append((seen[key], label))
         seen.setdefault(key, label)
     return found
+
+
+def choose(runs: xr.Dataset, run: str | None, spec: ModelSpec) -> xr.Dataset:
+    """The run that is named, or the only one, or for a model that pools all runs; dims (run, step)."""
+    labels = [str(label) for label in runs["run"].values]
+    if spec.pooled and run is None:
+        return runs
+    if run is None and len(labels) > 1:
+        raise InputError("fit", f"expected one run, found {len(labels)}; name one with run=: {', '.join(labels)}")
+    if run is not None and run not in labels:
+        raise InputError("fit", f"no run {run!r}; found {', '.join(labels)}")
+    return runs.sel(run=[run]) if run is not None else runs
+
+
+class Observed(NamedTuple):
+    """Where the rewards stand: the runs' grids (run, n) one after another, in order of the observations."""
+
+    run: np.ndarray
+    position: np.ndarray
+    row: np.ndarray
+    optimizer_step: np.ndarray
+
+
+def observed_of(prepared: Prepared) -> Observed:
+    """The observations of all runs; rows of one step are one observation, their mean."""
+    parts = []
+    for index, (run, rows) in enumerate(zip(prepared.runs, prepared.rows, strict=True)):
+        there = np.isfinite(run["reward"].values)
+        position, first = np.unique(rows[there], return_index=True)
+        row = np.flatnonzero(there)[first]
+        parts.append((np.full(row.size, index), position, row, run["optimizer_step"].values[row]))
+    return Observed(*(np.concatenate(column) for column in zip(*parts, strict=True)))

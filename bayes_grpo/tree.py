@@ -1,7 +1,6 @@
 """Draws to an `xarray.DataTree` that ArviZ takes as it is; the same layout whichever back end made the draws."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,7 +9,7 @@ from jax import random
 from bayes_grpo.backends.numpyro import log_prior
 from bayes_grpo.backends.programs import Programs
 from bayes_grpo.laws import UNITS
-from bayes_grpo.prepare import Prepared
+from bayes_grpo.prepare import Prepared, observed_of
 from bayes_grpo.spec import ModelSpec
 
 #: Draws of the expected reward, of the prior and of predictive paths kept with a fit.
@@ -21,26 +20,6 @@ PATHS = 200
 MOST_TERMS = 20_000_000
 
 _OWN_KEY = 1_000_000
-
-
-class Observed(NamedTuple):
-    """Where the rewards stand: the runs' grids (run, n) one after another, in order of the observations."""
-
-    run: np.ndarray
-    position: np.ndarray
-    row: np.ndarray
-    optimizer_step: np.ndarray
-
-
-def observed_of(prepared: Prepared) -> Observed:
-    """The observations of all runs; rows of one step are one observation, their mean."""
-    parts = []
-    for index, (run, rows) in enumerate(zip(prepared.runs, prepared.rows, strict=True)):
-        there = np.isfinite(run["reward"].values)
-        position, first = np.unique(rows[there], return_index=True)
-        row = np.flatnonzero(there)[first]
-        parts.append((np.full(row.size, index), position, row, run["optimizer_step"].values[row]))
-    return Observed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def unit_of(name: str) -> str:

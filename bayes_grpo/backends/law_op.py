@@ -15,9 +15,8 @@ from bayes_grpo import likelihood
 from bayes_grpo.backends.numpyro import over_runs
 from bayes_grpo.errors import InputError
 from bayes_grpo.laws import RunData
-from bayes_grpo.prepare import Prepared
+from bayes_grpo.prepare import Observed, Prepared
 from bayes_grpo.spec import ModelSpec
-from bayes_grpo.tree import Observed
 
 
 class LawOp(JAXOp):

@@ -12,12 +12,10 @@ from pymc.distributions.transforms import Transform, logodds
 
 from bayes_grpo.backends.law_op import Rewards
 from bayes_grpo.backends.numpyro import damping_width, recorded
-from bayes_grpo.fitting import choose
 from bayes_grpo.model_files import load_model
-from bayes_grpo.prepare import ModelData, Prepared, prepare
+from bayes_grpo.prepare import ModelData, Prepared, choose, observed_of, prepare
 from bayes_grpo.sampling import Progress
 from bayes_grpo.spec import ModelSpec, Prior
-from bayes_grpo.tree import observed_of
 
 #: PyMC's names of the distributions' arguments, in the order of `bayes_grpo.spec.DISTRIBUTIONS`.
 ARGUMENTS = {
