@@ -21,6 +21,7 @@ Parameters = Mapping[str, Array]
 #: Unit of every parameter and derived quantity.
 UNITS = {
     "plateau": "reward",
+    "rise": "1",
     "initial_reward": "reward",
     "stiffness": "1/step",
     "timescale": "step",
@@ -32,6 +33,7 @@ UNITS = {
     "mass": "step",
     "temperature": "reward^2/step",
     "fluctuation": "reward",
+    "noise_ratio": "1",
     "step_sd": "reward/step^(1/2)",
     "observation_sd": "reward",
     "initial_velocity": "1",
@@ -75,6 +77,16 @@ class StateSpace(NamedTuple):
     observations: Observations
     position: Array
     velocity: Array
+
+
+def absolute(law: Law, parameters: Parameters, data: RunData) -> Parameters:
+    """Parameters with plateau and fluctuation in reward, where the law states them relative to start and noise."""
+    if not law.relative:
+        return parameters
+    out = {**parameters, "plateau": parameters["initial_reward"] + parameters["rise"] * data.reward_range}
+    if law.process_noise:
+        out["fluctuation"] = parameters["noise_ratio"] * parameters["observation_sd"]
+    return out
 
 
 def mass_of(law: Law, parameters: Parameters, data: RunData) -> Array:

@@ -13,6 +13,7 @@ from bayes_grpo.laws import (
     Parameters,
     RunData,
     StateSpace,
+    absolute,
     damping_of,
     linear_state_space,
     mass_of,
@@ -26,6 +27,7 @@ from bayes_grpo.spec import Law
 
 def state_space(law: Law, parameters: Parameters, data: RunData) -> StateSpace:
     """Transitions, observations and initial state, entries of shape (n,)."""
+    parameters = absolute(law, parameters, data)
     if law.state_dependent:
         return linearised(law, parameters, data)[0]
     return linear_state_space(law, parameters, data)
@@ -46,7 +48,7 @@ def filtered(law: Law, parameters: Parameters, data: RunData) -> Filtered:
     if law.state_dependent:
         found = linearised(law, parameters, data)[1]
     else:
-        found = kalman_filter(*linear_state_space(law, parameters, data))
+        found = kalman_filter(*state_space(law, parameters, data))
     return found._replace(log_density=found.log_density + _of_repeats(law, parameters, data))
 
 
@@ -73,7 +75,7 @@ def expected_reward(law: Law, parameters: Parameters, data: RunData, key: Array)
     """A draw of the expected reward in each row given all rows, shape (n,); each row on its own, not a path."""
     found = kalman_smoother(*state_space(law, parameters, data))
     sd = jnp.sqrt(jnp.maximum(found.variance, 0.0))
-    return to_reward(law, parameters, data, found.mean + sd * random.normal(key, sd.shape))
+    return to_reward(law, absolute(law, parameters, data), data, found.mean + sd * random.normal(key, sd.shape))
 
 
 def simulated(law: Law, parameters: Parameters, data: RunData, key: Array) -> tuple[Array, Array]:
@@ -81,8 +83,8 @@ def simulated(law: Law, parameters: Parameters, data: RunData, key: Array) -> tu
     if law.state_dependent:
         path, logged = simulate_state_dependent(law, parameters, data, key)
         return to_reward(law, parameters, data, path), logged
-    path, logged = simulate_path(*linear_state_space(law, parameters, data), key)
-    zero = origin(law, parameters)
+    path, logged = simulate_path(*state_space(law, parameters, data), key)
+    zero = origin(law, absolute(law, parameters, data))
     return path + zero, logged + zero
 
 
@@ -93,8 +95,10 @@ def derived(law: Law, parameters: Parameters, data: RunData) -> dict[str, Array]
     """
     if not law.relaxes:
         return {}
+    stated, parameters = parameters, absolute(law, parameters, data)
+    out = {name: parameters[name] for name in parameters if name not in stated}
     stiffness = local_stiffness(law, parameters, data)
-    out = {"timescale": 1 / stiffness}
+    out["timescale"] = 1 / stiffness
     if law.dynamics == "second_order":
         damping = damping_of(law, parameters, data, stiffness)
         if law.damping == "lag":

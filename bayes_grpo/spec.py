@@ -11,13 +11,15 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.expressions import evaluate
 
 #: Distributions a prior may name, with their arguments (NumPyro's names); those in the second tuple must be positive.
-#: LogitNormal, a normal logit, lies between 0 and 1.
+#: LogitNormal, a normal logit, lies between 0 and 1; LogStudentT and LogitStudentT are their like with heavy tails.
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Normal": (("loc", "scale"), ("scale",)),
     "HalfNormal": (("scale",), ("scale",)),
     "LogNormal": (("loc", "scale"), ("scale",)),
     "LogitNormal": (("loc", "scale"), ("scale",)),
     "StudentT": (("df", "loc", "scale"), ("df", "scale")),
+    "LogStudentT": (("df", "loc", "scale"), ("df", "scale")),
+    "LogitStudentT": (("df", "loc", "scale"), ("df", "scale")),
     "HalfCauchy": (("scale",), ("scale",)),
     "Uniform": (("low", "high"), ()),
     "Exponential": (("rate",), ("rate",)),
@@ -28,7 +30,7 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 #: Distributions whose draws can be negative: impossible for the parameters below, and for any spread.
 SIGNED = ("Normal", "StudentT")
-POSITIVE = ("stiffness", "mass", "fluctuation", "observation_sd", "step_sd", "midpoint", "steepness")
+POSITIVE = ("stiffness", "mass", "fluctuation", "noise_ratio", "observation_sd", "step_sd", "midpoint", "steepness")
 
 #: Quantities of a run that a prior's arguments may use, in plain arithmetic with log, exp and sqrt.
 QUANTITIES = (
@@ -69,6 +71,9 @@ class Law:
         Whether the learning rate is the clock.
     group_noise : {"own", "inverse", "exponent", "split"}
         How noise depends on the group size: stated for each run's own groups; as 1/G; as G^-a; or as share + (1 - share) / G.
+    relative : bool
+        Whether the plateau is stated as ``rise`` above the start (in reward ranges), and the fluctuation as ``noise_ratio`` to the
+        observation noise: what runs of different tasks have in common.
     """
 
     dynamics: str
@@ -79,6 +84,7 @@ class Law:
     finite_groups: bool = False
     schedule: bool = True
     group_noise: str = "own"
+    relative: bool = False
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         "dynamics": ("first_order", "second_order", "random_walk", "sigmoid"),
@@ -100,7 +106,8 @@ class Law:
 
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters that the law has."""
-        names = ["initial_reward"] if self.dynamics == "random_walk" else ["plateau", "initial_reward"]
+        plateau = "rise" if self.relative else "plateau"
+        names = ["initial_reward"] if self.dynamics == "random_walk" else [plateau, "initial_reward"]
         if self.relaxes:
             names.append("stiffness")
         if self.dynamics == "sigmoid":
@@ -110,7 +117,8 @@ class Law:
         if self.mass == "parameter":
             names.append("mass")
         if self.process_noise:
-            names.append("fluctuation" if self.relaxes else "step_sd")
+            fluctuation = "noise_ratio" if self.relative else "fluctuation"
+            names.append(fluctuation if self.relaxes else "step_sd")
         names.append("observation_sd")
         suffix = {"exponent": "exponent", "split": "share"}.get(self.group_noise)
         if suffix:
@@ -129,6 +137,8 @@ class Law:
             out.append(
                 f"coordinate, finite_groups: {self.dynamics} has no drift towards a plateau to change; remove the keys"
             )
+        if self.relative and (not self.relaxes or self.state_dependent):
+            out.append("relative: only laws that are pulled to a plateau and linear in the reward can be stated so; remove the key")
         if self.dynamics == "sigmoid" and self.process_noise:
             out.append("process_noise: expected false, the sigmoid is a curve")
         if self.dynamics == "random_walk" and not self.process_noise:

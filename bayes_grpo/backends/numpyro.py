@@ -106,6 +106,10 @@ def distribution(family: str, arguments: Mapping[str, ArrayLike]) -> dist.Distri
     """The distribution that a model file names."""
     if family == "LogitNormal":
         return dist.TransformedDistribution(dist.Normal(**arguments), dist.transforms.SigmoidTransform())
+    if family == "LogStudentT":
+        return dist.TransformedDistribution(dist.StudentT(**arguments), dist.transforms.ExpTransform())
+    if family == "LogitStudentT":
+        return dist.TransformedDistribution(dist.StudentT(**arguments), dist.transforms.SigmoidTransform())
     return getattr(dist, family)(**arguments)
 
 

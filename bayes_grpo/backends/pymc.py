@@ -1,5 +1,6 @@
 """The model as a PyMC model, and its sampling by nutpie."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import nutpie
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from pymc.distributions.transforms import Transform, logodds
+from pymc.distributions.transforms import Transform, log, logodds
 
 from bayes_grpo.backends.law_op import Rewards
 from bayes_grpo.backends.numpyro import damping_width, recorded
@@ -24,6 +25,8 @@ ARGUMENTS = {
     "LogNormal": ("mu", "sigma"),
     "LogitNormal": ("mu", "sigma"),
     "StudentT": ("nu", "mu", "sigma"),
+    "LogStudentT": ("nu", "mu", "sigma"),
+    "LogitStudentT": ("nu", "mu", "sigma"),
     "HalfCauchy": ("beta",),
     "Uniform": ("lower", "upper"),
     "Exponential": ("lam",),
@@ -130,11 +133,23 @@ def _site(name: str, prior: Prior, data: ModelData) -> Any:
     arguments: dict[str, Any] = dict(zip(ARGUMENTS[prior.distribution], values, strict=True))
     if any(value.ndim for value in values):
         arguments["dims"] = "run"
+    if prior.distribution in _MADE:
+        function, transform = _MADE[prior.distribution]
+        dims = {key: arguments.pop(key) for key in ("dims",) if key in arguments}
+        return pm.CustomDist(name, *arguments.values(), dist=partial(_student_t, function), transform=transform, **dims)
     if prior.distribution == "LogitNormal":
         arguments["default_transform"] = logodds
     if name == "damping":
         arguments["default_transform"] = DampingCoordinate(np.asarray(damping_width(prior, data)))
     return getattr(pm, prior.distribution)(name, **arguments)
+
+
+#: Distributions that PyMC does not have: functions of a Student t variable, and the coordinates they are sampled in.
+_MADE = {"LogStudentT": (pt.exp, log), "LogitStudentT": (pt.sigmoid, logodds)}
+
+
+def _student_t(function: Any, df: Any, loc: Any, scale: Any, size: Any) -> Any:
+    return function(pm.StudentT.dist(nu=df, mu=loc, sigma=scale, size=size))
 
 
 class DampingCoordinate(Transform):
