@@ -89,7 +89,7 @@ def build_grid(run: xr.Dataset, setting: Setting, size: int = 0, kinds: int = FE
     size = max(size, padded_length(n))
     times = np.array(time)
     gap = np.diff(times, prepend=times[0])
-    ratio = _learning_rate_ratio(run, times)
+    ratio = _learning_rate_ratio(run, times, setting.values.get("learning_rate"))
     rate = np.concatenate([ratio[:1], (ratio[1:] + ratio[:-1]) / 2])
     seen = np.isfinite(reward)
     count = np.bincount(rows[seen], minlength=n).astype(float)
@@ -118,13 +118,11 @@ def build_grid(run: xr.Dataset, setting: Setting, size: int = 0, kinds: int = FE
     return grid, rows
 
 
-def _learning_rate_ratio(run: xr.Dataset, times: np.ndarray) -> np.ndarray:
-    """Learning rate over its peak at the given times, linear between logged rows, constant beyond them."""
-    if "learning_rate" not in run:
+def _learning_rate_ratio(run: xr.Dataset, times: np.ndarray, peak: float | None) -> np.ndarray:
+    """Learning rate over its logged peak at the given times, linear between logged rows, constant beyond them."""
+    if "learning_rate" not in run or peak is None:
         return np.ones_like(times)
     logged = run["learning_rate"].values
     known = np.isfinite(logged)
-    interpolated: np.ndarray = np.interp(
-        times, run["optimizer_step"].values[known], logged[known] / logged[known].max()
-    )
+    interpolated: np.ndarray = np.interp(times, run["optimizer_step"].values[known], logged[known] / peak)
     return interpolated

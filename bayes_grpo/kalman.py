@@ -50,6 +50,22 @@ class Filtered(NamedTuple):
     residual: Array  # innovation over its standard deviation; 0 where unobserved
 
 
+class Restart(NamedTuple):
+    """Where a simulated path is set anew: the row, and position and velocity after it."""
+
+    row: ArrayLike
+    position: Array
+    velocity: Array
+
+
+def restarted(restart: Restart | None, row: Array, x: Array, v: Array) -> tuple[Array, Array]:
+    """Position and velocity after a row, set anew where the restart says so."""
+    if restart is None:
+        return x, v
+    here = row == restart.row
+    return jnp.where(here, restart.position, x), jnp.where(here, restart.velocity, v)
+
+
 class _State(NamedTuple):
     x: Array
     v: Array
@@ -177,6 +193,17 @@ def _filter(transition: Transition, observations: Observations, start: _State) -
     return filtered
 
 
+def filter_states(transition: Transition, observations: Observations, start: "_State") -> tuple[Array, ...]:
+    """Position and velocity after each row's observation: means and covariance x, v, xx, xv, vv, each of shape (n,)."""
+
+    def row(state: _State, inputs: tuple[Transition, Observations]) -> tuple[_State, tuple[Array, ...]]:
+        state, _ = filter_row(state, *inputs)
+        return state, (state.x, state.v, state.xx, state.xv, state.vv)
+
+    _, states = lax.scan(row, start, (transition, observations))
+    return states
+
+
 def kalman_smoother(
     transition: Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
 ) -> Smoothed:
@@ -232,28 +259,31 @@ def simulate_path(
     observations: Observations,
     position: ArrayLike,
     velocity: ArrayLike,
-    key: Array,
+    key: Array | None,
+    restart: Restart | None = None,
 ) -> tuple[Array, Array]:
     """Draw one path of ``x - x*`` and the observations along it, two arrays of shape (n,).
 
-    ``observations.value`` is not used. Rows that are not observed get a value too.
+    ``observations.value`` is not used. Rows that are not observed get a value too. Without a key there is no noise, with
+    a restart the path goes on from there.
     """
 
     def row(
-        state: tuple[Array, Array, Array], inputs: tuple[Transition, Observations, Array]
+        state: tuple[Array, Array, Array], inputs: tuple[Transition, Observations, Array, Array]
     ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
         x, v, a = state
-        t, o, z = inputs
+        t, o, z, place = inputs
         # Cholesky factor of the 2 x 2 process noise, with zero noise allowed.
         root = jnp.sqrt(t.q11)
         cross = jnp.where(root > 0, t.q12 / jnp.where(root > 0, root, 1.0), 0.0)
         rest = jnp.sqrt(jnp.maximum(t.q22 - cross**2, 0.0))
         x, v = moved(t, x, v)
-        x, v = x + root * z[0], v + cross * z[0] + rest * z[1]
+        x, v = restarted(restart, place, x + root * z[0], v + cross * z[0] + rest * z[1])
         a = o.keep * a + x
         return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * z[2])
 
-    normals = random.normal(key, (transition.f11.shape[0], 3))
+    n = transition.f11.shape[0]
+    normals = jnp.zeros((n, 3)) if key is None else random.normal(key, (n, 3))
     start = (jnp.asarray(position, float), jnp.asarray(velocity, float), jnp.zeros(()))
-    _, (path, logged) = lax.scan(row, start, (transition, observations, normals))
+    _, (path, logged) = lax.scan(row, start, (transition, observations, normals, jnp.arange(n)))
     return path, logged

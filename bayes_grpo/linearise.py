@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 
 from bayes_grpo.dynamics import Transition, first_order, mean_exp, second_order
 from bayes_grpo.groups import finite_group_factor
-from bayes_grpo.kalman import Filtered, filter_row, filter_start
+from bayes_grpo.kalman import Filtered, Restart, filter_row, filter_start, restarted
 from bayes_grpo.laws import (
     Parameters,
     RunData,
@@ -208,8 +208,10 @@ def _root_safe(variance: Array) -> Array:
     return jnp.maximum(variance, 1e-18)
 
 
-def simulate_state_dependent(law: Law, parameters: Parameters, data: RunData, key: Array) -> tuple[Array, Array]:
-    """Draw a path of the state and the rewards logged along it, each of shape (n,)."""
+def simulate_state_dependent(
+    law: Law, parameters: Parameters, data: RunData, key: Array | None, restart: Restart | None = None
+) -> tuple[Array, Array]:
+    """Draw a path of the state and the rewards logged along it, each of shape (n,); as `bayes_grpo.kalman.simulate_path`."""
     grid = data.grid
     rate, _ = clock(law, data)
     zero = _zero(law, parameters)
@@ -226,20 +228,25 @@ def simulate_state_dependent(law: Law, parameters: Parameters, data: RunData, ke
 
     def row(state, inputs):  # type: ignore[no-untyped-def]
         x, v, a = state
-        gap, rate, o, z, noise = inputs
+        gap, rate, o, z, noise, place = inputs
         (x, v, _, _), _ = lax.scan(part, (x, v, gap / _PARTS, rate), z)
+        x, v = restarted(restart, place, x, v)
         seen = to_reward(law, parameters, data, x) - zero
         a = o.keep * a + seen
         return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * noise)
 
     n = grid.kind.shape[0]
-    key_path, key_noise = random.split(key)
+    path_noise, row_noise = jnp.zeros((n, _PARTS, 2)), jnp.zeros(n)
+    if key is not None:
+        key_path, key_noise = random.split(key)
+        path_noise, row_noise = random.normal(key_path, path_noise.shape), random.normal(key_noise, row_noise.shape)
     rows = (
         jnp.asarray(grid.gap)[grid.kind],
         rate[grid.kind],
         observations,
-        random.normal(key_path, (n, _PARTS, 2)),
-        random.normal(key_noise, (n,)),
+        path_noise,
+        row_noise,
+        jnp.arange(n),
     )
     start = (*_initial(law, parameters, data), jnp.zeros(()))
     _, (path, logged) = lax.scan(row, start, rows)

@@ -99,7 +99,7 @@ def _merge(old: Any, new: Any) -> Any:
 def _parse(path: Path) -> ModelSpec:
     text, history, content, named = _inherit(path)
     faults: list[str] = []
-    known = ("extends", *_TEXTS, *_LAW, "parameters")
+    known = ("extends", *_TEXTS, *_LAW, "persistence", "parameters")
     faults += [f"unknown key {key!r}; known are {', '.join(known)}" for key in content if key not in known]
     for key in _TEXTS:
         if not isinstance(content.get(key), str):
@@ -120,12 +120,36 @@ def _parse(path: Path) -> ModelSpec:
         # What is inherited and not of this law is left out; what the file itself names must be of it.
         for name in sorted(named - set(wanted)):
             faults.append(f"parameters.{name}: unknown parameter; this law has {', '.join(wanted)}")
+    persistence = _persistence(content["persistence"], faults) if "persistence" in content else None
     if faults or law is None:
         raise InputError(str(path), faults)
     texts = {key: str(content[key]) for key in _TEXTS}
     return ModelSpec(
-        name=path.stem, path=str(path), law=law, parameters=parameters, text=text, history=history, **texts
+        name=path.stem,
+        path=str(path),
+        law=law,
+        parameters=parameters,
+        text=text,
+        history=history,
+        persistence=persistence,
+        **texts,
     )
+
+
+def _persistence(table: Any, faults: list[str]) -> tuple[float, float] | None:
+    names = ("intercept", "slope")
+    if not isinstance(table, dict):
+        faults.append(f"persistence: expected a table with {', '.join(names)}, source and reason, found {table!r}")
+        return None
+    before = len(faults)
+    for name in names:
+        if isinstance(table.get(name), bool) or not isinstance(table.get(name), int | float):
+            faults.append(f"persistence.{name}: expected a number, found {table.get(name, 'nothing')!r}")
+    for name in ("source", "reason"):
+        if not isinstance(table.get(name), str):
+            faults.append(f"persistence.{name}: expected text, found {table.get(name, 'nothing')!r}")
+    faults += [f"persistence.{key}: unknown key" for key in table if key not in (*names, "source", "reason")]
+    return None if len(faults) > before else (float(table["intercept"]), float(table["slope"]))
 
 
 def _law(content: Mapping[str, Any], faults: list[str]) -> Law | None:

@@ -61,10 +61,15 @@ def save_plot(fit: xr.DataTree, path: str | Path, kind: str = "curve") -> Path:
 
     ``kind`` is ``curve`` (`plot_fit`), ``predictive`` or ``left-out`` (`bayes_grpo.plots_checks`).
     """
+    return save_figure(_draw(fit, kind), path)
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure into a file, whole or not at all; the suffix names the format (png, svg, pdf)."""
     path = Path(path)
     buffer = io.BytesIO()
     with matplotlib.style.context({"svg.hashsalt": "bayes_grpo"}):
-        _draw(fit, kind).savefig(buffer, format=path.suffix[1:], dpi=130)
+        figure.savefig(buffer, format=path.suffix[1:], dpi=130)
     write_atomically(path, buffer.getvalue())
     return path
 

@@ -138,7 +138,9 @@ class Law:
                 f"coordinate, finite_groups: {self.dynamics} has no drift towards a plateau to change; remove the keys"
             )
         if self.relative and (not self.relaxes or self.state_dependent):
-            out.append("relative: only laws that are pulled to a plateau and linear in the reward can be stated so; remove the key")
+            out.append(
+                "relative: only laws that are pulled to a plateau and linear in the reward can be stated so; remove the key"
+            )
         if self.dynamics == "sigmoid" and self.process_noise:
             out.append("process_noise: expected false, the sigmoid is a curve")
         if self.dynamics == "random_walk" and not self.process_noise:
@@ -190,7 +192,8 @@ class Prior:
 class ModelSpec:
     """A model read from a file: the law and its priors as data.
 
-    ``text`` is the file as read, ``history`` it and the files it extends, as stored with every fit.
+    ``text`` is the file as read, ``history`` it and the files it extends, as stored with every fit. ``persistence`` holds the
+    two numbers by which forecasts weigh that a run stays where it is, see `bayes_grpo.forecasting.persistence_weight`.
     """
 
     name: str
@@ -202,6 +205,7 @@ class ModelSpec:
     parameters: Mapping[str, Prior]
     text: str
     history: str
+    persistence: tuple[float, float] | None = None
 
     @property
     def structure(self) -> tuple[Any, ...]:

@@ -84,6 +84,20 @@ def save_fit(tree: xr.DataTree, path: str | Path) -> Path:
     return path
 
 
+def save_dataset(dataset: xr.Dataset, path: str | Path) -> Path:
+    """Save any labelled Dataset as NetCDF (HDF5), whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file at the path is left as it was.
+    """
+    path = Path(path)
+    compressed = {name: {"zlib": True, "complevel": 1} for name, value in dataset.data_vars.items() if value.ndim > 1}
+    write_atomically(path, dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
+    return path
+
+
 def load_fit(path: str | Path) -> xr.DataTree:
     """Load a saved fit into memory.
 

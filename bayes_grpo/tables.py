@@ -16,7 +16,7 @@ from bayes_grpo.spec import ModelSpec
 def summary_table(summary: dict[str, Any]) -> str:
     """Parameters with intervals, then regime probabilities and diagnostics; of runs fitted together also a line a run."""
     level = f"{summary['interval']['prob']:.0%}"
-    table = _titled(f"{summary['run']}: {summary['model']}")
+    table = titled(f"{summary['run']}: {summary['model']}")
     table.add_column("parameter", no_wrap=True)
     for heading in ("mean", "sd", f"{level} low", f"{level} high", "ESS", "R-hat"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -47,7 +47,7 @@ def summary_table(summary: dict[str, Any]) -> str:
 
 def _runs_table(runs: dict[str, Any], level: str) -> str:
     """Mean and interval of what people ask of each of several runs."""
-    table = _titled(f"each run: mean ({level} interval)")
+    table = titled(f"each run: mean ({level} interval)")
     table.add_column("run", overflow="fold", min_width=12)
     names = [n for n in ("plateau", "timescale", "damping_ratio") if n in next(iter(runs.values()))["parameters"]]
     for name in names:
@@ -58,7 +58,8 @@ def _runs_table(runs: dict[str, Any], level: str) -> str:
     return render(table)
 
 
-def _titled(title: str) -> Table:
+def titled(title: str) -> Table:
+    """An empty table under a title."""
     return Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
 
 
@@ -72,11 +73,11 @@ def comparison_table(comparison: dict[str, Any]) -> str:
     if len(runs) > 1:
         per_run = comparison["per_run"]
         lines += [_scores(label, [row for row in per_run if row["run"] == label]) for label in runs]
-    return "\n".join([*lines, _wrapped(comparison["statement"])])
+    return "\n".join([*lines, wrapped(comparison["statement"])])
 
 
 def _scores(title: str, rows: Sequence[dict[str, Any]], more: Sequence[str] = ()) -> str:
-    table = _titled(title)
+    table = titled(title)
     table.add_column("model", no_wrap=True)
     for heading in ("elpd", "se", "to best", "se of it", *more, "max k-hat"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -87,7 +88,8 @@ def _scores(title: str, rows: Sequence[dict[str, Any]], more: Sequence[str] = ()
     return render(table)
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
+    """Text in lines that fit the terminal."""
     return "\n".join(textwrap.wrap(text, max(shutil.get_terminal_size((100, 24)).columns, 80)))
 
 
@@ -106,7 +108,7 @@ def sensitivity_table(sensitivity: dict[str, dict[str, Any]]) -> str:
 def threshold_table(found: dict[str, Any]) -> str:
     """Thresholds with intervals, then what they mean for the refresh interval that is asked about."""
     level = f"{found['interval']['prob']:.0%}"
-    table = _titled(f"{found['run']}: refresh interval and delay at which training is unstable (steps)")
+    table = titled(f"{found['run']}: refresh interval and delay at which training is unstable (steps)")
     table.add_column("threshold", no_wrap=True)
     for heading in ("median", f"{level} low", f"{level} high", "P(none)"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -132,7 +134,7 @@ def threshold_table(found: dict[str, Any]) -> str:
 def oscillation_table(found: dict[str, Any]) -> str:
     """Damping ratio, period, overshoot and the onset of ringing, with intervals."""
     level = f"{found['interval']['prob']:.0%}"
-    table = _titled(f"{found['run']}: does it ring?")
+    table = titled(f"{found['run']}: does it ring?")
     table.add_column("quantity", no_wrap=True)
     for heading in ("median", f"{level} low", f"{level} high"):
         table.add_column(heading, justify="right", no_wrap=True)

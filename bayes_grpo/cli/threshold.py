@@ -2,11 +2,10 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, sampler_options, say
-from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
+from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, say
+from bayes_grpo.cli.reading import RUN_HELP, add_reading
 from bayes_grpo.errors import InputError
 
 _MODELS = {"one": "oscillator", "several": "pooled_lag"}
@@ -91,13 +90,13 @@ def _answer(
     options: argparse.Namespace, answer: Callable[[Any, str | None], dict[str, Any]], table: Callable[[Any], str]
 ) -> int:
     """Answer for every run of every fit; one JSON object, or a table a run."""
+    from bayes_grpo.cli.fits import fits_of, runs_in
     from bayes_grpo.diagnostics import diagnose_sampling
 
     answers, code = [], OK
-    fits, faults = _fits(options)
+    fits, faults = fits_of(options, _MODELS["one"], _MODELS["several"])
     for fit in fits:
-        runs = [str(r) for r in fit["posterior"]["run"].values] if "run" in fit["posterior"].dims else [None]
-        answers += [answer(fit, run) for run in runs]
+        answers += [answer(fit, run) for run in runs_in(fit)]
         for failure in diagnose_sampling(fit).failures():
             say(f"*** {fit.attrs['run']}: NOT CONVERGED: {failure}")
             code = NOT_CONVERGED
@@ -109,30 +108,3 @@ def _answer(
     if options.json and answers:
         print_json(answers[0] if len(answers) == 1 else {"runs": answers})
     return BAD_INPUT if faults else code
-
-
-def _fits(options: argparse.Namespace) -> tuple[list[Any], list[InputError]]:
-    """Saved fits as they are; logs fitted, together where there are several."""
-    from bayes_grpo.fitting import fit
-    from bayes_grpo.model_files import load_model
-    from bayes_grpo.progress import sampling_progress, use_compilation_cache
-    from bayes_grpo.schema import combine
-    from bayes_grpo.store import is_fit, load_fit
-
-    saved = [path for path in options.runs if is_fit(Path(path))]
-    fits = [load_fit(path) for path in saved]
-    options.runs = [path for path in options.runs if path not in saved]
-    if not options.runs:
-        return fits, []
-    runs, faults = read_all(options)
-    if not runs:
-        return fits, faults
-    together = combine([run.drop_vars("reward_spread", errors="ignore") for run in runs])
-    several = together.sizes["run"] > 1
-    spec = load_model(options.model or _MODELS["several" if several else "one"])
-    use_compilation_cache()
-    labels = [None] if spec.pooled else [str(label) for label in together["run"].values]
-    for label in labels:
-        with sampling_progress(f"{label or f'{together.sizes["run"]} runs'}: {spec.name}") as progress:
-            fits.append(fit(together, spec, run=label, progress=progress, **sampler_options(options)))
-    return fits, faults

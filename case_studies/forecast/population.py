@@ -18,13 +18,12 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import minimize
 from scipy.stats import norm, t
+from usable import usable
 
 from bayes_grpo.fitting import draw_posterior
 from bayes_grpo.model_files import load_model
 from bayes_grpo.prepare import prepare
 from bayes_grpo.progress import use_compilation_cache
-
-from usable import usable
 
 HERE = Path(__file__).parent
 #: Heavy tails, so that a run unlike all others can leave the population.
@@ -32,7 +31,12 @@ DEGREES = 4.0
 #: Enough for re-weighted means over a few hundred draws.
 LARGEST_RHAT = 1.05
 #: Location and scale of interim.toml, in the coordinates of `coordinates`.
-INTERIM = {"rise": (0.0, 0.5), "stiffness": (np.log(5), 2.0), "noise_ratio": (-1.3, 1.5), "observation_sd": (np.log(0.1), 1.5)}
+INTERIM = {
+    "rise": (0.0, 0.5),
+    "stiffness": (np.log(5), 2.0),
+    "noise_ratio": (-1.3, 1.5),
+    "observation_sd": (np.log(0.1), 1.5),
+}
 
 
 def coordinates(values: dict[str, np.ndarray], planned_steps: float, reward_range: float) -> np.ndarray:

@@ -1,0 +1,145 @@
+"""What a forecast says in numbers: bands, gains still to come, and whether to go on."""
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.diagnostics import diagnose_sampling
+from bayes_grpo.forecasting import GAIN_STEPS
+from bayes_grpo.summary import INTERVAL_PROB
+
+#: A gain below this share of the reward's range in `GAIN_STEPS` steps is not worth them, unless said otherwise.
+EPSILON_SHARE = 0.01
+#: Stop where a gain worth its steps is less likely than the first, go on where it is more likely than the second.
+STOP_BELOW, GO_ON_ABOVE = 0.1, 0.5
+#: Rows that a summary states bands for.
+_SHOWN = 60
+
+
+def summarise_forecast(
+    fit: xr.DataTree, forecast: xr.Dataset, *, epsilon: float | None = None, step_seconds: float | None = None
+) -> dict[str, Any]:
+    """Summary of a forecast as one JSON-ready object.
+
+    Parameters
+    ----------
+    fit, forecast
+        The fit, and what `bayes_grpo.forecast` made of it.
+    epsilon : float, optional
+        Gain in expected reward per `GAIN_STEPS` steps that makes them worth while; by default `EPSILON_SHARE` of the range.
+    step_seconds : float, optional
+        Duration of an optimizer step, for gains per hour.
+
+    Returns
+    -------
+    dict
+        Keys run, model, last_step, until, schedule, persistence; steps, mean, logged (bands over the steps to come: median,
+        lower, upper); plateau; step_95 (None beyond ``until``; with the probability that it is reached by then);
+        gain_per_100_steps and the probability of more than epsilon; gain_per_hour; recommendation; interval; warnings.
+    """
+    attrs = forecast.attrs
+    epsilon = EPSILON_SHARE * attrs["reward_range"] if epsilon is None else epsilon
+    steps = forecast["optimizer_step"].values
+    inside = np.flatnonzero(steps <= attrs["until"])
+    shown = inside[np.unique(np.linspace(0, inside.size - 1, min(_SHOWN, inside.size)).round().astype(int))]
+    next_gain = _gains(forecast)[:, 0]
+    chance = float((next_gain > epsilon).mean())
+    out = {
+        "run": attrs["run"],
+        "model": attrs["model"],
+        "last_step": attrs["last_step"],
+        "until": attrs["until"],
+        "schedule": attrs["schedule"],
+        "persistence": attrs["persistence"],
+        "steps": steps[shown].tolist(),
+        "mean": _bands(forecast["expected_reward"].values[:, shown]),
+        "logged": _bands(forecast["reward"].values[:, shown]),
+        "plateau": _one(forecast["plateau"].values),
+        "step_95": _step_95(forecast),
+        "gain_per_100_steps": _one(next_gain) | {"epsilon": epsilon, "probability_above_epsilon": chance},
+        "gain_per_hour": None if step_seconds is None else _one(next_gain * 3600 / step_seconds / GAIN_STEPS),
+        "recommendation": _recommend(forecast, epsilon, chance),
+        "interval": {"prob": INTERVAL_PROB, "kind": "eti"},
+        "warnings": json.loads(attrs["warnings"]),
+    }
+    failures = diagnose_sampling(fit).failures()
+    out["warnings"] = [
+        *(f"NOT CONVERGED: {failure}" for failure in failures),
+        *out["warnings"],
+        *json.loads(fit.attrs["assumptions"]),
+    ]
+    return out
+
+
+def _gains(forecast: xr.Dataset) -> np.ndarray:
+    """Gain of the noise-free trend over the next `GAIN_STEPS` steps from the last step and from each row to come, (sample, start).
+
+    Rows within `GAIN_STEPS` of the end have none.
+    """
+    steps = np.concatenate([[forecast.attrs["last_step"]], forecast["optimizer_step"].values])
+    trend = forecast["trend"].values
+    slope = (trend[:, 1] - trend[:, 0]) / (steps[2] - steps[1]) if trend.shape[1] > 1 else np.zeros(len(trend))
+    trend = np.column_stack([trend[:, 0] - slope * (steps[1] - steps[0]), trend])
+    starts = steps[steps + GAIN_STEPS <= steps[-1] + 1e-9]
+    later = np.stack([np.interp(starts + GAIN_STEPS, steps, path) for path in trend])
+    gains: np.ndarray = later - trend[:, : starts.size]
+    return gains
+
+
+def _recommend(forecast: xr.Dataset, epsilon: float, chance: float) -> dict[str, Any]:
+    """Whether to go on, until when, and what a wrong decision costs."""
+    attrs = forecast.attrs
+    rule = f"stop where P(gain over {GAIN_STEPS} steps > {epsilon:.3g}) < {STOP_BELOW:g}, go on while it is above {GO_ON_ABOVE:g}"
+    worth = (_gains(forecast) > epsilon).mean(axis=0)
+    starts = np.concatenate([[attrs["last_step"]], forecast["optimizer_step"].values])[: worth.size]
+    spent = starts[worth < STOP_BELOW]
+    step = float(spent[0]) if spent.size and spent[0] <= attrs["until"] else None
+    at = -1 if step is None else int(np.flatnonzero(starts == step)[0])
+    if attrs["collapsed"]:
+        action, step, at = "stop", attrs["last_step"], 0
+    elif chance < STOP_BELOW:
+        action = "stop"
+    else:
+        action = "go on" if chance > GO_ON_ABOVE else "cannot tell yet"
+    trend = forecast["trend"].values
+    inside = forecast["optimizer_step"].values <= attrs["until"]
+    end = trend[:, inside][:, -1]
+    # Rows start at the first step to come: the start of index 0 is the last logged step.
+    here = trend[:, max(at - 1, 0)] if at >= 0 else end
+    return {
+        "action": action,
+        "step": step,
+        "rule": rule,
+        "gain_forgone_by_stopping_there": _one(end - here),
+        "gain_forgone_by_stopping_now": _one(end - trend[:, 0]),
+        "steps_saved": None if step is None else attrs["until"] - step,
+    }
+
+
+def _step_95(forecast: xr.Dataset) -> dict[str, Any]:
+    steps = forecast["step_95"].values
+    if np.isnan(steps).any():
+        return {"median": None, "lower": None, "upper": None, "probability_reached": None}
+    steps = np.where(steps <= forecast.attrs["until"], steps, np.inf)
+    return _one(steps) | {"probability_reached": float(np.isfinite(steps).mean())}
+
+
+def _levels() -> list[float]:
+    tail = (1 - INTERVAL_PROB) / 2
+    return [0.5, tail, 1 - tail]
+
+
+def _bands(paths: np.ndarray) -> dict[str, list[float]]:
+    found = np.quantile(paths, _levels(), axis=0)
+    return {name: row.tolist() for name, row in zip(("median", "lower", "upper"), found, strict=True)}
+
+
+def _one(values: np.ndarray) -> dict[str, float | None]:
+    """Median and interval of one quantity; None where infinite or undefined."""
+    if np.isnan(values).any():
+        return {"median": None, "lower": None, "upper": None}
+    found = np.quantile(values, _levels(), method="inverted_cdf")
+    numbers = (float(value) if np.isfinite(value) else None for value in found)
+    return dict(zip(("median", "lower", "upper"), numbers, strict=True))
