@@ -65,12 +65,13 @@ def schedule_ahead(
         return Schedule(np.full(steps.size, rate[-1]), "constant", "")
     peak_at = int(np.flatnonzero(rate >= rate.max() * (1 - _CLOSE))[-1])
     if schedule in ("linear", "cosine"):
-        if planned_steps is None or planned_steps <= step[peak_at]:
+        begin = float(step[int(np.argmax(rate))])
+        if planned_steps is None or planned_steps <= begin:
             raise InputError(
                 str(run["run"].values), f"schedule {schedule}: the step it ends at is unknown; state --planned-steps"
             )
         decay = _DECAYS[str(schedule)]
-        return Schedule(decay(steps, step[peak_at], planned_steps, rate.max()), f"{schedule} to {planned_steps:g}", "")
+        return Schedule(decay(steps, begin, planned_steps, rate.max()), f"{schedule} to {planned_steps:g}", "")
     return _continued(step, rate, steps, peak_at, planned_steps)
 
 
@@ -104,9 +105,9 @@ def _continued(
         rising = rate.size > 1 and rate[-1] > rate[-2] * (1 + _CLOSE)
         said = "the learning rate is still rising: taken as constant from here; state --schedule" if rising else ""
         return constant._replace(assumed=said)
-    begins, after, seen = step[peak_at], step[peak_at:], rate[peak_at:]
-    if seen.size >= _LEAST:
-        for name, decay in _DECAYS.items():
+    for begin in sorted({int(np.argmax(rate)), peak_at}):  # a cosine stays near its peak for a while
+        begins, after, seen = step[begin], step[begin:], rate[begin:]
+        for name, decay in _DECAYS.items() if seen.size >= _LEAST else ():
             end = _end(decay, after, seen, peak, planned_steps)
             if np.abs(decay(after, begins, end, peak) - seen).max() < _CLOSE * peak:
                 return Schedule(decay(steps, begins, end, peak), f"{name} decay to step {end:.0f}", "")
