@@ -113,12 +113,16 @@ def fit(
 
 
 class Drawn(NamedTuple):
-    """Posterior draws: recorded values and sampler statistics, shape (chain, draw) or (chain, draw, run)."""
+    """Posterior draws: recorded values and sampler statistics, shape (chain, draw) or (chain, draw, run).
+
+    ``last`` holds the unconstrained values at which NumPyro's chains ended, shape (chain, ...).
+    """
 
     values: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
     compiled: Programs
     target_accept: float
+    last: dict[str, np.ndarray] | None
 
 
 def draw_posterior(
@@ -132,8 +136,13 @@ def draw_posterior(
     chains: int,
     target_accept: float,
     progress: Progress | None = None,
+    starts: dict[str, np.ndarray] | None = None,
 ) -> Drawn:
-    """Sample a model that is laid out already; with a more careful second attempt where a transition diverged."""
+    """Sample a model that is laid out already; with a more careful second attempt where a transition diverged.
+
+    ``starts`` are values at which NumPyro's chains begin, as `Drawn.last`.
+    """
+    last = None
     settings: dict[str, Any] = {"seed": seed, "chains": chains, "draws": draws, "tune": tune, "progress": progress}
     for target in dict.fromkeys((target_accept, max(target_accept, CAREFUL_ACCEPT))):
         compiled = programs(spec, tune, target)
@@ -143,11 +152,12 @@ def draw_posterior(
             values, statistics = sample_pymc(spec, prepared, target_accept=target, **settings)
         else:
             enough = partial(_settled, compiled, prepared)
-            result = sample(compiled, prepared.data, enough=enough, most=MOST_DRAWS, **settings)
+            result = sample(compiled, prepared.data, enough=enough, most=MOST_DRAWS, starts=starts, **settings)
+            last = {name: np.asarray(value[:, -1]) for name, value in result.values.items()}
             values, statistics = _constrained(compiled, prepared, result), _statistics(result)
         if not statistics["diverging"].any():
             break
-    return Drawn(values, statistics, compiled, target)
+    return Drawn(values, statistics, compiled, target, last)
 
 
 def prior_predictive(

@@ -9,7 +9,7 @@ import xarray as xr
 from jax.typing import ArrayLike
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.grid import Grid, build_grid
+from bayes_grpo.grid import Grid, build_grid, padded_length
 from bayes_grpo.laws import RunData
 from bayes_grpo.linearise import group_factor_table
 from bayes_grpo.schema import one_run
@@ -45,8 +45,10 @@ class Prepared(NamedTuple):
     rows: list[np.ndarray]
 
 
-def prepare(runs: xr.Dataset, spec: ModelSpec) -> Prepared:
+def prepare(runs: xr.Dataset, spec: ModelSpec, rows: int = 0) -> Prepared:
     """Lay runs out for a model: one run, or all that are fitted together where the model pools.
+
+    A single run gets room for ``rows`` rows at least: while it grows within them, programs need not be compiled again.
 
     Raises
     ------
@@ -57,9 +59,9 @@ def prepare(runs: xr.Dataset, spec: ModelSpec) -> Prepared:
     singles = [one_run(runs, label) for label in labels]
     settings = [settle(single, spec) for single in singles]
     if not spec.pooled:
-        grid, rows = build_grid(singles[0], settings[0])
+        grid, places = build_grid(singles[0], settings[0], padded_length(rows) if rows else 0)
         data = ModelData(_run_data(grid, settings[0], spec, {}), spec.resolve(settings[0].values), {})
-        return Prepared(data, singles, settings, [rows])
+        return Prepared(data, singles, settings, [places])
     _check_pool(spec, labels, singles, settings)
     first = [build_grid(*pair)[0] for pair in zip(singles, settings, strict=True)]
     size, kinds = (max(getattr(grid, name).size for grid in first) for name in ("value", "gap"))

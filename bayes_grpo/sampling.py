@@ -29,6 +29,7 @@ def sample(
     progress: Progress | None = None,
     enough: Callable[[Draws], bool] | None = None,
     most: int = 1,
+    starts: dict[str, np.ndarray] | None = None,
 ) -> Draws:
     """Sample all chains.
 
@@ -46,6 +47,9 @@ def sample(
     enough : callable, optional
         Judges the draws so far; while it says no, the chains go on for as many draws again, up to ``most * draws``.
 
+    starts : dict of str to numpy.ndarray, optional
+        Unconstrained values that the chains begin at, shape (chain, ...); by default the best of some prior draws.
+
     Returns
     -------
     Draws
@@ -56,7 +60,11 @@ def sample(
     KeyboardInterrupt
         On Ctrl-C, after the running chunks have ended.
     """
-    states = [programs.start(key, data) for key in random.split(random.key(seed), chains)]
+    keys = random.split(random.key(seed), chains)
+    if starts is None:
+        states = [programs.start(key, data) for key in keys]
+    else:
+        states = [programs.resume(key, {n: v[i] for n, v in starts.items()}, data) for i, key in enumerate(keys)]
     # Tracing must happen here, once: NumPyro's handler stack is shared by all threads.
     jax.block_until_ready(programs.advance(states[0], data))
     running = _Chains(programs, data, states, tune)

@@ -19,14 +19,20 @@ _SHOWN = 60
 
 
 def summarise_forecast(
-    fit: xr.DataTree, forecast: xr.Dataset, *, epsilon: float | None = None, step_seconds: float | None = None
+    forecast: xr.Dataset,
+    fit: xr.DataTree | None = None,
+    *,
+    epsilon: float | None = None,
+    step_seconds: float | None = None,
 ) -> dict[str, Any]:
     """Summary of a forecast as one JSON-ready object.
 
     Parameters
     ----------
-    fit, forecast
-        The fit, and what `bayes_grpo.forecast` made of it.
+    forecast : xarray.Dataset
+        From `bayes_grpo.forecast`.
+    fit : xarray.DataTree, optional
+        The fit it was made of, for its diagnostics and assumptions.
     epsilon : float, optional
         Gain in expected reward per `GAIN_STEPS` steps that makes them worth while; by default `EPSILON_SHARE` of the range.
     step_seconds : float, optional
@@ -64,12 +70,9 @@ def summarise_forecast(
         "interval": {"prob": INTERVAL_PROB, "kind": "eti"},
         "warnings": json.loads(attrs["warnings"]),
     }
-    failures = diagnose_sampling(fit).failures()
-    out["warnings"] = [
-        *(f"NOT CONVERGED: {failure}" for failure in failures),
-        *out["warnings"],
-        *json.loads(fit.attrs["assumptions"]),
-    ]
+    if fit is not None:
+        failures = [f"NOT CONVERGED: {failure}" for failure in diagnose_sampling(fit).failures()]
+        out["warnings"] = [*failures, *out["warnings"], *json.loads(fit.attrs["assumptions"])]
     return out
 
 

@@ -55,3 +55,17 @@ def _when(found: dict[str, Any]) -> str:
         f"; as seen now, the rule says stop at step {advice['step']:.0f}: {advice['steps_saved']:.0f} steps saved, "
         f"{_interval(advice['gain_forgone_by_stopping_there'])} forgone"
     )
+
+
+def live_line(found: dict[str, Any]) -> str:
+    """A forecast in a line or two, as for a run that is being watched."""
+    gain, advice = found["gain_per_100_steps"], found["recommendation"]
+    parts = [f"step {found['last_step']:g}"]
+    if found["plateau"]["median"] is not None:
+        parts.append(f"plateau {_interval(found['plateau'])}")
+    parts.append(f"next 100 steps {_interval(gain)}")
+    if found.get("probability_unstable") is not None:
+        parts.append(f"P(unstable) {found['probability_unstable']:.2f}")
+    if found.get("converged") is False:
+        parts.append("NOT CONVERGED")
+    return wrapped("; ".join([*parts, advice["action"].upper()]) + f" ({found['seconds']:.1f} s)")

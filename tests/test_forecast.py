@@ -1,6 +1,7 @@
 """Forecasts: conditional distributions against a dense Gaussian, schedules, persistence, stopping, and calibration."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest

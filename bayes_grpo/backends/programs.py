@@ -46,7 +46,7 @@ class Draws(NamedTuple):
 class Programs(NamedTuple):
     """Compiled functions of one model structure; all take the run as data.
 
-    ``start(key, data)`` picks a chain's first state, ``advance(state, data)`` makes `CHUNK` draws, ``constrain(values,
+    ``start(key, data)`` picks a chain's first state, ``resume(key, values, data)`` begins at unconstrained values, ``advance(state, data)`` makes `CHUNK` draws, ``constrain(values,
     data)`` maps unconstrained draws to what is `recorded`. For a batch of recorded draws, ``derive(values, data)`` gives derived
     quantities, ``pointwise(values, data)`` the log-likelihood terms log p(y_t | y_<t), ``leave_one_out(values, data)``
     log p(y_t | y_-t), ``left_out(values, data, key)`` a draw of each reward from it, ``latent(values, data, key)`` a draw of the expected reward and ``simulate(values, data, key)`` paths and
@@ -54,6 +54,7 @@ class Programs(NamedTuple):
     """
 
     start: Callable[[Array, ModelData], HMCState]
+    resume: Callable[[Array, dict[str, Array], ModelData], HMCState]
     advance: Callable[[HMCState, ModelData], tuple[HMCState, Draws]]
     constrain: Callable[[Values, ModelData], dict[str, Array]]
     derive: Callable[[Values, ModelData], dict[str, Array]]
@@ -202,6 +203,7 @@ def _programs(structure: _Structure, tune: int, target_accept: float) -> Program
 
     return Programs(
         start=start,
+        resume=begin_,
         advance=jax.jit(advance),
         constrain=jax.jit(constrain),
         derive=batched(likelihood.derived),

@@ -14,6 +14,7 @@ from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.show import add_show
 from bayes_grpo.cli.simulate import add_simulate
 from bayes_grpo.cli.threshold import add_threshold
+from bayes_grpo.cli.watch import add_watch
 from bayes_grpo.errors import InputError
 
 
@@ -48,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         add_compare,
         add_show,
         add_forecast,
+        add_watch,
+        add_watch,
         add_threshold,
         add_simulate,
         add_demo,

@@ -65,7 +65,7 @@ def _forecast(options: argparse.Namespace) -> int:
             persistence=numbers["persistence"],
             seed=options.seed,
         )
-        answers.append(summarise_forecast(fit, found, epsilon=numbers["epsilon"], step_seconds=numbers["step_seconds"]))
+        answers.append(summarise_forecast(found, fit, epsilon=numbers["epsilon"], step_seconds=numbers["step_seconds"]))
         if diagnose_sampling(fit).failures():
             code = NOT_CONVERGED
         _write(options, found, count, len(wanted))

@@ -1,0 +1,100 @@
+"""`bayes-grpo watch`: forecast a run while another program trains it."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.cli.common import OK, add_json, say
+from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
+from bayes_grpo.errors import InputError
+
+DEFAULT_MODEL, DEFAULT_EVERY = "population", 5.0
+
+
+def add_watch(commands: Any) -> None:
+    """Define `watch`."""
+    command = commands.add_parser(
+        "watch",
+        help="forecast a run while it is trained",
+        description="Follow a log that a trainer is writing: fit again whenever it has grown, and show plateau, remaining gain, "
+        "P(unstable) and the recommendation. Ctrl-C ends it. With --json, a line of JSON for every refit.",
+    )
+    command.add_argument("path", type=Path, metavar="RUN", help=RUN_HELP)
+    command.add_argument(
+        "--run", dest="label", metavar="LABEL", help="which run, where there are several (default: last)"
+    )
+    command.add_argument(
+        "--until", type=float, metavar="STEP", help="step to forecast to (default: the planned last one)"
+    )
+    command.add_argument("--schedule", default="planned", metavar="WORD|FILE", help="as for forecast")
+    command.add_argument(
+        "--every", type=float, default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)"
+    )
+    command.add_argument("--refits", type=int, metavar="N", help="end after so many refits (default: go on)")
+    command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
+    command.add_argument("--seed", type=int, default=0, help="default: 0")
+    add_json(command)
+    add_reading(command)
+    command.set_defaults(run=_watch)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    known = reading_options(options)
+    if not options.path.exists():
+        raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
+    if not options.every > 0:
+        raise InputError("command line", f"--every: expected a number of seconds above 0, found {options.every:g}")
+    from bayes_grpo.live import Refitter
+    from bayes_grpo.progress import use_compilation_cache
+    from bayes_grpo.readers import read_runs
+    from bayes_grpo.watching import Watcher
+
+    use_compilation_cache()
+    refit = Refitter(options.model, until=options.until, schedule=options.schedule, seed=options.seed)
+    watcher = Watcher(options.path, lambda path: read_runs(path, **known), refit, options.label)
+    if options.json or not sys.stdout.isatty():
+        return _lines(watcher, options)
+    return _screen(watcher, options)
+
+
+def _lines(watcher: Any, options: argparse.Namespace) -> int:
+    """A line a refit: JSON, or a sentence."""
+    from bayes_grpo.tables_forecast import live_line
+
+    refits = 0
+    while options.refits is None or refits < options.refits:
+        update = watcher.look()
+        if update is not None and update.summary is None:
+            say(f"{options.path}: {update.message}")
+        if update is not None and update.summary is not None:
+            refits += 1
+            print(
+                json.dumps(update.summary, allow_nan=False) if options.json else live_line(update.summary), flush=True
+            )
+        if options.refits is None or refits < options.refits:
+            time.sleep(options.every)
+    return OK
+
+
+def _screen(watcher: Any, options: argparse.Namespace) -> int:
+    """A view that is drawn again with every change."""
+    from rich.live import Live
+
+    from bayes_grpo.view import live_view
+
+    refits, state = 0, None
+    with Live(live_view(None, "reading ..."), auto_refresh=False) as live:
+        while options.refits is None or refits < options.refits:
+            update = watcher.look()
+            if update is not None:
+                state = (
+                    update if update.summary is not None or state is None else state._replace(message=update.message)
+                )
+                refits += update.summary is not None
+                live.update(live_view(state, update.message), refresh=True)
+            if options.refits is None or refits < options.refits:
+                time.sleep(options.every)
+    return OK
