@@ -11,7 +11,7 @@ from bayes_grpo.ahead import draw_ahead
 from bayes_grpo.errors import InputError
 from bayes_grpo.grid import build_grid
 from bayes_grpo.laws import RunData
-from bayes_grpo.prepare import Prepared
+from bayes_grpo.prepare import RESOLUTION, Prepared
 from bayes_grpo.reopen import reopen
 from bayes_grpo.setting import Setting
 from bayes_grpo.spec import ModelSpec
@@ -83,12 +83,14 @@ def sample_paths(
     ``weight`` is the share of paths that stay at the recent level. Expected rewards are kept inside bounds that are known.
     """
     past = basis.run.isel(step=np.isfinite(basis.run["reward"].values))
+    known = basis.setting.values
     paths = _follow_law(basis, _extended(basis.run, steps, rate), seed, count)
     rng = np.random.default_rng([_OWN_KEY, seed])
     stays = np.zeros(count, bool)
     stays[rng.permutation(count)[: round(weight * count)]] = True
-    _stay(paths, stays, recent(past["reward"].values), float(past["optimizer_step"].values[-1]), rng)
-    known = basis.setting.values
+    level = recent(past["reward"].values)
+    level = level._replace(sd=float(np.hypot(level.sd, RESOLUTION * known["reward_range"])))
+    _stay(paths, stays, level, float(past["optimizer_step"].values[-1]), rng)
     if "reward_bounds" not in basis.setting.assumptions:
         for key in SAMPLED:
             paths[key] = np.clip(paths[key], known["reward_lower"], known["reward_upper"])
@@ -147,8 +149,8 @@ def collapsed(rewards: np.ndarray) -> str:
     error = float(np.std(np.diff(rewards)) / np.sqrt(count))
     if lost > COLLAPSE_SHARE * gain and min(lost, gain) > COLLAPSE_ERRORS * error:
         return (
-            f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; no law of the package describes "
-            "what follows, the forecast is that it stays there"
+            f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before going "
+            "on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows which"
         )
     return ""
 

@@ -81,9 +81,7 @@ def forecast_from(
     known = None if "planned_steps" in setting.assumptions else setting.values["planned_steps"]
     planned = schedule_ahead(basis.run, ahead, schedule, known)
     collapse = collapsed(rewards)
-    weight = 1.0 if collapse else persistence
-    if weight is None:
-        weight = persistence_weight(basis.spec, steps, until)
+    weight = persistence_weight(basis.spec, steps, until) if persistence is None else persistence
     paths = sample_paths(basis, ahead, planned.rate, weight, seed)
     units = {"units": "reward"}
     per_path = {

@@ -101,7 +101,7 @@ def _recommend(forecast: xr.Dataset, epsilon: float, chance: float) -> dict[str,
     step = float(spent[0]) if spent.size and spent[0] <= attrs["until"] else None
     at = -1 if step is None else int(np.flatnonzero(starts == step)[0])
     if attrs["collapsed"]:
-        action, step, at = "stop", attrs["last_step"], 0
+        action, step, at = "look", attrs["last_step"], 0
     elif chance < STOP_BELOW:
         action = "stop"
     else:

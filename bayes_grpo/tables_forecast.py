@@ -47,6 +47,8 @@ def _reached(found: dict[str, Any]) -> str:
 
 def _when(found: dict[str, Any]) -> str:
     advice = found["recommendation"]
+    if advice["action"] == "look":
+        return "; the run has collapsed: find out why before it costs more"
     if advice["action"] == "stop":
         return f"; going on to step {found['until']:g} would bring {_interval(advice['gain_forgone_by_stopping_now'])}"
     if advice["step"] is None:

@@ -50,7 +50,6 @@ def _parser() -> argparse.ArgumentParser:
         add_show,
         add_forecast,
         add_watch,
-        add_watch,
         add_threshold,
         add_simulate,
         add_demo,

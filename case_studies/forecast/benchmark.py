@@ -25,7 +25,7 @@ from usable import usable
 from bayes_grpo.fitting import draw_posterior
 from bayes_grpo.forecast_paths import collapsed, make_basis, recent, sample_paths
 from bayes_grpo.model_files import load_model
-from bayes_grpo.prepare import prepare
+from bayes_grpo.prepare import RESOLUTION, prepare
 from bayes_grpo.progress import use_compilation_cache
 from bayes_grpo.spec import ModelSpec
 
@@ -65,11 +65,12 @@ def ours(run: xr.Dataset, rows: int, spec: ModelSpec, settings: dict[str, int]) 
     which = np.linspace(0, basis.values["observation_sd"].size - 1, count).round().astype(int)
     noise = basis.values["observation_sd"][which, None] / np.sqrt(basis.setting.values["logging_window"])
     order = np.random.default_rng(settings["seed"]).permutation(count)
+    sd = np.hypot(level.sd, RESOLUTION * basis.setting.values["reward_range"])
     out = {}
     for weight in WEIGHTS:  # as `sample_paths` mixes them
         stays = np.isin(np.arange(count), order[: round(weight * count)])[:, None]
         paths = {name: np.where(stays, stay[name], law[name]) for name in ("expected_reward", "reward")}
-        density = mixed_density(paths["expected_reward"], np.where(stays, max(level.sd, 1e-6), noise), truth)
+        density = mixed_density(paths["expected_reward"], np.where(stays, sd, noise), truth)
         out[float(weight)] = Predicted(block_means(paths["reward"]), paths["reward"], density)
     divergences = int(drawn.statistics["diverging"].sum())
     return out, collapsed(past["reward"].values[0]) or (f"{divergences} divergences" if divergences else "")

@@ -16,6 +16,8 @@ from scores import BLOCKS, Predicted, block_of, mixed_density
 
 DRAWS, BOOTSTRAPS = 600, 60
 SHARE, LEAST = 0.1, 5
+#: Noise is taken as at least this share of the reward's range, as in the package.
+RESOLUTION = 1e-3
 
 
 class Case(NamedTuple):
@@ -45,7 +47,7 @@ def _normal(case: Case, mean: np.ndarray, sd: np.ndarray, noise: float) -> Predi
 def last_mean(case: Case) -> Predicted:
     """The mean of the last tenth goes on, known up to its error."""
     last = case.rewards[-max(LEAST, round(SHARE * case.rewards.size)) :]
-    noise = max(last.std(ddof=1), 1e-6)
+    noise = max(last.std(ddof=1), RESOLUTION * (case.high - case.low))
     rows = np.ones(case.ahead.size)
     return _normal(case, last.mean() * rows, noise * np.sqrt(1 + 1 / last.size) * rows, noise)
 
@@ -54,7 +56,7 @@ def drift(case: Case) -> Predicted:
     """The straight line through the means of the first and the last tenth goes on."""
     count = max(LEAST, round(SHARE * case.rewards.size))
     first, last = case.rewards[:count], case.rewards[-count:]
-    noise = max(last.std(ddof=1), 1e-6)
+    noise = max(last.std(ddof=1), RESOLUTION * (case.high - case.low))
     begin, end = case.steps[:count].mean(), case.steps[-count:].mean()
     reach = (case.ahead - end) / (end - begin)
     mean = last.mean() + (last.mean() - first.mean()) * reach
@@ -74,7 +76,7 @@ def _curve(case: Case, law: Callable[..., np.ndarray], start: list[float], bound
 
     best = fitted(case.rewards, start)
     rest = case.rewards - law(case.steps, *best)
-    noise = max(rest.std(), 1e-6)
+    noise = max(rest.std(), RESOLUTION * (case.high - case.low))
     curves = []
     for _ in range(BOOTSTRAPS):
         again = fitted(law(case.steps, *best) + rng.choice(rest, rest.size), best)
@@ -139,7 +141,7 @@ def celerite(case: Case) -> Predicted:
     ]
     found = minimize(loss, start, method="L-BFGS-B", bounds=box).x
     middle, variance = process(found).predict(case.rewards, case.ahead - case.steps[0], return_var=True)
-    noise = float(np.exp(found[3]))
+    noise = max(float(np.exp(found[3])), RESOLUTION * (case.high - case.low))
     return _normal(case, middle, np.sqrt(np.maximum(variance, 0) + noise**2), noise)
 
 
@@ -150,7 +152,7 @@ def _stats(name: str) -> Callable[[Case], Predicted]:
         options = {"damped": True} if name == "AutoETS" else {}
         model = getattr(models, name)(season_length=1, **options)
         told = model.forecast(y=case.rewards, h=case.ahead.size, level=[90])
-        sd = np.maximum((told["hi-90"] - told["lo-90"]) / (2 * norm.ppf(0.95)), 1e-6)
+        sd = np.maximum((told["hi-90"] - told["lo-90"]) / (2 * norm.ppf(0.95)), RESOLUTION * (case.high - case.low))
         # What stays of the variance one step ahead is noise of single rows; the rest is common to a block.
         return _normal(case, np.asarray(told["mean"]), np.asarray(sd), float(sd[0]))
 

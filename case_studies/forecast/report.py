@@ -42,7 +42,7 @@ def report(path: Path) -> str:
     place = {name: learn([r for r in rows if r["repository"] != name]) for name in {r["repository"] for r in rows}}
     everything = learn(rows)
     for row in rows:
-        own = weight_of(place[row["repository"]], row) if not row["said"].startswith("the run has") else 1.0
+        own = weight_of(place[row["repository"]], row)
         scores = {key for key in row["ours"]["0.0"] if key != "pit"}
         row["methods"] = {"population": {score: at_weight(row, own, score) for score in scores}}
         row["methods"]["law alone"] = {score: row["ours"]["0.0"][score] for score in scores}
