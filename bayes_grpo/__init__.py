@@ -2,7 +2,7 @@
 
 The verbs of the command line, importable from here: `read_run`, `read_runs`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
 `load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
-`compare_fits`, `loo`, `lfo`, `sensitivity`, `threshold`, `oscillation`. Nothing heavy is imported until one is used. Simulated runs:
+`compare_fits`, `loo`, `lfo`, `sensitivity`, `invariance`, `threshold`, `oscillation`. Nothing heavy is imported until one is used. Simulated runs:
 `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayes_grpo.crossval import lfo, loo
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
+    from bayes_grpo.invariance import invariance
     from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
     from bayes_grpo.readers import read_run, read_runs
@@ -33,6 +34,7 @@ _HOMES = {
     "compare": "comparison",
     "compare_fits": "comparison",
     "fit": "fitting",
+    "invariance": "invariance",
     "lfo": "crossval",
     "list_models": "model_files",
     "load_fit": "store",
@@ -60,6 +62,7 @@ __all__ = [
     "compare",
     "compare_fits",
     "fit",
+    "invariance",
     "lfo",
     "list_models",
     "load_fit",

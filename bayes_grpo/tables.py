@@ -72,7 +72,7 @@ def comparison_table(comparison: dict[str, Any]) -> str:
     if len(runs) > 1:
         per_run = comparison["per_run"]
         lines += [_scores(label, [row for row in per_run if row["run"] == label]) for label in runs]
-    return "\n".join([*lines, _wrapped(comparison["statement"])])
+    return "\n".join([*lines, wrapped(comparison["statement"])])
 
 
 def _scores(title: str, rows: Sequence[dict[str, Any]], more: Sequence[str] = ()) -> str:
@@ -87,7 +87,8 @@ def _scores(title: str, rows: Sequence[dict[str, Any]], more: Sequence[str] = ()
     return render(table)
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
+    """Text in lines that fit the terminal."""
     return "\n".join(textwrap.wrap(text, max(shutil.get_terminal_size((100, 24)).columns, 80)))
 
 

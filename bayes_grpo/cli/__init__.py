@@ -10,6 +10,7 @@ from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.convert import add_convert
 from bayes_grpo.cli.fit import add_demo, add_fit
 from bayes_grpo.cli.inspect import add_inspect
+from bayes_grpo.cli.invariance import add_invariance
 from bayes_grpo.cli.show import add_show
 from bayes_grpo.cli.simulate import add_simulate
 from bayes_grpo.cli.threshold import add_threshold
@@ -40,6 +41,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 2 bad input, 3 the fit did not converge, 130 interrupted",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_fit, add_inspect, add_convert, add_compare, add_show, add_threshold, add_simulate, add_demo):
+    for add in (
+        add_fit,
+        add_inspect,
+        add_convert,
+        add_compare,
+        add_show,
+        add_threshold,
+        add_invariance,
+        add_simulate,
+        add_demo,
+    ):
         add(commands)
     return parser
