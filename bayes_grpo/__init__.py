@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bayes_grpo.crossval import lfo, loo
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
-    from bayes_grpo.invariance import invariance
+    from bayes_grpo.group_invariance import invariance
     from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
     from bayes_grpo.readers import read_run, read_runs
@@ -34,7 +34,7 @@ _HOMES = {
     "compare": "comparison",
     "compare_fits": "comparison",
     "fit": "fitting",
-    "invariance": "invariance",
+    "invariance": "group_invariance",
     "lfo": "crossval",
     "list_models": "model_files",
     "load_fit": "store",

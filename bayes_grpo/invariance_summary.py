@@ -22,7 +22,7 @@ _WORDS = {"trajectory": "mean trajectory", "fluctuation": "fluctuation", "autoco
 
 
 def summarise_invariance(found: xr.Dataset) -> dict[str, Any]:
-    """Summary of `bayes_grpo.invariance.invariance` as one JSON-ready object.
+    """Summary of `bayes_grpo.group_invariance.invariance` as one JSON-ready object.
 
     Returns
     -------

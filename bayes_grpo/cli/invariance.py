@@ -32,7 +32,7 @@ def _invariance(options: argparse.Namespace) -> int:
     runs, faults = read_all(options)
     if not runs:
         return BAD_INPUT
-    from bayes_grpo.invariance import invariance
+    from bayes_grpo.group_invariance import invariance
     from bayes_grpo.invariance_summary import summarise_invariance
     from bayes_grpo.progress import sampling_progress, use_compilation_cache
     from bayes_grpo.schema import combine
