@@ -62,11 +62,11 @@ def summary(dependent: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
     save_runs(dependent, folder / "runs.nc")
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = main(
-            ["invariance", str(folder / "runs.nc"), "--hold-out", "16", "--draws", "60", "--tune", "150", "--json"]
-        )
+        short = ["--hold-out", "16", "--draws", "60", "--tune", "150"]
+        code = main(["invariance", str(folder / "runs.nc"), *short, "--figure", str(folder / "figure.png"), "--json"])
     found = json.loads(said.getvalue())
     assert code == (0 if found["converged"] else 3)
+    assert (folder / "figure.png").stat().st_size > 20_000
     return found
 
 
@@ -184,6 +184,7 @@ def test_designs_that_cannot_tell_are_said_to(dependent: xr.Dataset) -> None:
     with pytest.raises(InputError, match="hold_out: expected some of 2, 16, found 3"):
         invariance(dependent, hold_out=[3])
     assert main(["invariance", "nowhere.csv", "--hold-out", "a"]) == 2
+    assert main(["invariance", "nowhere.csv", "--figure", "figure.gif"]) == 2
     sizes = group_sizes(dependent)
     assert [text.split(":")[0] for text in doubts(dependent, sizes)] == ["two group sizes"]
     alone = dependent.isel(run=[0, 2, 3])

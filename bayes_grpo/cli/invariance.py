@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, sampler_options, say
+from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 from bayes_grpo.errors import InputError
 
@@ -21,6 +22,7 @@ def add_invariance(commands: Any) -> None:
     command.add_argument(
         "--hold-out", metavar="G,G,...", help="group sizes to predict from the others (default: each in turn)"
     )
+    add_figure(command)
     add_json(command)
     add_sampler(command, draws=400, tune=400, chains=2, target_accept=0.9)
     add_reading(command)
@@ -29,6 +31,7 @@ def add_invariance(commands: Any) -> None:
 
 def _invariance(options: argparse.Namespace) -> int:
     held = _group_sizes(options.hold_out)
+    check_figure(options.figure)
     runs, faults = read_all(options)
     if not runs:
         return BAD_INPUT
@@ -52,6 +55,7 @@ def _invariance(options: argparse.Namespace) -> int:
         print(invariance_table(summary), flush=True)
     for text in summary["warnings"]:
         say(f"*** {text}" if text.startswith("NOT CONVERGED") else f"note: {text}")
+    save_figure(options.figure, "plot_invariance", found)
     return BAD_INPUT if faults else OK if summary["converged"] else NOT_CONVERGED
 
 

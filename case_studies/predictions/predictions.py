@@ -22,6 +22,7 @@ from bayes_grpo.group_invariance import invariance
 from bayes_grpo.invariance_fits import Sampler, fit_population, without_idle_predictors
 from bayes_grpo.invariance_residual import REPORTED
 from bayes_grpo.invariance_summary import summarise_invariance
+from bayes_grpo.plots_predictions import plot_invariance, save_figure
 from bayes_grpo.prepare import prepare
 from bayes_grpo.progress import use_compilation_cache
 from bayes_grpo.ringing import oscillation
@@ -131,13 +132,15 @@ def chosen(lab: xr.Dataset, start: str) -> xr.Dataset:
     return lab.isel(run=[str(name).startswith(start) for name in lab["run"].values])
 
 
-def lab_invariance(index: int, draws: int) -> dict[str, Any]:
+def lab_invariance(out: Path, draws: int) -> dict[str, Any]:
     """Laboratory runs of G = 2 to 32, three seeds each, every third reward."""
     lab = bayes_grpo.read_run(LAB)
     starts = [f"adamw-G{size}-K1-clip-beta0.9-lr0.001-kl0.4-w64-seed" for size in GROUPS]
     picked = [chosen(lab, start).isel(run=slice(0, 3)) for start in starts]
     runs = xr.concat(picked, dim="run").isel(step=slice(0, 300, 3))
-    return summarise_invariance(invariance(runs, seed=index, draws=draws, tune=draws, progress=told))
+    found = invariance(runs, draws=draws, tune=draws, progress=told)
+    save_figure(plot_invariance(found), out / "invariance_lab.png")
+    return summarise_invariance(found)
 
 
 def public_sweep(data: Path) -> list[str]:
@@ -254,7 +257,7 @@ def main() -> None:
             once(target, lambda name=name: public_threshold(options.data, name, draws))
         once(out / "invariance_public.json", lambda: public_invariance(options.data, draws))
     if "lab_invariance" in parts:
-        once(out / "invariance_lab.json", lambda: lab_invariance(0, draws))
+        once(out / "invariance_lab.json", lambda: lab_invariance(out, draws))
     if "exponent" in parts:
         for i in range(options.replicates):
             once(out / f"exponent_{i:03d}.json", lambda i=i: exponent_experiment(i, draws))

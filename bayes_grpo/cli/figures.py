@@ -1,0 +1,41 @@
+"""The option --figure of the commands that draw what they found."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.cli.common import save_or_refuse
+from bayes_grpo.errors import InputError
+
+
+def add_figure(parser: argparse.ArgumentParser) -> None:
+    """Give a command its --figure."""
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="also draw it: png, svg or pdf")
+
+
+def check_figure(path: Path | None) -> None:
+    """Refuse a file that cannot be drawn to, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        For another suffix than png, svg or pdf, or a folder that cannot be written to.
+    """
+    if path is None:
+        return
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(
+            str(path), f"expected a file ending in .png, .svg or .pdf, found {path.suffix or 'no ending'!r}"
+        )
+    from bayes_grpo.store import check_writable
+
+    check_writable(path)
+
+
+def save_figure(path: Path | None, plot: str, found: Any) -> None:
+    """Draw with a function of `bayes_grpo.plots_predictions`, where a figure is asked for."""
+    if path is None:
+        return
+    from bayes_grpo import plots_predictions
+
+    save_or_refuse(plots_predictions.save_figure, getattr(plots_predictions, plot)(found), path)
