@@ -40,8 +40,8 @@ def group_sizes(runs: xr.Dataset) -> np.ndarray:
     known = np.unique(sizes[np.isfinite(sizes)])
     if known.size == 1:
         faults.append(
-            f"group_size: expected at least 2 group sizes, found {known[0]:g} in all {len(labels)} runs; one group size "
-            "says nothing of how others would behave"
+            f"group_size: expected at least 2 group sizes, found {known[0]:g} alone ({len(labels)} runs read); one group size says "
+            "nothing of how others would behave"
         )
     if faults:
         raise InputError("invariance", faults)
