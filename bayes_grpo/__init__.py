@@ -2,8 +2,9 @@
 
 The verbs of the command line, importable from here: `read_run`, `read_runs`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
 `load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
-`compare_fits`, `loo`, `lfo`, `sensitivity`, `threshold`, `oscillation`, `forecast`. Nothing heavy is imported until one is used. Simulated runs:
-`bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
+`compare_fits`, `loo`, `lfo`, `sensitivity`, `invariance`, `threshold`, `oscillation`, `forecast` and `plot_invariance`,
+`plot_threshold`, `plot_oscillation`, `plot_forecast`. Nothing heavy is imported until one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in
+closed form: `bayes_grpo.stability`.
 """
 
 from importlib import import_module
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.forecasting import forecast
+    from bayes_grpo.group_invariance import invariance
     from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
+    from bayes_grpo.plots_forecast import plot_forecast
+    from bayes_grpo.plots_predictions import plot_invariance, plot_oscillation, plot_threshold
     from bayes_grpo.readers import read_run, read_runs
     from bayes_grpo.ringing import oscillation
     from bayes_grpo.schema import combine, make_run
@@ -35,6 +39,7 @@ _HOMES = {
     "compare_fits": "comparison",
     "fit": "fitting",
     "forecast": "forecasting",
+    "invariance": "group_invariance",
     "lfo": "crossval",
     "list_models": "model_files",
     "load_fit": "store",
@@ -42,6 +47,10 @@ _HOMES = {
     "loo": "crossval",
     "make_run": "schema",
     "plot_fit": "plots",
+    "plot_forecast": "plots_forecast",
+    "plot_invariance": "plots_predictions",
+    "plot_oscillation": "plots_predictions",
+    "plot_threshold": "plots_predictions",
     "prior_predictive": "fitting",
     "pymc_model": "backends.pymc",
     "read_run": "readers",
@@ -63,6 +72,7 @@ __all__ = [
     "compare_fits",
     "fit",
     "forecast",
+    "invariance",
     "lfo",
     "list_models",
     "load_fit",
@@ -71,6 +81,10 @@ __all__ = [
     "make_run",
     "oscillation",
     "plot_fit",
+    "plot_forecast",
+    "plot_invariance",
+    "plot_oscillation",
+    "plot_threshold",
     "prior_predictive",
     "pymc_model",
     "read_run",

@@ -48,7 +48,7 @@ class Diagnostics:
         }
 
 
-def chains_agree(draws: xr.Dataset) -> bool:
+def chains_agree(draws: xr.Dataset, max_rhat: float = MAX_RHAT, min_ess: float = MIN_ESS) -> bool:
     """Whether R-hat and both ESS of all variables, dims (chain, draw), keep their limits; True where none can be computed."""
     import arviz_stats as az
 
@@ -56,7 +56,7 @@ def chains_agree(draws: xr.Dataset) -> bool:
         return True
     draws = varying(draws)
     ess = (_worst(az.ess(draws, method=kind), min) for kind in ("bulk", "tail"))
-    return _worst(az.rhat(draws), max) <= MAX_RHAT and all(value >= MIN_ESS for value in ess)
+    return _worst(az.rhat(draws), max) <= max_rhat and all(value >= min_ess for value in ess)
 
 
 def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:

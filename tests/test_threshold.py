@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from conftest import FACTS, curve
 
-from bayes_grpo import InputError, fit, make_run, oscillation, save_fit, threshold
+from bayes_grpo import InputError, fit, make_run, oscillation, plot_oscillation, plot_threshold, save_fit, threshold
 from bayes_grpo.cli import main
 from bayes_grpo.ringing import summarise_oscillation
 from bayes_grpo.stability import exact_delay_threshold, refresh_cycle, refresh_threshold, spectral_radius
@@ -111,11 +111,14 @@ def test_a_law_without_mass_cannot_ring(small_fit: xr.DataTree) -> None:
 
 def test_commands_take_fits_and_logs(ringing_fit: xr.DataTree, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     saved = save_fit(ringing_fit, tmp_path / "fit.nc")
-    main(["threshold", str(saved), "--refresh-interval", "4", "--lag-share", "1", "--json"])
+    drawn = [tmp_path / "threshold.png", tmp_path / "oscillation.svg"]
+    asked = ["--refresh-interval", "4", "--lag-share", "1", "--figure", str(drawn[0])]
+    main(["threshold", str(saved), *asked, "--json"])
     summary = json.loads(capsys.readouterr().out)
     assert set(summary) >= {"threshold", "probability_unstable", "learning_rate_margin", "warnings"}
     assert set(summary["threshold"]) >= {"leading", "exact", "delay"}
-    main(["oscillation", str(saved)])
+    main(["oscillation", str(saved), "--figure", str(drawn[1])])
+    assert all(path.stat().st_size > 10_000 for path in drawn)
     table = capsys.readouterr().out
     assert "damping ratio" in table and "P(rings)" in table and max(map(len, table.splitlines())) <= 100
     log = tmp_path / "log.csv"
@@ -126,6 +129,24 @@ def test_commands_take_fits_and_logs(ringing_fit: xr.DataTree, tmp_path: Path, c
     assert "constant delay, exact" in capsys.readouterr().out
     assert main(["threshold", str(saved), "--refresh-interval", "x"]) == 2
     assert "expected a number of at least 1, found 'x'" in capsys.readouterr().err
+
+
+def test_the_figures_show_what_was_found(ringing_fit: xr.DataTree, small_fit: xr.DataTree) -> None:
+    """Curves are the shares of draws; a row a run; what does not exist is said to be none."""
+    asked = threshold(ringing_fit, lag_share=1.0, refresh_interval=12)
+    figure = plot_threshold({"a": asked, "b": threshold(ringing_fit)})
+    panels = figure.axes
+    assert [axes.get_title() for axes in panels if axes.get_title()] == ["a", "b"]
+    lines = {str(line.get_label()): line for line in panels[0].get_lines()}
+    steps, chance = lines["refresh, exact"].get_data()
+    np.testing.assert_allclose(chance, [(asked["exact"].values <= step).mean() for step in steps])
+    assert "K = 12" in lines
+    found = oscillation(ringing_fit)
+    ratio = found["damping_ratio"].values
+    text = plot_oscillation(found).axes[0].get_title(loc="left")
+    assert f"{((ratio > 0) & (ratio < 1)).mean():.2f}" in text
+    none = plot_oscillation(oscillation(small_fit)).axes
+    assert [text.get_text() for axes in none for text in axes.texts] == ["none"] * 4
 
 
 def test_runs_of_several_intervals_tell_the_lag_share() -> None:

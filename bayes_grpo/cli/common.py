@@ -16,13 +16,22 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout; messages stay on stderr")
 
 
-def add_sampler(parser: argparse.ArgumentParser) -> None:
+def add_sampler(
+    parser: argparse.ArgumentParser,
+    *,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    target_accept: float = 0.95,
+) -> None:
     """Give a command the sampler's options."""
     sampler = parser.add_argument_group("sampler")
-    for name, default in (("seed", 0), ("draws", 1000), ("tune", 1000), ("chains", 4)):
+    for name, default in (("seed", 0), ("draws", draws), ("tune", tune), ("chains", chains)):
         more = " a chain; up to 4 times as many where the chains do not agree yet" if name == "draws" else ""
         sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}{more}")
-    sampler.add_argument("--target-accept", type=float, default=0.95, metavar="P", help="default: 0.95")
+    sampler.add_argument(
+        "--target-accept", type=float, default=target_accept, metavar="P", help=f"default: {target_accept}"
+    )
 
 
 def sampler_options(options: argparse.Namespace) -> dict[str, Any]:

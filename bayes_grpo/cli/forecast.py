@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, save_or_refuse, say
+from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.reading import RUN_HELP, add_reading
 from bayes_grpo.errors import InputError
 
@@ -36,7 +37,7 @@ def add_forecast(commands: Any) -> None:
         "--persistence", metavar="W", help="weight of staying at the present level, 0 to 1 (default: the model's)"
     )
     command.add_argument("--paths", type=Path, metavar="FILE", help="write the sampled paths (.nc or .csv)")
-    command.add_argument("--figure", type=Path, metavar="FILE", help="draw the forecast (png, svg, pdf)")
+    add_figure(command)
     command.add_argument("--model", metavar="NAME|FILE", help=f"what is fitted to logs (default: {DEFAULT_MODEL})")
     add_json(command)
     add_sampler(command)
@@ -96,27 +97,28 @@ def _numbers(options: argparse.Namespace) -> dict[str, Any]:
             continue
         if found[name] is not None and name in ("epsilon", "step_seconds") and not found[name] > 0:
             faults.append(f"--{name.replace('_', '-')}: expected a number above 0, found {text}")
-    for name, allowed in (("paths", (".nc", ".csv")), ("figure", (".png", ".svg", ".pdf"))):
-        path = getattr(options, name)
-        if path is not None and path.suffix not in allowed:
-            faults.append(f"--{name}: expected a name ending in {', '.join(allowed)}, found {path}")
+    if options.paths is not None and options.paths.suffix not in (".nc", ".csv"):
+        faults.append(f"--paths: expected a name ending in .nc, .csv, found {options.paths}")
     if faults:
         raise InputError("command line", faults)
-    from bayes_grpo.store import check_writable
+    check_figure(options.figure)
+    if options.paths is not None:
+        from bayes_grpo.store import check_writable
 
-    for path in (options.paths, options.figure):
-        if path is not None:
-            check_writable(path)
+        check_writable(options.paths)
     return found
 
 
 def _write(options: argparse.Namespace, found: Any, index: int, count: int) -> None:
     """Paths and figure; of several runs each under its number."""
-    for target, save in ((options.paths, _save_paths), (options.figure, _save_figure)):
-        if target is not None:
-            own = target if count == 1 else target.with_stem(f"{target.stem}_{index + 1}")
-            save_or_refuse(save, found, own)
-            say(f"wrote {own}")
+
+    def own(target: Path) -> Path:
+        return target if count == 1 else target.with_stem(f"{target.stem}_{index + 1}")
+
+    if options.paths is not None:
+        save_or_refuse(_save_paths, found, own(options.paths))
+    if options.figure is not None:
+        save_figure(own(options.figure), "plot_forecast", found)
 
 
 def _save_paths(found: Any, target: Path) -> None:
@@ -129,10 +131,3 @@ def _save_paths(found: Any, target: Path) -> None:
     table = inside[["expected_reward", "reward"]].to_dataframe().reset_index()
     columns = ["sample", "optimizer_step", "expected_reward", "reward"]
     write_atomically(target, table[columns].to_csv(index=False).encode())
-
-
-def _save_figure(found: Any, target: Path) -> None:
-    from bayes_grpo.plots import save_figure
-    from bayes_grpo.plots_forecast import plot_forecast
-
-    save_figure(plot_forecast(found), target)

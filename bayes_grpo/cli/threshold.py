@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, say
+from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.reading import RUN_HELP, add_reading
 from bayes_grpo.errors import InputError
 
@@ -43,6 +44,7 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
         metavar="NAME|FILE",
         help=f"what is fitted to logs (default: {_MODELS['one']}; {_MODELS['several']} for several runs)",
     )
+    add_figure(command)
     add_json(command)
     add_sampler(command)
     add_reading(command)
@@ -58,21 +60,22 @@ def _threshold(options: argparse.Namespace) -> int:
     if len(options.runs) > 1:  # asked about for all, but not each run's own
         options.refresh_interval = None
 
-    def answer(fit: Any, run: str | None) -> dict[str, Any]:
+    def answer(fit: Any, run: str | None) -> tuple[Any, dict[str, Any]]:
         found = threshold(fit, run=run, refresh_interval=_number(asked), lag_share=options.lag_share)
-        return summarise_threshold(fit, found) | ({"run": run} if run else {})
+        return found, summarise_threshold(fit, found) | ({"run": run} if run else {})
 
-    return _answer(options, answer, threshold_table)
+    return _answer(options, answer, threshold_table, "plot_threshold")
 
 
 def _oscillation(options: argparse.Namespace) -> int:
     from bayes_grpo.ringing import oscillation, summarise_oscillation
     from bayes_grpo.tables import oscillation_table
 
-    def answer(fit: Any, run: str | None) -> dict[str, Any]:
-        return summarise_oscillation(fit, oscillation(fit, run=run)) | ({"run": run} if run else {})
+    def answer(fit: Any, run: str | None) -> tuple[Any, dict[str, Any]]:
+        found = oscillation(fit, run=run)
+        return found, summarise_oscillation(fit, found) | ({"run": run} if run else {})
 
-    return _answer(options, answer, oscillation_table)
+    return _answer(options, answer, oscillation_table, "plot_oscillation")
 
 
 def _number(text: str | None) -> float | None:
@@ -87,16 +90,23 @@ def _number(text: str | None) -> float | None:
 
 
 def _answer(
-    options: argparse.Namespace, answer: Callable[[Any, str | None], dict[str, Any]], table: Callable[[Any], str]
+    options: argparse.Namespace,
+    answer: Callable[[Any, str | None], tuple[Any, dict[str, Any]]],
+    table: Callable[[Any], str],
+    plot: str,
 ) -> int:
-    """Answer for every run of every fit; one JSON object, or a table a run."""
+    """Answer for every run of every fit; one JSON object, or a table a run; and a figure of all."""
     from bayes_grpo.cli.fits import fits_of, runs_in
     from bayes_grpo.diagnostics import diagnose_sampling
 
-    answers, code = [], OK
+    check_figure(options.figure)
+    drawn, answers, code = {}, [], OK
     fits, faults = fits_of(options, _MODELS["one"], _MODELS["several"])
     for fit in fits:
-        answers += [answer(fit, run) for run in runs_in(fit)]
+        for run in runs_in(fit):
+            found, summary = answer(fit, run)
+            drawn[summary["run"]] = found
+            answers.append(summary)
         for failure in diagnose_sampling(fit).failures():
             say(f"*** {fit.attrs['run']}: NOT CONVERGED: {failure}")
             code = NOT_CONVERGED
@@ -107,4 +117,6 @@ def _answer(
         say(f"note: {text}")
     if options.json and answers:
         print_json(answers[0] if len(answers) == 1 else {"runs": answers})
+    if answers:
+        save_figure(options.figure, plot, drawn)
     return BAD_INPUT if faults else code

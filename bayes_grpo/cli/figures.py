@@ -1,0 +1,42 @@
+"""The option --figure of the commands that draw what they found."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.cli.common import save_or_refuse
+from bayes_grpo.errors import InputError
+
+
+def add_figure(parser: argparse.ArgumentParser) -> None:
+    """Give a command its --figure."""
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="also draw it: png, svg or pdf")
+
+
+def check_figure(path: Path | None) -> None:
+    """Refuse a file that cannot be drawn to, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        For another suffix than png, svg or pdf, or a folder that cannot be written to.
+    """
+    if path is None:
+        return
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(
+            str(path), f"expected a file ending in .png, .svg or .pdf, found {path.suffix or 'no ending'!r}"
+        )
+    from bayes_grpo.store import check_writable
+
+    check_writable(path)
+
+
+def save_figure(path: Path | None, plot: str, found: Any) -> None:
+    """Draw with a plot function of `bayes_grpo`, where a figure is asked for."""
+    if path is None:
+        return
+    import bayes_grpo
+    from bayes_grpo.plots import save_figure
+
+    save_or_refuse(save_figure, getattr(bayes_grpo, plot)(found), path)

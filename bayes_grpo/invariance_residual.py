@@ -1,0 +1,67 @@
+"""How noise, plateau, stiffness and the spread within groups depend on the group size, from all runs."""
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo import invariance_statistics as statistics
+from bayes_grpo.invariance_fits import LAWS, Population
+from bayes_grpo.prepare import Prepared
+from bayes_grpo.schema import one_run
+from bayes_grpo.summary import INTERVAL_PROB
+
+#: Posterior draws that are kept.
+DRAWS = 1000
+
+#: Models of all runs, and what of their posteriors is reported.
+REPORTED = {
+    "group_dependence": (
+        "temperature_exponent",
+        "observation_exponent",
+        "plateau_location",
+        "plateau_by_group_size",
+        "stiffness_by_group_size",
+    ),
+    "split_noise": ("temperature_share", "observation_share"),
+}
+
+
+def posterior(name: str, population: Population, prepared: Prepared) -> xr.Dataset:
+    """What fits to all runs say, dim sample."""
+    count = next(iter(population.values.values())).size
+    even = np.linspace(0, count - 1, DRAWS).round().astype(int)
+    flat = {key: value.reshape(-1)[even] for key, value in population.values.items()}
+    if name == "split_noise":
+        keys = {"temperature_share": "1", "observation_share": "1"}
+        return xr.Dataset({key: ("sample", flat[key], {"units": unit}) for key, unit in keys.items()})
+    lower, width = (prepared.settings[0].values[key] for key in ("reward_lower", "reward_range"))
+    place = (flat["plateau_location"] - lower) / width
+    doubled = 1 / (1 + (1 - place) / place * 2 ** -flat["plateau_by_group_size"])
+    return xr.Dataset(
+        {
+            "temperature_exponent": ("sample", flat["temperature_exponent"], {"units": "1"}),
+            "observation_exponent": ("sample", flat["observation_exponent"], {"units": "1"}),
+            "plateau_change": ("sample", (doubled - place) * width, {"units": "reward"}),
+            "stiffness_exponent": ("sample", flat["stiffness_by_group_size"], {"units": "1"}),
+        }
+    )
+
+
+def spread(runs: xr.Dataset, sizes: np.ndarray) -> xr.DataArray:
+    """Exponent of the within-group spread for each law, NaN where it is not logged or too few runs log it."""
+    values = np.full((len(LAWS), 3), np.nan)
+    if "reward_spread" in runs and runs["reward_spread"].attrs.get("spread") == "within_group":
+        deviation, success = np.full(sizes.size, np.nan), np.full(sizes.size, np.nan)
+        for i, label in enumerate(runs["run"].values):
+            one = one_run(runs, str(label))
+            if "reward_spread" not in one or not {"reward_lower", "reward_upper"} <= set(one):
+                continue
+            later = one.isel(step=slice(one.sizes["step"] // 2, None))
+            lower, upper = float(one["reward_lower"]), float(one["reward_upper"])
+            deviation[i] = float(later["reward_spread"].mean()) / (upper - lower)
+            success[i] = (float(later["reward"].mean()) - lower) / (upper - lower)
+        for row, law in enumerate(LAWS):
+            slope = statistics.spread_exponent(
+                deviation, success, sizes, finite=law == "finite_groups", prob=INTERVAL_PROB
+            )
+            values[row] = np.nan if slope is None else slope
+    return xr.DataArray(values, dims=("law", "bound"), coords={"law": list(LAWS), "bound": ["mean", "lower", "upper"]})
