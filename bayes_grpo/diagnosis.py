@@ -1,0 +1,206 @@
+"""Which failure is it: posterior over healthy training and four failures, from all logged channels at once.
+
+One generative model: a hypothesis h and an onset row s are drawn; given both, the channels are independent, each settling and
+fluctuating as `bayes_grpo.diagnosis_evidence` says, and from s on doing one of the things that h makes probable
+(`bayes_grpo.diagnosis_priors`). The onset and all else are summed or integrated out. A channel that is not logged drops out.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.diagnosis_channels import Channels, extract_channels
+from bayes_grpo.diagnosis_evidence import ChannelEvidence
+from bayes_grpo.diagnosis_priors import ANSWERS, CHANNELS, COUNTED_LOG_SD, DECISIVE, EFFECTS, FAILURES, OWN, PRIOR
+from bayes_grpo.errors import InputError
+from bayes_grpo.schema import one_run
+from bayes_grpo.summary import INTERVAL_PROB
+
+#: Onset rows summed over, and rows looked from; of longer runs so many, evenly.
+MOST_ONSETS, MOST_SEEN = 80, 50
+#: Probability of some failure, as seen at a row, that counts as seen.
+ALARM = 0.9
+
+
+def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, float] | None = None) -> xr.Dataset:
+    """Probabilities of healthy training and of four failures.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        From `bayes_grpo.read_run` or `bayes_grpo.make_run`.
+    run : str, optional
+        Label of the run; needed where there are several.
+    prior : mapping, optional
+        Probability of ``healthy`` and of each failure before any row (default: `bayes_grpo.diagnosis_priors.PRIOR`).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``probability`` (answer); ``probability_at`` (seen, answer), given the rows up to optimizer step ``seen_step`` only;
+        ``onset`` (failure, onset), distribution of the row where it began, at ``onset_step``, if it is that failure;
+        ``evidence`` (failure, channel), log Bayes factor against healthy, in nats, averaged over the onset;
+        ``channel_value`` (row, channel) as the model sees them, at ``row_step``. Attributes: run, missing_channels, warnings.
+
+    Raises
+    ------
+    InputError
+        For fewer than 5 rewards, a run that is not named or not there, or priors that are none.
+    """
+    labels = [str(label) for label in runs["run"].values]
+    if run is None and len(labels) > 1:
+        raise InputError("runs", f"expected the label of one of several runs, found none; give run=, one of {', '.join(labels)}")
+    if run is not None and run not in labels:
+        raise InputError("runs", f"no run {run!r}; there are {', '.join(labels)}")
+    one = one_run(runs, run)
+    chance = _checked(prior if prior is not None else PRIOR)
+    channels = extract_channels(one)
+    rows = channels.step.size
+    onsets = _some(np.arange(1, rows), MOST_ONSETS)
+    seen = _some(np.arange(rows), MOST_SEEN)
+    factors = _factors(channels, onsets, seen)
+    joint = _joint(factors, chance, onsets.size)
+    begun = onsets <= seen[:, None]
+    lost = {failure for failure, decisive in DECISIVE.items() if decisive not in channels.values}
+    at = np.zeros((seen.size, len(ANSWERS)))
+    for i, failure in enumerate(FAILURES):
+        at[:, ANSWERS.index("undetermined" if failure in lost else failure)] += np.where(begun, joint[:, i], 0.0).sum(1)
+    at[:, 0] = 1 - at.sum(1)  # and what is yet to begin
+    onset = _onset(joint[-1])
+    evidence = np.stack([(onset * factor[-1]).sum(1) for factor in factors.values()], 1)
+    names = list(channels.values)
+    data = {
+        "probability": ("answer", at[-1]),
+        "probability_at": (("seen", "answer"), at),
+        "onset": (("failure", "onset_row"), onset),
+        "evidence": (("failure", "channel"), evidence, {"units": "nat"}),
+        "channel_value": (("row", "channel"), np.column_stack(list(channels.values.values()))),
+    }
+    coords = {
+        "answer": list(ANSWERS), "failure": list(FAILURES), "channel": names,
+        "seen_step": ("seen", channels.step[seen], {"units": "step"}),
+        "onset_step": ("onset_row", channels.step[onsets], {"units": "step"}),
+        "row_step": ("row", channels.step, {"units": "step"}),
+    }  # fmt: skip
+    attrs = {
+        "run": str(one["run"].values),
+        "missing_channels": json.dumps(channels.missing),
+        "warnings": json.dumps(channels.warnings),
+    }
+    return xr.Dataset(data, coords, attrs)
+
+
+def summarise_diagnosis(found: xr.Dataset) -> dict[str, Any]:
+    """What `diagnose` found, as one JSON-ready object.
+
+    ``onset_step`` and ``first_seen_step`` (when some failure had probability `ALARM` for the first time, by the rows up to
+    then) are null where no failure is more probable than not.
+    """
+    chances = {str(a): float(p) for a, p in zip(found["answer"].values, found["probability"].values, strict=True)}
+    failure = max(FAILURES, key=lambda name: chances[name])
+    failing = sum(chances[name] for name in FAILURES) > 0.5
+    missing = json.loads(found.attrs["missing_channels"])
+    warnings = json.loads(found.attrs["warnings"])
+    lost = [f for f, decisive in DECISIVE.items() if decisive not in found["channel"].values]
+    for name in lost:
+        column = next(m for m in missing if m.startswith(DECISIVE[name]) or _column(DECISIVE[name]) in m)
+        warnings.append(f"{name} cannot be told without {column}; its probability is in 'undetermined'")
+    return {
+        "run": found.attrs["run"],
+        "probabilities": chances,
+        "diagnosis": max(chances, key=lambda name: chances[name]),
+        "onset_step": _onset_interval(found, failure) if failing else None,
+        "first_seen_step": first_seen(found) if failing else None,
+        "evidence": {
+            str(name): {str(f): float(found["evidence"].sel(failure=f, channel=name)) for f in FAILURES if f not in lost}
+            for name in found["channel"].values
+        },
+        "missing_channels": missing,
+        "warnings": warnings,
+    }
+
+
+def first_seen(found: xr.Dataset, alarm: float = ALARM) -> float | None:
+    """Optimizer step at which the failures together had probability ``alarm`` for the first time; None if never."""
+    failing = found["probability_at"].sel(answer=list(FAILURES)).sum("answer").values
+    above = np.flatnonzero(failing >= alarm)
+    return float(found["seen_step"].values[above[0]]) if above.size else None
+
+
+def _column(channel: str) -> str:
+    return "zero_spread_share" if channel == "informative_groups" else channel
+
+
+def _checked(prior: Mapping[str, float]) -> dict[str, float]:
+    """The prior, if it is one."""
+    faults = [f"unknown hypothesis {name!r}; known are {', '.join(PRIOR)}" for name in prior if name not in PRIOR]
+    faults += [f"{name}: expected a probability, found none" for name in PRIOR if name not in prior]
+    faults += [f"{n}: expected a probability between 0 and 1, found {v!r}" for n, v in prior.items() if not 0 <= v <= 1]
+    if not faults and abs(sum(prior.values()) - 1) > 1e-6:
+        faults.append(f"expected probabilities that sum to 1, found {sum(prior.values()):g}")
+    if faults:
+        raise InputError("prior", faults)
+    return dict(prior)
+
+
+def _some(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many rows, evenly, the first and the last among them."""
+    picked: np.ndarray = rows[np.unique(np.linspace(0, rows.size - 1, min(most, rows.size)).round().astype(int))]
+    return picked
+
+
+def _factors(channels: Channels, onsets: np.ndarray, seen: np.ndarray) -> dict[str, np.ndarray]:
+    """Of each channel the log Bayes factor of every failure against the channel's own ways, shape (seen, failure, onset)."""
+    out = {}
+    for name, values in channels.values.items():
+        channel = CHANNELS[name]
+        if name == "reward" and channels.reward_noise is not None:
+            channel = replace(channel, noise=channels.reward_noise, noise_log_sd=COUNTED_LOG_SD)
+        said = ChannelEvidence(channel, values, onsets, seen)
+        logs = {change: said.log_factor(shape) for change, shape in channel.changes.items()}
+        own = _mixture({change: np.logaddexp.reduce(log, axis=1) - np.log(onsets.size) for change, log in logs.items()}, OWN[name])
+        beyond = {change: log - own[:, None] for change, log in logs.items()}
+        out[name] = np.stack([_mixture(beyond, EFFECTS[failure].get(name, {})) for failure in FAILURES], 1)
+    return out
+
+
+def _mixture(logs: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
+    """Log of a weighted sum of factors, the rest of the weight on a factor of 1."""
+    like = next(iter(logs.values()))
+    none = 1 - sum(weights.values())
+    terms = [np.log(weight) + logs[change] for change, weight in weights.items()]
+    if none > 1e-9:
+        terms.append(np.full(like.shape, np.log(none)))
+    mixed: np.ndarray = np.logaddexp.reduce(terms, axis=0)
+    return mixed
+
+
+def _joint(factors: Mapping[str, np.ndarray], prior: Mapping[str, float], onsets: int) -> np.ndarray:
+    """Posterior of failure and onset as of every row looked from, shape (seen, failure, onset); the rest of 1 is healthy."""
+    with np.errstate(divide="ignore"):
+        log = sum(factors.values()) + np.log([prior[f] for f in FAILURES])[:, None] - np.log(onsets)
+        healthy = np.log(prior["healthy"])
+    most = np.maximum(log.max(axis=(1, 2)), healthy)
+    weight = np.exp(log - most[:, None, None])
+    joint: np.ndarray = weight / (weight.sum(axis=(1, 2)) + np.exp(healthy - most))[:, None, None]
+    return joint
+
+
+def _onset(joint: np.ndarray) -> np.ndarray:
+    """Distribution of the onset, given each failure; shape (failure, onset)."""
+    total = joint.sum(1, keepdims=True)
+    onset: np.ndarray = np.where(total > 0, joint / np.where(total > 0, total, 1), 1 / joint.shape[1])
+    return onset
+
+
+def _onset_interval(found: xr.Dataset, failure: str) -> dict[str, Any]:
+    """Median and equal-tailed interval of where a failure began."""
+    mass = np.cumsum(found["onset"].sel(failure=failure).values)
+    tail = (1 - INTERVAL_PROB) / 2
+    at = [int(np.argmax(mass >= min(q, mass[-1]))) for q in (0.5, tail, 1 - tail)]
+    median, lower, upper = (float(found["onset_step"].values[i]) for i in at)
+    return {"failure": failure, "median": median, "lower": lower, "upper": upper, "prob": INTERVAL_PROB}
