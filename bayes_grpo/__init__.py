@@ -2,7 +2,8 @@
 
 The verbs of the command line, importable from here: `read_run`, `read_runs`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
 `load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
-`compare_fits`, `loo`, `lfo`, `sensitivity`, `threshold`, `oscillation`. Nothing heavy is imported until one is used. Simulated runs:
+`compare_fits`, `loo`, `lfo`, `sensitivity`, `threshold`, `oscillation`, `diagnose`,
+`summarise_diagnosis`, `plot_diagnosis`. Nothing heavy is imported until one is used. Simulated runs:
 `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from bayes_grpo.checks import sensitivity
     from bayes_grpo.comparison import compare, compare_fits
     from bayes_grpo.crossval import lfo, loo
+    from bayes_grpo.diagnosis import diagnose, summarise_diagnosis
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
+    from bayes_grpo.plots_diagnosis import plot_diagnosis
     from bayes_grpo.readers import read_run, read_runs
     from bayes_grpo.ringing import oscillation
     from bayes_grpo.schema import combine, make_run
@@ -32,6 +35,7 @@ _HOMES = {
     "combine": "schema",
     "compare": "comparison",
     "compare_fits": "comparison",
+    "diagnose": "diagnosis",
     "fit": "fitting",
     "lfo": "crossval",
     "list_models": "model_files",
@@ -39,6 +43,7 @@ _HOMES = {
     "load_model": "model_files",
     "loo": "crossval",
     "make_run": "schema",
+    "plot_diagnosis": "plots_diagnosis",
     "plot_fit": "plots",
     "prior_predictive": "fitting",
     "pymc_model": "backends.pymc",
@@ -49,6 +54,7 @@ _HOMES = {
     "save_runs": "store",
     "sensitivity": "checks",
     "summarise": "summary",
+    "summarise_diagnosis": "diagnosis",
     "oscillation": "ringing",
     "threshold": "thresholds",
 }
@@ -59,6 +65,7 @@ __all__ = [
     "combine",
     "compare",
     "compare_fits",
+    "diagnose",
     "fit",
     "lfo",
     "list_models",
@@ -67,6 +74,7 @@ __all__ = [
     "loo",
     "make_run",
     "oscillation",
+    "plot_diagnosis",
     "plot_fit",
     "prior_predictive",
     "pymc_model",
@@ -77,6 +85,7 @@ __all__ = [
     "save_runs",
     "sensitivity",
     "summarise",
+    "summarise_diagnosis",
     "threshold",
 ]
 

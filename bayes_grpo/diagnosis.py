@@ -15,7 +15,7 @@ import xarray as xr
 
 from bayes_grpo.diagnosis_channels import Channels, extract_channels
 from bayes_grpo.diagnosis_evidence import ChannelEvidence
-from bayes_grpo.diagnosis_priors import ANSWERS, CHANNELS, COUNTED_LOG_SD, DECISIVE, EFFECTS, FAILURES, OWN, PRIOR
+from bayes_grpo.diagnosis_priors import ANSWERS, CHANNELS, COUNTED_LOG_SD, DECISIVE, EFFECTS, FAILURES, OWN, OWN_COUNTED, PRIOR, SLOW_START
 from bayes_grpo.errors import InputError
 from bayes_grpo.schema import one_run
 from bayes_grpo.summary import INTERVAL_PROB
@@ -71,7 +71,8 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         at[:, ANSWERS.index("undetermined" if failure in lost else failure)] += np.where(begun, joint[:, i], 0.0).sum(1)
     at[:, 0] = 1 - at.sum(1)  # and what is yet to begin
     onset = _onset(joint[-1])
-    evidence = np.stack([(onset * factor[-1]).sum(1) for factor in factors.values()], 1)
+    failing = [name in FAILURES for name in EFFECTS]
+    evidence = np.stack([(onset * factor[-1][failing]).sum(1) for factor in factors.values()], 1)
     names = list(channels.values)
     data = {
         "probability": ("answer", at[-1]),
@@ -154,17 +155,19 @@ def _some(rows: np.ndarray, most: int) -> np.ndarray:
 
 
 def _factors(channels: Channels, onsets: np.ndarray, seen: np.ndarray) -> dict[str, np.ndarray]:
-    """Of each channel the log Bayes factor of every failure against the channel's own ways, shape (seen, failure, onset)."""
+    """Of each channel the log Bayes factor of every effect against the channel's own ways, shape (seen, effect, onset)."""
     out = {}
     for name, values in channels.values.items():
         channel = CHANNELS[name]
+        ways = OWN[name]
         if name == "reward" and channels.reward_noise is not None:
+            ways = ways | OWN_COUNTED
             channel = replace(channel, noise=channels.reward_noise, noise_log_sd=COUNTED_LOG_SD)
         said = ChannelEvidence(channel, values, onsets, seen)
         logs = {change: said.log_factor(shape) for change, shape in channel.changes.items()}
-        own = _mixture({change: np.logaddexp.reduce(log, axis=1) - np.log(onsets.size) for change, log in logs.items()}, OWN[name])
+        own = _mixture({change: np.logaddexp.reduce(log, axis=1) - np.log(onsets.size) for change, log in logs.items()}, ways)
         beyond = {change: log - own[:, None] for change, log in logs.items()}
-        out[name] = np.stack([_mixture(beyond, EFFECTS[failure].get(name, {})) for failure in FAILURES], 1)
+        out[name] = np.stack([_mixture(beyond, doing.get(name, {})) for doing in EFFECTS.values()], 1)
     return out
 
 
@@ -181,13 +184,14 @@ def _mixture(logs: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np
 
 def _joint(factors: Mapping[str, np.ndarray], prior: Mapping[str, float], onsets: int) -> np.ndarray:
     """Posterior of failure and onset as of every row looked from, shape (seen, failure, onset); the rest of 1 is healthy."""
+    shares = {"learning_sets_in": prior["healthy"] * SLOW_START, **prior}
     with np.errstate(divide="ignore"):
-        log = sum(factors.values()) + np.log([prior[f] for f in FAILURES])[:, None] - np.log(onsets)
-        healthy = np.log(prior["healthy"])
+        log = sum(factors.values()) + np.log([shares[name] for name in EFFECTS])[:, None] - np.log(onsets)
+        healthy = np.log(prior["healthy"] * (1 - SLOW_START))
     most = np.maximum(log.max(axis=(1, 2)), healthy)
     weight = np.exp(log - most[:, None, None])
     joint: np.ndarray = weight / (weight.sum(axis=(1, 2)) + np.exp(healthy - most))[:, None, None]
-    return joint
+    return joint[:, [name in FAILURES for name in EFFECTS]]
 
 
 def _onset(joint: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ MOST_ROWS = 400
 #: A channel with fewer values says nothing of changes.
 FEWEST = 5
 #: Below these a logarithm would follow the rounding of the log.
-_FLOORS = {"entropy": 1e-3, "kl": 1e-2, "grad_norm": 1e-2, "clip_ratio": 1e-3, "completion_length": 1.0}
+_FLOORS = {"entropy": 2e-2, "kl": 1e-2, "grad_norm": 1e-2, "clip_ratio": 1e-3, "completion_length": 1.0}
 #: What would supply a channel that is not logged.
 _SUPPLY = {
     "evaluation_reward": "evaluation_reward (mean reward on held-out prompts by the true metric)",
@@ -122,8 +122,7 @@ def _sampling_noise(known: dict[str, float], width: int) -> float | None:
     if "prompts_per_step" not in known or "group_size" not in known:
         return None
     size = known["group_size"]
-    # A batch that serves several updates holds the prompts of all of them.
-    prompts = known["prompts_per_step"] * known.get("refresh_interval", 1.0) * known.get("logging_window", 1.0) * width
+    prompts = known["prompts_per_step"] * known.get("logging_window", 1.0) * width
     spread = PROMPT_CORRELATION + (1 - PROMPT_CORRELATION) / size
     return float(np.sqrt(spread / prompts) / np.pi)
 

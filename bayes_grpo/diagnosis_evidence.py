@@ -16,8 +16,8 @@ from bayes_grpo.diagnosis_priors import CHANGING, FLUCTUATION, SETTLING, Channel
 
 #: Standard deviation of a channel's level before anything is seen: vague on all of their scales.
 _LEVEL_SD = 10.0
-#: Noise grid: ratio of neighbours, and the smallest, in units of the channel.
-_NOISE_RATIO, _NOISE_FLOOR = 1.3, 0.01
+#: Noise grid: ratio of neighbours, and the smallest over the expected one: a channel is never trusted to be smoother.
+_NOISE_RATIO, _NOISE_FLOOR = 1.3, 1 / 3
 _LOG_TWO_PI = float(np.log(2 * np.pi))
 
 
@@ -36,7 +36,7 @@ def noise_grid(values: np.ndarray, expected: float) -> np.ndarray:
     step = np.abs(np.diff(seen)) / np.sqrt(2)
     blocks = np.array_split(step, max(1, min(4, step.size // 8)))
     spreads = np.array([np.sqrt(np.mean(np.square(block))) for block in blocks])
-    low = max(_NOISE_FLOOR, min(float(spreads.min()) / 3, expected / 2))
+    low = max(expected * _NOISE_FLOOR, min(float(spreads.min()) / 3, expected / 2))
     high = max(2 * low, float(spreads.max()) * 1.5)
     count = int(np.ceil(np.log(high / low) / np.log(_NOISE_RATIO))) + 1
     grid: np.ndarray = np.geomspace(low, high, count)

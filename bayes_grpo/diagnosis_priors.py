@@ -151,20 +151,35 @@ OWN: dict[str, dict[str, float]] = {
 }
 
 #: What a failure makes the channels do from its onset on, with which probability; else a channel goes its own way.
+#: "learning_sets_in" is healthy: a slow start ends, and that moves several channels at once.
 EFFECTS: dict[str, Mapping[str, Mapping[str, float]]] = {
+    "learning_sets_in": {
+        "reward": {"rises": 0.8},
+        "evaluation_reward": {"rises": 0.8},
+        "kl": {"rises": 0.6},
+        "entropy": {"ordinary": 0.6},
+        "grad_norm": {"ordinary": 0.4, "rises": 0.2},
+        "completion_length": {"ordinary": 0.4, "rises": 0.1, "falls": 0.1},
+    },
     "reward_hacking": {
         "reward": {"rises": 0.4},
         "evaluation_reward": {"falls": 1.0},
         "completion_length": {"rises": 0.3},
         "kl": {"rises": 0.4},
+        "entropy": {"falls": 0.15},
     },
     "advantage_degeneracy": {
+        "evaluation_reward": {"rises": 0.2},
+        "kl": {"rises": 0.3},
         # Completions of a prompt are then all alike: the mean of B G rewards scatters like one of B.
-        "reward": {"louder": 0.5},
+        "reward": {"louder": 0.4, "rises": 0.2},
         "informative_groups": {"falls": 1.0},
         "grad_norm": {"falls": 0.5, "louder": 0.2},
     },
     "policy_concentration": {
+        # What narrows the policy at first often pays.
+        "reward": {"rises": 0.4},
+        "evaluation_reward": {"rises": 0.4},
         "entropy": {"falls": 1.0},
         "kl": {"rises": 0.5},
         "grad_norm": {"falls": 0.5, "louder": 0.2},
@@ -175,11 +190,17 @@ EFFECTS: dict[str, Mapping[str, Mapping[str, float]]] = {
         "evaluation_reward": {"falls": 0.6},
         "entropy": {"rises": 0.5, "falls": 0.05},
         "grad_norm": {"rises": 0.3, "falls": 0.2, "louder": 0.2},
-        "kl": {"rises": 0.4, "louder": 0.3},
+        "kl": {"rises": 0.4},
         "clip_ratio": {"rises": 0.4, "louder": 0.2},
         "completion_length": {"rises": 0.3, "falls": 0.2},
     },
 }
+
+#: Of a counted reward (see `COUNTED_LOG_SD`) the scatter is known, and more of it is no accident of the scale.
+OWN_COUNTED = {"louder": 0.004}
+
+#: Share of healthy runs that start slowly.
+SLOW_START = 0.3
 
 #: The channel without which a failure cannot be told, and the column that would give it.
 DECISIVE: dict[str, str] = {
