@@ -1,21 +1,20 @@
 """Which failure is it: posterior over healthy training and four failures, from all logged channels at once.
 
-One generative model: a hypothesis h and an onset row s are drawn; given both, the channels are independent, each settling and
-fluctuating as `bayes_grpo.diagnosis_evidence` says, and from s on doing one of the things that h makes probable
-(`bayes_grpo.diagnosis_priors`). The onset and all else are summed or integrated out. A channel that is not logged drops out.
+One generative model: a hypothesis and an onset row are drawn; given both, the channels are independent, each settling and
+fluctuating as `bayes_grpo.diagnosis_evidence` says, and doing what `bayes_grpo.diagnosis_joint` says, with the probabilities in
+`bayes_grpo.diagnosis_priors`. The onset and all else are summed or integrated out. A channel that is not logged drops out.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.diagnosis_channels import Channels, extract_channels
-from bayes_grpo.diagnosis_evidence import ChannelEvidence
-from bayes_grpo.diagnosis_priors import ANSWERS, CHANNELS, COUNTED_LOG_SD, DECISIVE, EFFECTS, FAILURES, OWN, OWN_COUNTED, PRIOR, SLOW_START
+from bayes_grpo.diagnosis_channels import extract_channels
+from bayes_grpo.diagnosis_joint import channel_factors, given_failure, joint_posterior
+from bayes_grpo.diagnosis_priors import ANSWERS, DECISIVE, FAILURES, PRIOR
 from bayes_grpo.errors import InputError
 from bayes_grpo.schema import one_run
 from bayes_grpo.summary import INTERVAL_PROB
@@ -62,22 +61,18 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     rows = channels.step.size
     onsets = _some(np.arange(1, rows), MOST_ONSETS)
     seen = _some(np.arange(rows), MOST_SEEN)
-    factors = _factors(channels, onsets, seen)
-    joint = _joint(factors, chance, onsets.size)
-    begun = onsets <= seen[:, None]
+    joint, evidence = joint_posterior(channel_factors(channels, onsets, seen), chance)
+    begun = np.where(onsets <= seen[:, None, None], joint, 0.0).sum(2)
     lost = {failure for failure, decisive in DECISIVE.items() if decisive not in channels.values}
     at = np.zeros((seen.size, len(ANSWERS)))
     for i, failure in enumerate(FAILURES):
-        at[:, ANSWERS.index("undetermined" if failure in lost else failure)] += np.where(begun, joint[:, i], 0.0).sum(1)
+        at[:, ANSWERS.index("undetermined" if failure in lost else failure)] += begun[:, i]
     at[:, 0] = 1 - at.sum(1)  # and what is yet to begin
-    onset = _onset(joint[-1])
-    failing = [name in FAILURES for name in EFFECTS]
-    evidence = np.stack([(onset * factor[-1][failing]).sum(1) for factor in factors.values()], 1)
     names = list(channels.values)
     data = {
         "probability": ("answer", at[-1]),
         "probability_at": (("seen", "answer"), at),
-        "onset": (("failure", "onset_row"), onset),
+        "onset": (("failure", "onset_row"), given_failure(joint[-1])),
         "evidence": (("failure", "channel"), evidence, {"units": "nat"}),
         "channel_value": (("row", "channel"), np.column_stack(list(channels.values.values()))),
     }
@@ -152,53 +147,6 @@ def _some(rows: np.ndarray, most: int) -> np.ndarray:
     """At most so many rows, evenly, the first and the last among them."""
     picked: np.ndarray = rows[np.unique(np.linspace(0, rows.size - 1, min(most, rows.size)).round().astype(int))]
     return picked
-
-
-def _factors(channels: Channels, onsets: np.ndarray, seen: np.ndarray) -> dict[str, np.ndarray]:
-    """Of each channel the log Bayes factor of every effect against the channel's own ways, shape (seen, effect, onset)."""
-    out = {}
-    for name, values in channels.values.items():
-        channel = CHANNELS[name]
-        ways = OWN[name]
-        if name == "reward" and channels.reward_noise is not None:
-            ways = ways | OWN_COUNTED
-            channel = replace(channel, noise=channels.reward_noise, noise_log_sd=COUNTED_LOG_SD)
-        said = ChannelEvidence(channel, values, onsets, seen)
-        logs = {change: said.log_factor(shape) for change, shape in channel.changes.items()}
-        own = _mixture({change: np.logaddexp.reduce(log, axis=1) - np.log(onsets.size) for change, log in logs.items()}, ways)
-        beyond = {change: log - own[:, None] for change, log in logs.items()}
-        out[name] = np.stack([_mixture(beyond, doing.get(name, {})) for doing in EFFECTS.values()], 1)
-    return out
-
-
-def _mixture(logs: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
-    """Log of a weighted sum of factors, the rest of the weight on a factor of 1."""
-    like = next(iter(logs.values()))
-    none = 1 - sum(weights.values())
-    terms = [np.log(weight) + logs[change] for change, weight in weights.items()]
-    if none > 1e-9:
-        terms.append(np.full(like.shape, np.log(none)))
-    mixed: np.ndarray = np.logaddexp.reduce(terms, axis=0)
-    return mixed
-
-
-def _joint(factors: Mapping[str, np.ndarray], prior: Mapping[str, float], onsets: int) -> np.ndarray:
-    """Posterior of failure and onset as of every row looked from, shape (seen, failure, onset); the rest of 1 is healthy."""
-    shares = {"learning_sets_in": prior["healthy"] * SLOW_START, **prior}
-    with np.errstate(divide="ignore"):
-        log = sum(factors.values()) + np.log([shares[name] for name in EFFECTS])[:, None] - np.log(onsets)
-        healthy = np.log(prior["healthy"] * (1 - SLOW_START))
-    most = np.maximum(log.max(axis=(1, 2)), healthy)
-    weight = np.exp(log - most[:, None, None])
-    joint: np.ndarray = weight / (weight.sum(axis=(1, 2)) + np.exp(healthy - most))[:, None, None]
-    return joint[:, [name in FAILURES for name in EFFECTS]]
-
-
-def _onset(joint: np.ndarray) -> np.ndarray:
-    """Distribution of the onset, given each failure; shape (failure, onset)."""
-    total = joint.sum(1, keepdims=True)
-    onset: np.ndarray = np.where(total > 0, joint / np.where(total > 0, total, 1), 1 / joint.shape[1])
-    return onset
 
 
 def _onset_interval(found: xr.Dataset, failure: str) -> dict[str, Any]:

@@ -148,13 +148,14 @@ def _informative(
     the spread within groups is logged, the variance within groups over that of the rewards.
     """
     if "zero_spread_share" in columns:
-        share, expected = 1 - columns["zero_spread_share"], 1.0
-        size = known.get("group_size")
-        if place is not None and size is not None:
+        share, expected = 1 - columns["zero_spread_share"], np.ones(columns["zero_spread_share"].size)
+        if place is not None:
+            size = known.get("group_size")
+            if size is None:
+                size = 8.0
+                warnings.append("group_size unknown: 8 assumed for the share of groups with a signal; --group-size N")
             x = np.clip(place, 0, 1)
             expected = 1 - x**size - (1 - x) ** size
-        elif place is not None:
-            warnings.append("group_size unknown: groups without a signal are not judged against the reward; --group-size N")
         # Half a group: what a count cannot resolve.
         least = 0.5 / known.get("prompts_per_step", 10.0)
         return np.log((share + least) / (expected + least))  # type: ignore[no-any-return]

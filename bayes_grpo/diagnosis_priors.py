@@ -73,8 +73,8 @@ CHANNELS: dict[str, Channel] = {
             "ordinary": Shift(0.05, 0.12, "a phase of faster learning, or harder prompts"),
             "rises": Shift(0.25, 0.12, "learning sets in late, or an exploit pays"),
             "falls": Shift(-0.45, 0.22, "a collapse loses the gain; half of it at least is asked for"),
-            "rings": Noise((1.0, 4.0, 16.0), _RINGS, "eigenvalues of a stale update leave the unit circle at -1 or in pairs"),
-            "louder": Noise((6.0, 25.0), (None,), "variance diverges where damping ends"),
+            "rings": Noise((1.0, 4.0, 16.0, 64.0), _RINGS, "eigenvalues of a stale update leave the unit circle at -1 or in pairs"),
+            "louder": Noise((6.0, 25.0, 100.0), (None,), "variance diverges where damping ends"),
         },
     ),
     "evaluation_reward": Channel(
@@ -86,7 +86,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "informative_groups": Channel(
-        "informative groups", "log share of expected", -0.3, 0.5, 0.3, 0.8, 0.3, "binomial groups", "prompts come apart in difficulty a little",
+        "informative groups", "log share of expected", -0.2, 0.4, 0.3, 0.8, 0.3, "binomial groups", "prompts come apart in difficulty a little",
         {
             "ordinary": Shift(0.0, 0.4, "another stretch of the data"),
             "falls": Shift(-2.0, 0.7, "most groups are all right or all wrong: a seventh of the signal is left"),
@@ -151,16 +151,7 @@ OWN: dict[str, dict[str, float]] = {
 }
 
 #: What a failure makes the channels do from its onset on, with which probability; else a channel goes its own way.
-#: "learning_sets_in" is healthy: a slow start ends, and that moves several channels at once.
 EFFECTS: dict[str, Mapping[str, Mapping[str, float]]] = {
-    "learning_sets_in": {
-        "reward": {"rises": 0.8},
-        "evaluation_reward": {"rises": 0.8},
-        "kl": {"rises": 0.6},
-        "entropy": {"ordinary": 0.6},
-        "grad_norm": {"ordinary": 0.4, "rises": 0.2},
-        "completion_length": {"ordinary": 0.4, "rises": 0.1, "falls": 0.1},
-    },
     "reward_hacking": {
         "reward": {"rises": 0.4},
         "evaluation_reward": {"falls": 1.0},
@@ -169,17 +160,15 @@ EFFECTS: dict[str, Mapping[str, Mapping[str, float]]] = {
         "entropy": {"falls": 0.15},
     },
     "advantage_degeneracy": {
-        "evaluation_reward": {"rises": 0.2},
-        "kl": {"rises": 0.3},
         # Completions of a prompt are then all alike: the mean of B G rewards scatters like one of B.
-        "reward": {"louder": 0.4, "rises": 0.2},
+        "reward": {"louder": 0.5},
         "informative_groups": {"falls": 1.0},
         "grad_norm": {"falls": 0.5, "louder": 0.2},
     },
     "policy_concentration": {
         # What narrows the policy at first often pays.
-        "reward": {"rises": 0.4},
-        "evaluation_reward": {"rises": 0.4},
+        "reward": {"rises": 0.3},
+        "evaluation_reward": {"rises": 0.3},
         "entropy": {"falls": 1.0},
         "kl": {"rises": 0.5},
         "grad_norm": {"falls": 0.5, "louder": 0.2},
@@ -196,11 +185,23 @@ EFFECTS: dict[str, Mapping[str, Mapping[str, float]]] = {
     },
 }
 
+#: A slow start ends: that moves several channels at once, whatever else happens. `SLOW_START` is its probability.
+TAKE_OFF: dict[str, Mapping[str, float]] = {
+    "reward": {"rises": 0.8},
+    "evaluation_reward": {"rises": 0.8},
+    "kl": {"rises": 0.6},
+    "entropy": {"ordinary": 0.6},
+    "informative_groups": {"ordinary": 0.3},
+    "grad_norm": {"ordinary": 0.4, "rises": 0.2},
+    "completion_length": {"ordinary": 0.4, "rises": 0.1, "falls": 0.1},
+}
+SLOW_START = 0.3
+
+#: Probability that a failure was there from the first rows on (a wrong setting); else its onset is uniform over the rows.
+FROM_START = 0.3
+
 #: Of a counted reward (see `COUNTED_LOG_SD`) the scatter is known, and more of it is no accident of the scale.
 OWN_COUNTED = {"louder": 0.004}
-
-#: Share of healthy runs that start slowly.
-SLOW_START = 0.3
 
 #: The channel without which a failure cannot be told, and the column that would give it.
 DECISIVE: dict[str, str] = {
