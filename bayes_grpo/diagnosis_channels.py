@@ -26,14 +26,14 @@ _SPIKE = 8.0
 
 @dataclass
 class Channels:
-    """Values by channel, shape (rows,), NaN where not logged; the optimizer step of each row; the noise of a reward where the
+    """Values by channel, shape (rows,), NaN where not logged; the optimizer step of each row; the noise of a reward, expected and at most, where the
     completions of a row are counted; what to tell the user.
     """
 
     step: np.ndarray
     values: dict[str, np.ndarray]
     missing: list[str]
-    reward_noise: float | None
+    reward_noise: tuple[float, float] | None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -117,14 +117,16 @@ def _angle(place: np.ndarray) -> np.ndarray:
     return angle
 
 
-def _sampling_noise(known: dict[str, float], width: int) -> float | None:
-    """Standard deviation of a row's reward on the scale of `_angle`, from how many completions it averages."""
+def _sampling_noise(known: dict[str, float], width: int) -> tuple[float, float] | None:
+    """Standard deviation of a row's reward on the scale of `_angle`, expected and at most, from what it averages.
+
+    The most is where all completions of a prompt are alike. Rewards of 0 or 1 vary most, so the bound holds for others too.
+    """
     if "prompts_per_step" not in known or "group_size" not in known:
         return None
-    size = known["group_size"]
     prompts = known["prompts_per_step"] * known.get("logging_window", 1.0) * width
-    spread = PROMPT_CORRELATION + (1 - PROMPT_CORRELATION) / size
-    return float(np.sqrt(spread / prompts) / np.pi)
+    spread = PROMPT_CORRELATION + (1 - PROMPT_CORRELATION) / known["group_size"]
+    return float(np.sqrt(spread / prompts) / np.pi), float(np.sqrt(1 / prompts) / np.pi)
 
 
 def _evaluation(column: np.ndarray, low: float, high: float, bounded: bool) -> np.ndarray:

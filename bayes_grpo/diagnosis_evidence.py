@@ -146,6 +146,7 @@ class ChannelEvidence:
         """Of fluctuation and noise, up to a constant, shape (fluctuation, noise)."""
         ratio = np.array([ratio for _, ratio in FLUCTUATION])[:, None]
         noise = -0.5 * (np.log(self.noise / self.channel.noise) / self.channel.noise_log_sd) ** 2
+        noise = noise - 0.5 * (np.log(np.maximum(self.noise / self.channel.noise_most, 1.0)) / 0.1) ** 2
         log: np.ndarray = noise - 0.5 * ratio * (self.noise / self.channel.fluctuation) ** 2
         return log
 

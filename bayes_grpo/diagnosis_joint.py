@@ -15,6 +15,7 @@ from bayes_grpo.diagnosis_channels import Channels
 from bayes_grpo.diagnosis_evidence import ChannelEvidence
 from bayes_grpo.diagnosis_priors import (
     CHANNELS,
+    COUNTED_FLUCTUATION,
     COUNTED_LOG_SD,
     EFFECTS,
     FAILURES,
@@ -37,7 +38,13 @@ def channel_factors(channels: Channels, onsets: np.ndarray, seen: np.ndarray) ->
     for name, values in channels.values.items():
         channel, ways = CHANNELS[name], OWN[name]
         if name == "reward" and channels.reward_noise is not None:
-            channel = replace(channel, noise=channels.reward_noise, noise_log_sd=COUNTED_LOG_SD)
+            channel = replace(
+                channel,
+                noise=channels.reward_noise[0],
+                noise_most=channels.reward_noise[1],
+                noise_log_sd=COUNTED_LOG_SD,
+                fluctuation=COUNTED_FLUCTUATION,
+            )
             ways = ways | OWN_COUNTED
         said = ChannelEvidence(channel, values, onsets, seen)
         logs = {change: said.log_factor(shape) for change, shape in channel.changes.items()}

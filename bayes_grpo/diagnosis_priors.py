@@ -5,6 +5,7 @@ exponentially and fluctuates. From the onset on it may do one of the things of `
 by channel, how probable each of them is: ``{"entropy": {"falls": 1.0}}``; what is left of 1 is no change at all.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -47,7 +48,7 @@ class Channel:
     """One channel: its unit, the settling that is ordinary, its scatter, and the changes that are told apart.
 
     The gain is normal (``settle_mean``, ``settle_sd``); the noise of a row log-normal about the median ``noise``; the fluctuation's
-    standard deviation half-normal with scale ``fluctuation``.
+    standard deviation half-normal with scale ``fluctuation``. Noise beyond ``noise_most`` is impossible, give or take a tenth.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Channel:
     source: str
     reason: str
     changes: Mapping[str, Shift | Noise] = field(default_factory=dict)
+    noise_most: float = math.inf
 
 
 _RINGS = ((2.0, 0.9), (3.0, 0.9), (4.0, 0.9), (7.0, 0.93), (14.0, 0.95))
@@ -140,7 +142,7 @@ CHANNELS: dict[str, Channel] = {
 #: then something gross. The last bounds what one channel alone can prove, the more so where its column means different
 #: things in different trainers (clip ratio, gradient norm: zero in rows without a signal).
 OWN: dict[str, dict[str, float]] = {
-    "reward": {"ordinary": 0.3, "rises": 0.2, "falls": 0.003, "rings": 0.001, "louder": 0.03},
+    "reward": {"ordinary": 0.3, "rises": 0.2, "falls": 0.003, "rings": 0.001, "louder": 0.1},
     "evaluation_reward": {"ordinary": 0.3, "rises": 0.2, "falls": 0.001},
     "informative_groups": {"ordinary": 0.4, "falls": 0.001, "rises": 0.03},
     "entropy": {"ordinary": 0.4, "falls": 0.002, "rises": 0.01},
@@ -201,7 +203,7 @@ SLOW_START = 0.3
 FROM_START = 0.3
 
 #: Of a counted reward (see `COUNTED_LOG_SD`) the scatter is known, and more of it is no accident of the scale.
-OWN_COUNTED = {"louder": 0.004}
+OWN_COUNTED = {"louder": 0.001, "rings": 0.0003}
 
 #: The channel without which a failure cannot be told, and the column that would give it.
 DECISIVE: dict[str, str] = {
@@ -213,7 +215,9 @@ DECISIVE: dict[str, str] = {
 
 #: Correlation of the rewards of one prompt's completions that is expected, and the log standard deviation of the noise that is left
 #: once the number of prompts and completions of a row is known: Var = s^2 / B (rho + (1 - rho) / G).
-PROMPT_CORRELATION, COUNTED_LOG_SD = 0.15, 0.4
+PROMPT_CORRELATION, COUNTED_LOG_SD = 0.15, 0.35
+#: Fluctuation of a reward of which a row counts enough completions to see it: a tenth of what the range allows.
+COUNTED_FLUCTUATION = 0.03
 
 #: Before any row: most runs are healthy, failures are equally common. No survey says better; it stands as an argument.
 PRIOR: dict[str, float] = {"healthy": 0.6, **dict.fromkeys(FAILURES, 0.1)}
