@@ -93,8 +93,7 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
 def summarise_diagnosis(found: xr.Dataset) -> dict[str, Any]:
     """What `diagnose` found, as one JSON-ready object.
 
-    ``onset_step`` and ``first_seen_step`` (when some failure had probability `ALARM` for the first time, by the rows up to
-    then) are null where no failure is more probable than not.
+    ``onset_step`` and ``first_seen_step`` (see `first_seen`) are null where no failure is more probable than not.
     """
     chances = {str(a): float(p) for a, p in zip(found["answer"].values, found["probability"].values, strict=True)}
     failure = max(FAILURES, key=lambda name: chances[name])
@@ -121,9 +120,9 @@ def summarise_diagnosis(found: xr.Dataset) -> dict[str, Any]:
 
 
 def first_seen(found: xr.Dataset, alarm: float = ALARM) -> float | None:
-    """Optimizer step at which the failures together had probability ``alarm`` for the first time; None if never."""
+    """Optimizer step at which the failures together had probability ``alarm``, looked from two rows in a row; None if never."""
     failing = found["probability_at"].sel(answer=list(FAILURES)).sum("answer").values
-    above = np.flatnonzero(failing >= alarm)
+    above = np.flatnonzero((failing[1:] >= alarm) & (failing[:-1] >= alarm)) + 1
     return float(found["seen_step"].values[above[0]]) if above.size else None
 
 

@@ -14,7 +14,7 @@ import bandits
 import numpy as np
 
 import bayes_grpo
-from bayes_grpo.diagnosis import summarise_diagnosis
+from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
 from bayes_grpo.diagnosis_priors import ANSWERS, FAILURES
 
 FIELDS = ("mode", "seed", *ANSWERS, "peak_failing", "onset", "onset_low", "onset_high", "first_seen", "cause", "rows", "window")
@@ -28,7 +28,7 @@ def row_of(run, mode: str, seed: int, cause: float) -> dict:
     steps = run["optimizer_step"].values[0]
     return {
         "mode": mode, "seed": seed, **said["probabilities"], "peak_failing": failing.max(), "onset": onset.get("median"),
-        "onset_low": onset.get("lower"), "onset_high": onset.get("upper"), "first_seen": said["first_seen_step"],
+        "onset_low": onset.get("lower"), "onset_high": onset.get("upper"), "first_seen": first_seen(found),
         "cause": cause, "rows": steps.size, "window": steps[1] - steps[0],
     }  # fmt: skip
 
@@ -50,10 +50,9 @@ def report(rows: list[dict]) -> dict:
     out["auroc"] = {m: round(auroc(chances[:, ANSWERS.index(m)], truth == m), 4) for m in modes}
     out["accuracy"] = round(float((said == truth).mean()), 4)
     healthy = truth == "healthy"
-    peak = np.array([float(row["peak_failing"]) for row in rows])
     out["false_alarms"] = {
         "at_end": round(float((chances[healthy][:, 1:5].sum(1) > 0.5).mean()), 4),
-        "at_any_time_0.9": round(float((peak[healthy] >= 0.9).mean()), 4),
+        "seen_at_any_time": round(float(np.mean([r["first_seen"] not in (None, "") for r in rows if r["mode"] == "healthy"])), 4),
     }
     edges = np.array([0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0 + 1e-9])
     p, hit = chances[:, :5].ravel(), (truth[:, None] == np.array(ANSWERS[:5])).ravel()
