@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayes_grpo.diagnosis_priors import CHANGING, FLUCTUATION, SETTLING, Channel, Noise, Shift
+from bayes_grpo.diagnosis_priors import DRIFT, FLUCTUATION, JUMP, SETTLING, SLIDE, Channel, Noise, Shift
 
 #: Standard deviation of a channel's level before anything is seen: vague on all of their scales.
 _LEVEL_SD = 10.0
@@ -87,7 +87,8 @@ class ChannelEvidence:
         self.observed = np.isfinite(values)
         rows = np.arange(values.size)
         age = np.maximum(rows[:, None] - onsets + 1, 0)
-        changes = np.concatenate([1 - np.exp(-age / tau) for tau in CHANGING], axis=1)
+        self.constants = (JUMP, max(3.0, SLIDE * rows.size), max(5.0, DRIFT * rows.size))
+        changes = np.concatenate([1 - np.exp(-age / tau) for tau in self.constants], axis=1)
         settle = 1 - np.exp(-rows[:, None] / np.array(SETTLING))
         centre = values[self.observed][0]
         y = np.where(self.observed, values, centre) - centre
@@ -152,7 +153,7 @@ class ChannelEvidence:
 
     def _shift(self, shift: Shift) -> np.ndarray:
         parts = []
-        count = len(CHANGING)
+        count = len(self.constants)
         for j, noise in enumerate(self.noise):
             v11, v12, v22, r1, r2 = self._posterior(self.seen, np.array([noise]))
             q1, q2 = self.sums.lb[:, :, None] / noise**2, self.sums.gb / noise**2

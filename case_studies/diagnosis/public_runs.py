@@ -1,7 +1,8 @@
 """Diagnose public runs: collapsed ones against healthy siblings, and when each collapse was seen.
 
-The folder is that of ``case_studies/public_runs``. Labels come from the reward alone, by a rule that knows nothing of the diagnosis: a run
-has collapsed if the mean of its last fifth is below half of its best stretch, and is healthy if it lost less than a third of its gain
+The folder is that of ``case_studies/public_runs``. Labels come by a rule that knows nothing of the diagnosis: a run
+has collapsed if the mean of its last five rows is below half of its best stretch, has recovered if it was below half in between, is
+concentrated if its entropy lost 95 % (as the bench says), and else healthy if it lost less than a third of its gain
 (the noise of both means allowed for); what lies between has no label. Runs of some repositories were looked at while priors were set.
 """
 
@@ -23,17 +24,22 @@ TUNED_ON = ("Sunshine535", "unslothai", "LeonOpus", "abdo-ashraf", "nhockid235",
 FIELDS = ("run", "split", "label", *ANSWERS, "said", "onset", "first_seen", "lost_a_third", "rows", "step", "channels")
 
 
-def label_of(reward: np.ndarray) -> str:
-    """Collapsed, healthy or between."""
+def label_of(reward: np.ndarray, entropy: np.ndarray) -> str:
+    """Collapsed, recovered, concentrated, healthy or between."""
     width = max(5, reward.size // 10)
     if reward.size < 2 * width:
         return "between"
     smooth = np.convolve(reward, np.ones(width) / width, "valid")
-    best, start, last = smooth.max(), smooth[0], reward[-max(width, reward.size // 5) :].mean()
-    noise = np.sqrt(np.mean(np.diff(reward) ** 2) / 2) / np.sqrt(width)
+    best, start, last = smooth.max(), smooth[0], reward[-5:].mean()
+    noise = np.sqrt(np.mean(np.diff(reward) ** 2) / 2) / np.sqrt(5)
     if reward.min() >= 0 and last < best / 2 and best - last > 4 * noise:
         return "collapsed"
-    return "healthy" if best - last < (best - start) / 3 + 3 * noise else "between"
+    highest = np.maximum.accumulate(smooth)
+    if reward.min() >= 0 and (smooth < highest / 2).any() and (highest - smooth).max() > 4 * noise:
+        return "recovered"
+    if entropy.size and entropy[-(entropy.size // 5) :].mean() < 0.05 * entropy[:3].mean():
+        return "concentrated"
+    return "healthy" if best - reward[-width:].mean() < (best - start) / 3 + 3 * noise else "between"
 
 
 def lost_a_third(step: np.ndarray, reward: np.ndarray) -> float:
@@ -57,7 +63,7 @@ def main() -> None:
     rows = []
     for label, log, known in sweep.logs(options.data):
         try:
-            runs = bayes_grpo.readers.read_runs(log, hyperparameters=known, **sweep.STATED.get(log.name, {}))
+            runs = bayes_grpo.read_runs(log, hyperparameters=known, **sweep.STATED.get(log.name, {}))
             for run in runs:
                 rows += [row_of(label, run, str(name)) for name in run["run"].values]
         except bayes_grpo.InputError as error:
@@ -76,7 +82,8 @@ def row_of(label: str, run, name: str) -> dict:
     one = one_run(run, name)
     reward = one["reward"].values
     step, reward = one["optimizer_step"].values[np.isfinite(reward)], reward[np.isfinite(reward)]
-    kind = label_of(reward)
+    entropy = one["entropy"].values if "entropy" in one else np.zeros(0)
+    kind = label_of(reward, entropy[np.isfinite(entropy)])
     return {
         "run": label if run.sizes["run"] == 1 else f"{label}:{name}",
         "split": "tune" if label.startswith(TUNED_ON) else "test",
@@ -90,7 +97,7 @@ def row_of(label: str, run, name: str) -> dict:
 def report(rows: list[dict]) -> dict:
     failing = [sum(row[f] for f in FAILURES) for row in rows]
     out = {}
-    for kind in ("healthy", "between", "collapsed"):
+    for kind in ("healthy", "concentrated", "between", "recovered", "collapsed"):
         mine = [(row, p) for row, p in zip(rows, failing, strict=True) if row["label"] == kind]
         out[kind] = {
             "runs": len(mine),
@@ -104,7 +111,7 @@ def report(rows: list[dict]) -> dict:
     ]  # fmt: skip
     out["steps_seen_before_a_third_is_lost"] = leads
     out["alarmed"] = [
-        (row["run"], row["said"], row["onset"], row["first_seen"])
+        (row["run"], row["label"], row["said"], row["onset"], row["first_seen"])
         for row, p in zip(rows, failing, strict=True)
         if row["label"] != "collapsed" and (p > 0.5 or row["first_seen"] is not None)
     ]
