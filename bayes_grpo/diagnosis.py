@@ -2,7 +2,7 @@
 
 One generative model: a hypothesis and an onset row are drawn; given both, the channels are independent, each settling and
 fluctuating as `bayes_grpo.diagnosis_evidence` says, and doing what `bayes_grpo.diagnosis_joint` says, with the probabilities in
-`bayes_grpo.diagnosis_priors`. The onset and all else are summed or integrated out. A channel that is not logged drops out.
+`bayes_grpo.diagnosis_effects`. The onset and all else are summed or integrated out. A channel that is not logged drops out.
 """
 
 import json
@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.diagnosis_channels import extract_channels
+from bayes_grpo.diagnosis_effects import ANSWERS, DECISIVE, FAILURES, PRIOR
 from bayes_grpo.diagnosis_joint import channel_factors, given_failure, joint_posterior
-from bayes_grpo.diagnosis_priors import ANSWERS, DECISIVE, FAILURES, PRIOR
 from bayes_grpo.errors import InputError
 from bayes_grpo.schema import one_run
 from bayes_grpo.summary import INTERVAL_PROB
@@ -35,7 +35,7 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     run : str, optional
         Label of the run; needed where there are several.
     prior : mapping, optional
-        Probability of ``healthy`` and of each failure before any row (default: `bayes_grpo.diagnosis_priors.PRIOR`).
+        Probability of ``healthy`` and of each failure before any row (default: `bayes_grpo.diagnosis_effects.PRIOR`).
 
     Returns
     -------
@@ -52,7 +52,9 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     """
     labels = [str(label) for label in runs["run"].values]
     if run is None and len(labels) > 1:
-        raise InputError("runs", f"expected the label of one of several runs, found none; give run=, one of {', '.join(labels)}")
+        raise InputError(
+            "runs", f"expected the label of one of several runs, found none; give run=, one of {', '.join(labels)}"
+        )
     if run is not None and run not in labels:
         raise InputError("runs", f"no run {run!r}; there are {', '.join(labels)}")
     one = one_run(runs, run)
@@ -111,7 +113,9 @@ def summarise_diagnosis(found: xr.Dataset) -> dict[str, Any]:
         "onset_step": _onset_interval(found, failure) if failing else None,
         "first_seen_step": first_seen(found) if failing else None,
         "evidence": {
-            str(name): {str(f): float(found["evidence"].sel(failure=f, channel=name)) for f in FAILURES if f not in lost}
+            str(name): {
+                str(f): float(found["evidence"].sel(failure=f, channel=name)) for f in FAILURES if f not in lost
+            }
             for name in found["channel"].values
         },
         "missing_channels": missing,

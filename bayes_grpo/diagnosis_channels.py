@@ -26,8 +26,10 @@ _SPIKE = 8.0
 
 @dataclass
 class Channels:
-    """Values by channel, shape (rows,), NaN where not logged; the optimizer step of each row; the noise of a reward, expected and at most, where the
-    completions of a row are counted; what to tell the user.
+    """What is known of a run: values by channel, shape (rows,), NaN where not logged, and the optimizer step of each row.
+
+    ``reward_noise`` is the standard deviation of a row's reward, expected and at most, where its completions are counted;
+    ``missing`` and ``warnings`` are for the user.
     """
 
     step: np.ndarray
@@ -134,7 +136,8 @@ def _evaluation(column: np.ndarray, low: float, high: float, bounded: bool) -> n
     finite = column[np.isfinite(column)]
     if not finite.size or (bounded and finite.min() >= low and finite.max() <= high):
         return _angle((column - low) / (high - low))
-    return (column - finite.min()) / max(float(np.ptp(finite)) * 1.5, 1e-12)
+    place: np.ndarray = (column - finite.min()) / max(float(np.ptp(finite)) * 1.5, 1e-12)
+    return place
 
 
 def _informative(
@@ -160,12 +163,16 @@ def _informative(
             expected = 1 - x**size - (1 - x) ** size
         # Half a group: what a count cannot resolve.
         least = 0.5 / known.get("prompts_per_step", 10.0)
-        return np.log((share + least) / (expected + least))  # type: ignore[no-any-return]
+        log_share: np.ndarray = np.log((share + least) / (expected + least))
+        return log_share
     if "reward_spread" not in columns or run["reward_spread"].attrs.get("spread") != "within_group" or place is None:
         return None
     x = np.clip(place, 0, 1)
-    scale = known["reward_upper"] - known["reward_lower"] if "reward_upper" in known and "reward_lower" in known else 1.0
-    return np.log(((columns["reward_spread"] / scale) ** 2 + 0.02) / (x * (1 - x) + 0.02))  # type: ignore[no-any-return]
+    scale = (
+        known["reward_upper"] - known["reward_lower"] if "reward_upper" in known and "reward_lower" in known else 1.0
+    )
+    log_variance: np.ndarray = np.log(((columns["reward_spread"] / scale) ** 2 + 0.02) / (x * (1 - x) + 0.02))
+    return log_variance
 
 
 def _without_spikes(values: np.ndarray) -> int:

@@ -115,7 +115,8 @@ class ChannelEvidence:
         y, one, gain = self.y, self.level, self.gain
 
         def upto(product: np.ndarray) -> np.ndarray:
-            return np.cumsum(product, axis=0)[at][..., None]
+            summed: np.ndarray = np.cumsum(product, axis=0)[at][..., None]
+            return summed
 
         square = noise**2
         sd, mean = self.channel.settle_sd, self.channel.settle_mean
@@ -167,7 +168,8 @@ class ChannelEvidence:
             weighted = factor + self.log_evidence[self.seen][..., j, None]
             split = weighted.reshape(self.seen.size, -1, count, self.onsets.size)
             parts.append(_log_sum(split.reshape(self.seen.size, -1, self.onsets.size), 1) - np.log(count))
-        return _log_sum(np.stack(parts, 1), 1) - self.total[:, None]
+        log: np.ndarray = _log_sum(np.stack(parts, 1), 1) - self.total[:, None]
+        return log
 
     def _noise(self, change: Noise) -> np.ndarray:
         rows = np.flatnonzero(self.observed)
@@ -187,7 +189,8 @@ class ChannelEvidence:
                 later = last[:, None] > first
                 gained = np.where(later[..., None], total[last][:, None] - total[first], 0.0)
                 variants.append(_log_sum(gained + weight, 2).reshape(span))
-        return _log_sum(np.stack(variants), 0) - np.log(len(variants)) - self.total[:, None]
+        log: np.ndarray = _log_sum(np.stack(variants), 0) - np.log(len(variants)) - self.total[:, None]
+        return log
 
 
 def _log_sum(values: np.ndarray, axis: int) -> np.ndarray:

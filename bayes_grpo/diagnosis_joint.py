@@ -1,7 +1,7 @@
 """The channels put together: posterior of failure and onset, with the onset of a slow start and each channel's own ways summed out.
 
 Given a failure, its onset row s and the row s' where a slow start ends (if it does), channels are independent. A channel does, with the
-probabilities of `bayes_grpo.diagnosis_priors.EFFECTS`, what the failure makes it do from s on; else, by ``TAKE_OFF``, what the end of
+probabilities of `bayes_grpo.diagnosis_effects.EFFECTS`, what the failure makes it do from s on; else, by ``TAKE_OFF``, what the end of
 a slow start makes it do from s' on; else it goes its own way (``OWN``), at a time of its own.
 """
 
@@ -12,19 +12,9 @@ from functools import reduce
 import numpy as np
 
 from bayes_grpo.diagnosis_channels import Channels
+from bayes_grpo.diagnosis_effects import EFFECTS, FAILURES, FROM_START, OWN, OWN_COUNTED, SLOW_START, TAKE_OFF
 from bayes_grpo.diagnosis_evidence import ChannelEvidence
-from bayes_grpo.diagnosis_priors import (
-    CHANNELS,
-    COUNTED_FLUCTUATION,
-    COUNTED_LOG_SD,
-    EFFECTS,
-    FAILURES,
-    FROM_START,
-    OWN,
-    OWN_COUNTED,
-    SLOW_START,
-    TAKE_OFF,
-)
+from bayes_grpo.diagnosis_priors import CHANNELS, COUNTED_FLUCTUATION, COUNTED_LOG_SD
 
 #: Rows at which a slow start may end: every so many of the onsets.
 _TAKE_OFF_STRIDE = 4

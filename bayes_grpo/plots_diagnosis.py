@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bayes_grpo.diagnosis import summarise_diagnosis
-from bayes_grpo.diagnosis_priors import ANSWERS, CHANNELS
+from bayes_grpo.diagnosis_effects import ANSWERS
+from bayes_grpo.diagnosis_priors import CHANNELS
 from bayes_grpo.store import write_atomically
 
 #: Colours that differ for colour-blind readers too (Okabe and Ito).
@@ -35,7 +36,9 @@ def plot_diagnosis(found: xr.Dataset) -> Figure:
     names = [str(name) for name in found["channel"].values]
     figure = Figure(figsize=(8.5, 3.2 + 1.15 * len(names)), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1 + len(names), 1, sharex=True, height_ratios=[2.2] + [1] * len(names), squeeze=False)[:, 0]
+    panels = figure.subplots(1 + len(names), 1, sharex=True, height_ratios=[2.2] + [1] * len(names), squeeze=False)[
+        :, 0
+    ]
     seen, chances = found["seen_step"].values, found["probability_at"].values
     top = panels[0]
     top.stackplot(

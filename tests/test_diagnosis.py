@@ -11,23 +11,10 @@ from scipy.stats import multivariate_normal
 
 import bayes_grpo
 from bayes_grpo.cli import main
+from bayes_grpo.diagnosis_effects import ANSWERS, DECISIVE, EFFECTS, FAILURES, OWN, PRIOR, TAKE_OFF
 from bayes_grpo.diagnosis_evidence import ChannelEvidence, noise_grid, whiten
 from bayes_grpo.diagnosis_joint import joint_posterior
-from bayes_grpo.diagnosis_priors import (
-    ANSWERS,
-    CHANNELS,
-    DECISIVE,
-    EFFECTS,
-    FAILURES,
-    FLUCTUATION,
-    OWN,
-    PRIOR,
-    SETTLING,
-    TAKE_OFF,
-    Channel,
-    Noise,
-    Shift,
-)
+from bayes_grpo.diagnosis_priors import CHANNELS, FLUCTUATION, SETTLING, Channel, Noise, Shift
 
 bandits = load("diagnosis", "bandits")
 
@@ -52,7 +39,9 @@ def test_whitening_is_the_dense_gaussian() -> None:
         np.testing.assert_allclose(terms.sum(), expected, rtol=1e-10)
 
 
-def dense_log_evidence(channel: Channel, y: np.ndarray, said: ChannelEvidence, change: Shift | None, onset: int) -> float:
+def dense_log_evidence(
+    channel: Channel, y: np.ndarray, said: ChannelEvidence, change: Shift | None, onset: int
+) -> float:
     """Log of the sum over all grids of dense Gaussian densities, times priors."""
     seen = np.isfinite(y)
     rows = np.arange(y.size)
@@ -120,7 +109,8 @@ def test_sum_over_onsets_is_brute_force() -> None:
     weight = {}
     for chance, end in starts:
         begun = {
-            n: 1.0 if end is None else mix(TAKE_OFF[n], {c: factors[n][c][0, end] for c in factors[n]}, 1.0) for n in names
+            n: 1.0 if end is None else mix(TAKE_OFF[n], {c: factors[n][c][0, end] for c in factors[n]}, 1.0)
+            for n in names
         }
         weight["healthy"] = weight.get("healthy", 0) + PRIOR["healthy"] * chance * np.prod(list(begun.values()))
         for failure in FAILURES:
@@ -256,7 +246,9 @@ def test_a_prior_without_a_failure_rules_it_out(hacked: xr.Dataset) -> None:
     assert float(bayes_grpo.diagnose(hacked, prior=prior)["probability"].sel(answer="reward_hacking")) == 0
 
 
-def test_command_line(hacked: xr.Dataset, small_run: xr.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line(
+    hacked: xr.Dataset, small_run: xr.Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     strange = small_run.assign_coords(run=["<b>[red]$x$"])
     for name, run in (("a", hacked), ("b", strange)):
         bayes_grpo.save_runs(run, tmp_path / f"{name}.nc")

@@ -41,7 +41,17 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 2 bad input, 3 the fit did not converge, 130 interrupted",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    shown = (add_fit, add_inspect, add_convert, add_compare, add_show, add_threshold, add_diagnose, add_simulate, add_demo)
+    shown = (
+        add_fit,
+        add_inspect,
+        add_convert,
+        add_compare,
+        add_show,
+        add_threshold,
+        add_diagnose,
+        add_simulate,
+        add_demo,
+    )
     for add in shown:
         add(commands)
     return parser

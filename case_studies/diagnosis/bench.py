@@ -15,9 +15,21 @@ import numpy as np
 
 import bayes_grpo
 from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
-from bayes_grpo.diagnosis_priors import ANSWERS, FAILURES
+from bayes_grpo.diagnosis_effects import ANSWERS, FAILURES
 
-FIELDS = ("mode", "seed", *ANSWERS, "peak_failing", "onset", "onset_low", "onset_high", "first_seen", "cause", "rows", "window")
+FIELDS = (
+    "mode",
+    "seed",
+    *ANSWERS,
+    "peak_failing",
+    "onset",
+    "onset_low",
+    "onset_high",
+    "first_seen",
+    "cause",
+    "rows",
+    "window",
+)
 
 
 def row_of(run, mode: str, seed: int, cause: float) -> dict:
@@ -52,7 +64,9 @@ def report(rows: list[dict]) -> dict:
     healthy = truth == "healthy"
     out["false_alarms"] = {
         "at_end": round(float((chances[healthy][:, 1:5].sum(1) > 0.5).mean()), 4),
-        "seen_at_any_time": round(float(np.mean([r["first_seen"] not in (None, "") for r in rows if r["mode"] == "healthy"])), 4),
+        "seen_at_any_time": round(
+            float(np.mean([r["first_seen"] not in (None, "") for r in rows if r["mode"] == "healthy"])), 4
+        ),
     }
     edges = np.array([0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0 + 1e-9])
     p, hit = chances[:, :5].ravel(), (truth[:, None] == np.array(ANSWERS[:5])).ravel()
@@ -68,7 +82,9 @@ def report(rows: list[dict]) -> dict:
             continue
         mine = [row for row in rows if row["mode"] == mode]
         late = [
-            (float(r["first_seen"]) - float(r["cause"])) / float(r["window"]) if r["first_seen"] not in (None, "") else np.inf
+            (float(r["first_seen"]) - float(r["cause"])) / float(r["window"])
+            if r["first_seen"] not in (None, "")
+            else np.inf
             for r in mine
         ]
         out["detection"][mode] = {"rows_after_cause_" + k: float(np.quantile(late, q, method="lower")) for k, q in (("q25", 0.25), ("median", 0.5), ("q75", 0.75))}  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 
 import bayes_grpo
 from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
-from bayes_grpo.diagnosis_priors import ANSWERS, FAILURES
+from bayes_grpo.diagnosis_effects import ANSWERS, FAILURES
 from bayes_grpo.schema import one_run
 
 #: Repositories whose runs were looked at while priors were set; the others are for the figures reported.

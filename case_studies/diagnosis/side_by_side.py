@@ -48,7 +48,9 @@ def severities(program: Path, run) -> dict[str, int]:
                 if "group_size" in run:
                     row["group_size"] = int(run["group_size"])
                 file.write(json.dumps(row) + "\n")
-        done = subprocess.run([program, "diagnose", log, "--format", "json"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [program, "diagnose", log, "--format", "json"], capture_output=True, text=True, check=True
+        )
     return {f["detector"]: SEVERITY.get(f["severity"].lower(), 0) for f in json.loads(done.stdout)["findings"]}
 
 
