@@ -67,17 +67,11 @@ _GROSS = Noise(
 )
 _SEEN = "public and simulated runs set aside for tuning"
 
+# Title, unit; mean and standard deviation of the gain; noise, its log standard deviation; fluctuation; source, reason.
+# fmt: off
 CHANNELS: dict[str, Channel] = {
     "reward": Channel(
-        "reward",
-        "share of its range",
-        0.25,
-        0.2,
-        0.04,
-        0.8,
-        0.06,
-        "reduced-order model",
-        "a run gains some tenths of the range, rarely falls",
+        "reward", "share of its range", 0.25, 0.2, 0.04, 0.8, 0.06, "reduced-order model", "a run gains some tenths of the range, rarely falls",
         {
             "ordinary": Shift(0.05, 0.12, "a phase of faster learning, or harder prompts"),
             "rises": Shift(0.25, 0.12, "learning sets in late, or an exploit pays"),
@@ -89,15 +83,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "evaluation_reward": Channel(
-        "evaluation reward",
-        "share of its range",
-        0.25,
-        0.2,
-        0.03,
-        0.8,
-        0.06,
-        "reduced-order model",
-        "follows the reward",
+        "evaluation reward", "share of its range", 0.25, 0.2, 0.03, 0.8, 0.06, "reduced-order model", "follows the reward",
         {
             "ordinary": Shift(0.05, 0.08, "as the reward's"),
             "rises": Shift(0.25, 0.12, "learning sets in late"),
@@ -105,15 +91,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "informative_groups": Channel(
-        "informative groups",
-        "log share of expected",
-        -0.2,
-        0.4,
-        0.3,
-        0.8,
-        0.3,
-        "binomial groups",
-        "prompts come apart in difficulty a little",
+        "informative groups", "log share of expected", -0.2, 0.4, 0.3, 0.8, 0.3, "binomial groups", "prompts come apart in difficulty a little",
         {
             "ordinary": Shift(0.0, 0.4, "another stretch of the data"),
             "falls": Shift(-2.0, 0.7, "most groups are all right or all wrong: a seventh of the signal is left"),
@@ -121,15 +99,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "entropy": Channel(
-        "entropy",
-        "log nat",
-        -0.9,
-        0.9,
-        0.08,
-        1.0,
-        0.3,
-        _SEEN,
-        "entropy settles between its start and a tenth of it",
+        "entropy", "log nat", -0.9, 0.9, 0.08, 1.0, 0.3, _SEEN, "entropy settles between its start and a tenth of it",
         {
             "ordinary": Shift(0.0, 0.5, "wanders by a factor of 1.6"),
             "falls": Shift(-3.0, 0.6, "to its floor: a twentieth, of which nothing comes back"),
@@ -137,15 +107,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "kl": Channel(
-        "KL from the reference",
-        "log",
-        2.0,
-        1.5,
-        0.15,
-        1.0,
-        0.4,
-        _SEEN,
-        "starts at none and grows to some hundredths or tenths",
+        "KL from the reference", "log", 2.0, 1.5, 0.15, 1.0, 0.4, _SEEN, "starts at none and grows to some hundredths or tenths",
         {
             "ordinary": Shift(0.2, 0.6, "drifts on"),
             "rises": Shift(1.5, 0.8, "runs away from the reference"),
@@ -153,15 +115,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "completion_length": Channel(
-        "completion length",
-        "log token",
-        0.0,
-        0.5,
-        0.08,
-        1.0,
-        0.2,
-        _SEEN,
-        "halves or doubles in a run",
+        "completion length", "log token", 0.0, 0.5, 0.08, 1.0, 0.2, _SEEN, "halves or doubles in a run",
         {
             "ordinary": Shift(0.0, 0.35, "drifts by a third"),
             "rises": Shift(0.8, 0.4, "runs on to the limit"),
@@ -169,15 +123,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "grad_norm": Channel(
-        "gradient norm",
-        "log",
-        0.0,
-        0.7,
-        0.3,
-        0.8,
-        0.4,
-        _SEEN,
-        "halves or doubles in a run",
+        "gradient norm", "log", 0.0, 0.7, 0.3, 0.8, 0.4, _SEEN, "halves or doubles in a run",
         {
             "ordinary": Shift(0.0, 0.5, "follows the spread of rewards"),
             "rises": Shift(1.5, 0.8, "explodes"),
@@ -186,15 +132,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
     "clip_ratio": Channel(
-        "clip ratio",
-        "log",
-        0.0,
-        0.8,
-        0.4,
-        0.8,
-        0.5,
-        _SEEN,
-        "halves or doubles in a run",
+        "clip ratio", "log", 0.0, 0.8, 0.4, 0.8, 0.5, _SEEN, "halves or doubles in a run",
         {
             "ordinary": Shift(0.0, 0.5, "drifts"),
             "rises": Shift(1.8, 0.9, "updates leave the trust region"),
@@ -202,6 +140,7 @@ CHANNELS: dict[str, Channel] = {
         },
     ),
 }
+# fmt: on
 
 #: Correlation of the rewards of one prompt's completions that is expected, and the log standard deviation of the noise that is left
 #: once the number of prompts and completions of a row is known: Var = s^2 / B (rho + (1 - rho) / G).

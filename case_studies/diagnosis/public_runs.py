@@ -51,23 +51,34 @@ def lost_a_third(step: np.ndarray, reward: np.ndarray) -> float:
     return float(step[2:][min(back[-1] + 1, step.size - 3)])
 
 
+def runs_of(data: Path):
+    """Label, Dataset and name of every run of the folder that can be read."""
+    where = Path(__file__).parents[1] / "public_runs" / "sweep.py"
+    spec = importlib.util.spec_from_file_location("sweep", where)
+    sweep = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sweep)
+    for label, log, known in sweep.logs(data):
+        try:
+            runs = bayes_grpo.read_runs(log, hyperparameters=known, **sweep.STATED.get(log.name, {}))
+        except bayes_grpo.InputError as error:
+            print(f"{label}: {error.faults[0][:100]}", flush=True)
+            continue
+        for run in runs:
+            yield from ((label, run, str(name)) for name in run["run"].values)
+
+
+def label_of_run(one) -> str:
+    reward = one["reward"].values
+    entropy = one["entropy"].values if "entropy" in one else np.zeros(0)
+    return label_of(reward[np.isfinite(reward)], entropy[np.isfinite(entropy)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("diagnosis_public.csv"))
     options = parser.parse_args()
-    where = Path(__file__).parents[1] / "public_runs" / "sweep.py"
-    spec = importlib.util.spec_from_file_location("sweep", where)
-    sweep = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sweep)
-    rows = []
-    for label, log, known in sweep.logs(options.data):
-        try:
-            runs = bayes_grpo.read_runs(log, hyperparameters=known, **sweep.STATED.get(log.name, {}))
-            for run in runs:
-                rows += [row_of(label, run, str(name)) for name in run["run"].values]
-        except bayes_grpo.InputError as error:
-            print(f"{label}: {error.faults[0][:100]}", flush=True)
+    rows = [row_of(label, run, name) for label, run, name in runs_of(options.data)]
     with options.out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
@@ -82,8 +93,7 @@ def row_of(label: str, run, name: str) -> dict:
     one = one_run(run, name)
     reward = one["reward"].values
     step, reward = one["optimizer_step"].values[np.isfinite(reward)], reward[np.isfinite(reward)]
-    entropy = one["entropy"].values if "entropy" in one else np.zeros(0)
-    kind = label_of(reward, entropy[np.isfinite(entropy)])
+    kind = label_of_run(one)
     return {
         "run": label if run.sizes["run"] == 1 else f"{label}:{name}",
         "split": "tune" if label.startswith(TUNED_ON) else "test",

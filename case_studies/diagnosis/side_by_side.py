@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bandits
 import numpy as np
+import public_runs
 from bench import auroc
 
 from bayes_grpo.schema import one_run
@@ -58,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=Path, help="the rldoctor executable")
     parser.add_argument("--runs", type=int, default=50, help="runs a mode; odd seeds, as in bench.py")
+    parser.add_argument("--data", type=Path, help="folder of public runs, too")
     options = parser.parse_args()
     rows = []
     for seed in range(1, 2 * options.runs, 2):
@@ -72,7 +74,24 @@ def main() -> None:
     for mode in bandits.MODES:
         mine = [found for m, found in rows if m == mode]
         out["runs_with_a_critical_finding"][mode] = round(float(np.mean([3 in found.values() for found in mine])), 3)
+    if options.data is not None:
+        out["public_runs_with_a_critical_finding"] = public(options.program, options.data)
     print(json.dumps(out, indent=1))
+
+
+def public(program: Path, data: Path) -> dict[str, str]:
+    """Critical findings on public runs by label: of a detector that could mean collapse, and of any."""
+    means_collapse = {d for detectors in STANDS_FOR.values() for d in detectors}
+    counts: dict[str, list[tuple[bool, bool]]] = {}
+    for _, run, name in public_runs.runs_of(data):
+        one = one_run(run, name)
+        found = severities(program, one)
+        critical = {d for d, severity in found.items() if severity == 3}
+        kind = public_runs.label_of_run(one)
+        counts.setdefault(kind, []).append((bool(critical & means_collapse), bool(critical)))
+    return {
+        kind: f"{sum(a for a, _ in c)} of {len(c)}, any detector {sum(b for _, b in c)}" for kind, c in counts.items()
+    }
 
 
 if __name__ == "__main__":
