@@ -2,9 +2,9 @@
 
 The verbs of the command line, importable from here: `read_run`, `read_runs`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
 `load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
-`compare_fits`, `loo`, `lfo`, `sensitivity`, `invariance`, `threshold`, `oscillation`, `forecast` and `plot_invariance`,
-`plot_threshold`, `plot_oscillation`, `plot_forecast`. Nothing heavy is imported until one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in
-closed form: `bayes_grpo.stability`.
+`compare_fits`, `loo`, `lfo`, `sensitivity`, `invariance`, `threshold`, `oscillation`, `forecast`, `diagnose`,
+`summarise_diagnosis` and `plot_invariance`, `plot_threshold`, `plot_oscillation`, `plot_forecast`, `plot_diagnosis`. Nothing heavy is
+imported until one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
 from importlib import import_module
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from bayes_grpo.checks import sensitivity
     from bayes_grpo.comparison import compare, compare_fits
     from bayes_grpo.crossval import lfo, loo
+    from bayes_grpo.diagnosis import diagnose, summarise_diagnosis
     from bayes_grpo.errors import InputError
     from bayes_grpo.fitting import fit, prior_predictive
     from bayes_grpo.forecasting import forecast
     from bayes_grpo.group_invariance import invariance
     from bayes_grpo.model_files import list_models, load_model
     from bayes_grpo.plots import plot_fit, save_plot
+    from bayes_grpo.plots_diagnosis import plot_diagnosis
     from bayes_grpo.plots_forecast import plot_forecast
     from bayes_grpo.plots_predictions import plot_invariance, plot_oscillation, plot_threshold
     from bayes_grpo.readers import read_run, read_runs
@@ -37,6 +39,7 @@ _HOMES = {
     "combine": "schema",
     "compare": "comparison",
     "compare_fits": "comparison",
+    "diagnose": "diagnosis",
     "fit": "fitting",
     "forecast": "forecasting",
     "invariance": "group_invariance",
@@ -46,6 +49,7 @@ _HOMES = {
     "load_model": "model_files",
     "loo": "crossval",
     "make_run": "schema",
+    "plot_diagnosis": "plots_diagnosis",
     "plot_fit": "plots",
     "plot_forecast": "plots_forecast",
     "plot_invariance": "plots_predictions",
@@ -60,6 +64,7 @@ _HOMES = {
     "save_runs": "store",
     "sensitivity": "checks",
     "summarise": "summary",
+    "summarise_diagnosis": "diagnosis",
     "oscillation": "ringing",
     "threshold": "thresholds",
 }
@@ -70,6 +75,7 @@ __all__ = [
     "combine",
     "compare",
     "compare_fits",
+    "diagnose",
     "fit",
     "forecast",
     "invariance",
@@ -80,6 +86,7 @@ __all__ = [
     "loo",
     "make_run",
     "oscillation",
+    "plot_diagnosis",
     "plot_fit",
     "plot_forecast",
     "plot_invariance",
@@ -94,6 +101,7 @@ __all__ = [
     "save_runs",
     "sensitivity",
     "summarise",
+    "summarise_diagnosis",
     "threshold",
 ]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
 from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.convert import add_convert
+from bayes_grpo.cli.diagnose import add_diagnose
 from bayes_grpo.cli.fit import add_demo, add_fit
 from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
@@ -43,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 2 bad input, 3 the fit did not converge, 130 interrupted",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (
+    shown = (
         add_fit,
         add_inspect,
         add_convert,
@@ -51,10 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         add_show,
         add_forecast,
         add_watch,
+        add_diagnose,
         add_threshold,
         add_invariance,
         add_simulate,
         add_demo,
-    ):
+    )
+    for add in shown:
         add(commands)
     return parser

@@ -10,7 +10,12 @@ from bayes_grpo.errors import InputError
 
 def add_figure(parser: argparse.ArgumentParser) -> None:
     """Give a command its --figure."""
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="also draw it: png, svg or pdf")
+    parser.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="also draw it: png, svg or pdf; where each of several runs has its own, FILE-1, FILE-2, ...",
+    )
 
 
 def check_figure(path: Path | None) -> None:
@@ -40,3 +45,8 @@ def save_figure(path: Path | None, plot: str, found: Any) -> None:
     from bayes_grpo.plots import save_figure
 
     save_or_refuse(save_figure, getattr(bayes_grpo, plot)(found), path)
+
+
+def numbered(path: Path, index: int, count: int) -> Path:
+    """The file for one of several runs: FILE-1, FILE-2, ...; of a single run FILE itself."""
+    return path if count == 1 else path.with_stem(f"{path.stem}-{index + 1}")

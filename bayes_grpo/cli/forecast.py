@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, save_or_refuse, say
-from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
+from bayes_grpo.cli.figures import add_figure, check_figure, numbered, save_figure
 from bayes_grpo.cli.reading import RUN_HELP, add_reading
 from bayes_grpo.errors import InputError
 
@@ -110,15 +110,11 @@ def _numbers(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _write(options: argparse.Namespace, found: Any, index: int, count: int) -> None:
-    """Paths and figure; of several runs each under its number."""
-
-    def own(target: Path) -> Path:
-        return target if count == 1 else target.with_stem(f"{target.stem}_{index + 1}")
-
+    """Paths and figure."""
     if options.paths is not None:
-        save_or_refuse(_save_paths, found, own(options.paths))
+        save_or_refuse(_save_paths, found, numbered(options.paths, index, count))
     if options.figure is not None:
-        save_figure(own(options.figure), "plot_forecast", found)
+        save_figure(numbered(options.figure, index, count), "plot_forecast", found)
 
 
 def _save_paths(found: Any, target: Path) -> None:

@@ -1,0 +1,114 @@
+"""The labelled bench: diagnose runs that fail on purpose; confusion, AUROC, calibration, detection time.
+
+Even seeds were used to set priors, odd ones are for the figures reported: ``--split test``. One row a run goes to a CSV file, from which
+``figure.py`` draws.
+"""
+
+import argparse
+import csv
+import json
+import time
+from pathlib import Path
+
+import bandits
+import numpy as np
+
+import bayes_grpo
+from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
+from bayes_grpo.diagnosis_effects import ANSWERS, FAILURES
+
+FIELDS = (
+    "mode",
+    "seed",
+    *ANSWERS,
+    "peak_failing",
+    "onset",
+    "onset_low",
+    "onset_high",
+    "first_seen",
+    "cause",
+    "rows",
+    "window",
+)
+
+
+def row_of(run, mode: str, seed: int, cause: float) -> dict:
+    found = bayes_grpo.diagnose(run)
+    said = summarise_diagnosis(found)
+    failing = found["probability_at"].sel(answer=list(FAILURES)).sum("answer").values
+    onset = said["onset_step"] or {}
+    steps = run["optimizer_step"].values[0]
+    return {
+        "mode": mode, "seed": seed, **said["probabilities"], "peak_failing": failing.max(), "onset": onset.get("median"),
+        "onset_low": onset.get("lower"), "onset_high": onset.get("upper"), "first_seen": first_seen(found),
+        "cause": cause, "rows": steps.size, "window": steps[1] - steps[0],
+    }  # fmt: skip
+
+
+def auroc(score: np.ndarray, positive: np.ndarray) -> float:
+    """Probability that a positive scores higher than a negative, ties half."""
+    high, low = score[positive][:, None], score[~positive]
+    return float((high > low).mean() + (high == low).mean() / 2)
+
+
+def report(rows: list[dict]) -> dict:
+    """Aggregates of the bench."""
+    truth = np.array([row["mode"] for row in rows])
+    chances = np.array([[float(row[answer]) for answer in ANSWERS] for row in rows])
+    said = np.array(ANSWERS)[chances.argmax(1)]
+    modes = [mode for mode in ANSWERS[:-1] if (truth == mode).any()]
+    out: dict = {"runs": {mode: int((truth == mode).sum()) for mode in modes}}
+    out["confusion"] = {m: {a: int((said[truth == m] == a).sum()) for a in ANSWERS} for m in modes}
+    out["auroc"] = {m: round(auroc(chances[:, ANSWERS.index(m)], truth == m), 4) for m in modes}
+    out["accuracy"] = round(float((said == truth).mean()), 4)
+    healthy = truth == "healthy"
+    out["false_alarms"] = {
+        "at_end": round(float((chances[healthy][:, 1:5].sum(1) > 0.5).mean()), 4),
+        "seen_at_any_time": round(
+            float(np.mean([r["first_seen"] not in (None, "") for r in rows if r["mode"] == "healthy"])), 4
+        ),
+    }
+    edges = np.array([0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0 + 1e-9])
+    p, hit = chances[:, :5].ravel(), (truth[:, None] == np.array(ANSWERS[:5])).ravel()
+    which = np.digitize(p, edges) - 1
+    out["reliability"] = [
+        {"said": round(float(p[which == b].mean()), 3), "was": round(float(hit[which == b].mean()), 3), "n": int((which == b).sum())}
+        for b in range(len(edges) - 1)
+        if (which == b).any()
+    ]  # fmt: skip
+    out["detection"] = {}
+    for mode in modes:
+        if mode == "healthy":
+            continue
+        mine = [row for row in rows if row["mode"] == mode]
+        late = [
+            (float(r["first_seen"]) - float(r["cause"])) / float(r["window"])
+            if r["first_seen"] not in (None, "")
+            else np.inf
+            for r in mine
+        ]
+        out["detection"][mode] = {"rows_after_cause_" + k: float(np.quantile(late, q, method="lower")) for k, q in (("q25", 0.25), ("median", 0.5), ("q75", 0.75))}  # fmt: skip
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("diagnosis_bench.csv"))
+    parser.add_argument("--runs", type=int, default=50, help="runs a mode")
+    parser.add_argument("--split", choices=("tune", "test"), default="test")
+    options = parser.parse_args()
+    began, rows = time.perf_counter(), []
+    for seed in range(options.split == "test", 2 * options.runs, 2):
+        for mode in bandits.MODES:
+            run, cause = bandits.make(mode, seed)
+            rows.append(row_of(run, mode, seed, cause))
+        print(f"seed {seed}, {time.perf_counter() - began:.0f} s", flush=True)
+    with options.out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        writer.writerows(rows)
+    print(json.dumps(report(rows), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Diagnose the runs of the TRL laboratory: real GRPOTrainer runs of which some break under reuse of rollouts.
+
+No prior was set on them. Labels are those of ``public_runs.py``, from the reward alone; a run that never learned is told apart.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import public_runs
+import xarray as xr
+
+import bayes_grpo
+from bayes_grpo.diagnosis import summarise_diagnosis
+from bayes_grpo.schema import one_run
+
+LAB = Path(__file__).parents[1] / "trl_lab" / "lab.nc"
+
+
+def main() -> None:
+    runs = xr.open_dataset(LAB, engine="h5netcdf").load()
+    table: dict[str, Counter] = {}
+    for name in runs["run"].values:
+        run = one_run(runs, str(name))
+        reward = run["reward"].values
+        kind = public_runs.label_of(reward[np.isfinite(reward)], np.zeros(0))
+        reuse = "K >= 8" if float(run["refresh_interval"]) >= 8 else "K <= 4"
+        clipped = "clipped" if "-clip-" in str(name) else "unclipped"
+        said = summarise_diagnosis(bayes_grpo.diagnose(runs, run=str(name)))
+        table.setdefault(f"{kind}, {reuse}, {clipped}", Counter())[said["diagnosis"]] += 1
+    print(json.dumps({key: dict(count) for key, count in sorted(table.items())}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
