@@ -1,7 +1,7 @@
 """A process beside the training that forecasts it: a line of JSON in, a line of JSON out.
 
 In: {"rows": {column: values}, "hyperparameters": {...}, "options": {...}}. Out: the summary of `bayes_grpo.live.Refitter`, or
-{"error": text}. It runs on the processor, with the least priority, so that the training keeps its device and its cores.
+{"error": text}. It runs on the processor, with low priority, so that the training keeps its device and its cores.
 """
 
 import json
@@ -9,12 +9,15 @@ import os
 import sys
 from typing import Any
 
+#: A tenth of the share of a core that the training has, where both want it.
+NICENESS = 10
+
 
 def main() -> None:
     """Answer requests until stdin ends."""
     os.environ["JAX_PLATFORMS"] = "cpu"
     if hasattr(os, "nice"):
-        os.nice(19)
+        os.nice(NICENESS)
     # Whatever is printed by a library must not end up among the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     refit: Any = None

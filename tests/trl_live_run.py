@@ -35,10 +35,14 @@ forecaster.on_log, forecaster.on_step_end = timed(forecaster.on_log), timed(fore
 
 
 class Slow(TrainerCallback):
-    """Steps of real models take seconds: give the forecasts time to come in."""
+    """Steps of real models take seconds: wait for the forecast that was asked for."""
 
-    def on_step_end(self, args, state, control, **_):
-        time.sleep(1.0 if forecaster._asked_at is not None else 0.0)
+    def on_step_begin(self, args, state, control, **_):
+        limit = time.monotonic() + 300
+        while forecaster._asked_at is not None and not forecaster._answers and time.monotonic() < limit:
+            if forecaster._process is None or forecaster._process.poll() is not None:
+                break
+            time.sleep(0.05)
 
 
 trainer.add_callback(Slow())
