@@ -38,7 +38,8 @@ def channel_factors(channels: Channels, onsets: np.ndarray, seen: np.ndarray) ->
             ways = ways | OWN_COUNTED
         said = ChannelEvidence(channel, values, onsets, seen)
         logs = {change: said.log_factor(shape) for change, shape in channel.changes.items()}
-        at_own_time = {change: np.logaddexp.reduce(log, axis=1) - np.log(onsets.size) for change, log in logs.items()}
+        times = onset_log_prior(onsets.size)
+        at_own_time = {change: np.logaddexp.reduce(log + times, axis=1) for change, log in logs.items()}
         own = mixture(at_own_time, ways, np.zeros(seen.size))
         out[name] = {change: log - own[:, None] for change, log in logs.items()}
     return out
@@ -55,7 +56,7 @@ def mixture(logs: Logs, weights: Mapping[str, float], otherwise: np.ndarray) -> 
 
 
 def onset_log_prior(count: int) -> np.ndarray:
-    """Of each onset row, given that there is a failure."""
+    """Of each onset row, given that there is a failure; and of a change that a channel makes on its own."""
     prior = np.full(count, (1 - FROM_START) / count)
     prior[0] += FROM_START
     return np.log(prior)

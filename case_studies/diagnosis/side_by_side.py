@@ -67,11 +67,11 @@ def main() -> None:
             run, _ = bandits.make(mode, seed)
             rows.append((mode, severities(options.program, one_run(run))))
     truth = np.array([mode for mode, _ in rows])
-    out = {"auroc": {}, "runs_with_a_critical_finding": {}}
-    for mode, detectors in STANDS_FOR.items():
+    out: dict = {"auroc": {}, "runs_with_a_critical_finding": {}}
+    for mode, detectors in STANDS_FOR.items() if rows else ():
         score = np.array([max(found.get(d, 0) for d in detectors) for _, found in rows])
         out["auroc"][mode] = round(auroc(score, truth == mode), 4)
-    for mode in bandits.MODES:
+    for mode in bandits.MODES if rows else ():
         mine = [found for m, found in rows if m == mode]
         out["runs_with_a_critical_finding"][mode] = round(float(np.mean([3 in found.values() for found in mine])), 3)
     if options.data is not None:
