@@ -30,6 +30,8 @@ HERE = Path(__file__).parent
 DEGREES = 4.0
 #: Enough for re-weighted means over a few hundred draws.
 LARGEST_RHAT = 1.05
+#: Narrower than this no population is believed, however few the runs.
+LEAST_SCALE = 0.05
 #: Location and scale of interim.toml, in the coordinates of `coordinates`.
 INTERIM = {
     "rise": (0.0, 0.5),
@@ -94,7 +96,8 @@ def learn(rows: list[dict]) -> dict[str, tuple[float, float]]:
         return -float(weight @ (top[:, 0] + np.log(np.exp(ratio - top).mean(1))))
 
     start = np.concatenate([np.median(draws, axis=(0, 1)), np.log(np.std(np.median(draws, axis=1), axis=0) + 0.1)])
-    found = minimize(loss, start, method="L-BFGS-B")
+    bounds = [(None, None)] * len(INTERIM) + [(np.log(LEAST_SCALE), None)] * len(INTERIM)
+    found = minimize(loss, start, method="L-BFGS-B", bounds=bounds)
     location, log_scale = found.x.reshape(2, -1)
     return {name: (float(location[i]), float(np.exp(log_scale[i]))) for i, name in enumerate(INTERIM)}
 
@@ -104,7 +107,8 @@ def populations(folder: Path) -> dict[str, dict[str, tuple[float, float]]]:
     rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     rows = [row for row in rows if row["converged"]]
     out = {"all": learn(rows)}
-    for repository in sorted({row["repository"] for row in rows}):
+    repositories = sorted({row["repository"] for row in rows})
+    for repository in repositories if len(repositories) > 1 else ():
         out[repository] = learn([row for row in rows if row["repository"] != repository])
     return out
 
