@@ -16,6 +16,8 @@ _SETTINGS = {
     "refresh_interval": "refresh intervals",
     "logging_window": "logging windows",
 }
+#: Relative difference up to which a setting counts as the same: the logged peak of a schedule depends on which steps are logged.
+_ALIKE = 0.05
 #: Standard errors apart at which the first rewards of two group sizes are called different.
 _APART = 5.0
 
@@ -79,7 +81,7 @@ def _confounded(words: str, values: np.ndarray, sizes: np.ndarray) -> list[str]:
     """Whether a setting varies, and whether it goes with the group size."""
     there = np.isfinite(values)
     levels = np.unique(np.round(values[there], 12))
-    if levels.size < 2:
+    if levels.size < 2 or np.ptp(levels) <= _ALIKE * np.abs(levels).max():
         return []
     per_group = [set(np.round(values[there & (sizes == size)], 12)) for size in np.unique(sizes)]
     listed = f"{words} differ ({_listed(levels)})"
