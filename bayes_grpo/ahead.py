@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import Array, lax, random
 from jax.typing import ArrayLike
 
-from bayes_grpo.kalman import Restart, filter_start, filter_states, simulate_path
+from bayes_grpo.kalman import filter_start, filter_states
 from bayes_grpo.laws import Parameters, RunData, absolute, origin
 from bayes_grpo.likelihood import state_space
 from bayes_grpo.linearise import simulate_state_dependent, to_reward
+from bayes_grpo.simulation import Restart, simulate_path
 from bayes_grpo.spec import Law
 
 

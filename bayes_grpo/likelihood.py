@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array, random
 
 from bayes_grpo.dynamics import damping_ratio
-from bayes_grpo.kalman import Filtered, kalman_filter, kalman_smoother, simulate_path
+from bayes_grpo.kalman import Filtered, kalman_filter
 from bayes_grpo.laws import (
     Parameters,
     RunData,
@@ -22,6 +22,8 @@ from bayes_grpo.laws import (
     row_variance,
 )
 from bayes_grpo.linearise import linearised, local_stiffness, reward_slope, simulate_state_dependent, to_reward
+from bayes_grpo.simulation import simulate_path
+from bayes_grpo.smoother import kalman_smoother
 from bayes_grpo.spec import Law
 
 

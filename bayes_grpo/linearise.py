@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 
 from bayes_grpo.dynamics import Transition, first_order, mean_exp, second_order
 from bayes_grpo.groups import finite_group_factor
-from bayes_grpo.kalman import Filtered, Restart, filter_row, filter_start, restarted
+from bayes_grpo.kalman import Filtered, filter_row, filter_start
 from bayes_grpo.laws import (
     Parameters,
     RunData,
@@ -34,6 +34,7 @@ from bayes_grpo.laws import (
     observations_of,
     origin,
 )
+from bayes_grpo.simulation import Restart, restarted
 from bayes_grpo.spec import Law
 
 # Nodes and weights of the standard normal.
@@ -211,7 +212,7 @@ def _root_safe(variance: Array) -> Array:
 def simulate_state_dependent(
     law: Law, parameters: Parameters, data: RunData, key: Array | None, restart: Restart | None = None
 ) -> tuple[Array, Array]:
-    """Draw a path of the state and the rewards logged along it, each of shape (n,); as `bayes_grpo.kalman.simulate_path`."""
+    """Draw a path of the state and the rewards logged along it, each of shape (n,); as `bayes_grpo.simulation.simulate_path`."""
     grid = data.grid
     rate, _ = clock(law, data)
     zero = _zero(law, parameters)

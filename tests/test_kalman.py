@@ -7,6 +7,8 @@ import pytest
 from scipy.linalg import expm
 
 from bayes_grpo import dynamics, kalman
+from bayes_grpo.simulation import simulate_path
+from bayes_grpo.smoother import kalman_smoother
 
 MASS, NOISE, SD = 9.5, 0.004, 0.3
 # Over-, under- and critically damped.
@@ -112,7 +114,7 @@ def test_smoother_equals_conditioning_of_a_dense_gaussian() -> None:
     observed = np.ones(25)
     observed[[0, 5, 24]] = 0.0
     rows = observe(values)._replace(observed=jnp.asarray(observed))
-    mean, variance, *_ = kalman.kalman_smoother(transition, rows, 0.4, -0.01)
+    mean, variance, *_ = kalman_smoother(transition, rows, 0.4, -0.01)
     maps, covariance = dense_covariance(gaps, 0.6, np.full(25, 0.05), np.full(25, NOISE))
     prior = maps @ np.array([0.4, -0.01])
     seen = observed > 0
@@ -134,7 +136,7 @@ def test_leave_one_out_densities_equal_those_of_a_dense_gaussian() -> None:
     observed = np.ones(25)
     observed[[0, 5, 24]] = 0.0
     rows = observe(values)._replace(observed=jnp.asarray(observed))
-    ours = np.asarray(kalman.kalman_smoother(transition, rows, 0.4, -0.01).leave_one_out)
+    ours = np.asarray(kalman_smoother(transition, rows, 0.4, -0.01).leave_one_out)
     maps, covariance = dense_covariance(gaps, 0.6, np.full(25, 0.05), np.full(25, NOISE))
     seen = observed > 0
     precision = np.linalg.inv(covariance[np.ix_(seen, seen)] + SD**2 * np.eye(seen.sum()))
@@ -196,7 +198,7 @@ def test_simulated_paths_have_the_law_of_the_likelihood() -> None:
     gaps = np.array([0.0, 1.0, 4.0, 0.0, 20.0, 2.0, 1.0, 60.0, 3.0, 1.0])
     transition = dynamics.second_order(gaps, MASS, 0.5, 0.05, NOISE)
     keys = jax.random.split(jax.random.key(6), 20_000)
-    draw = jax.jit(jax.vmap(lambda key: kalman.simulate_path(transition, observe(np.zeros(10)), -0.5, 0.01, key)))
+    draw = jax.jit(jax.vmap(lambda key: simulate_path(transition, observe(np.zeros(10)), -0.5, 0.01, key)))
     path, logged = (np.asarray(values) for values in draw(keys))
     maps, covariance = dense_covariance(gaps, 0.5, np.full(10, 0.05), np.full(10, NOISE))
     sd = np.sqrt(np.diag(covariance))

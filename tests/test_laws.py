@@ -51,6 +51,21 @@ def test_sigmoid_is_the_curve_with_independent_noise() -> None:
     np.testing.assert_allclose(np.asarray(path)[:10], curve, rtol=1e-12)
 
 
+def test_relative_parameters_are_the_same_law() -> None:
+    """The rise is counted in reward ranges from the start, the fluctuation in observation noises; bounds 0 to 2."""
+    facts = {"reward_upper": 2.0}
+    relative, plain = load_model("population").law, load_model("overdamped").law
+    data = run_data("population", **facts)
+    stated = parameters("population", rise=0.3, noise_ratio=0.05 / 0.06)
+    same = parameters("overdamped", plateau=0.2 + 0.3 * 2.0)
+    for function in (log_likelihood, leave_one_out, lambda *given: simulated(*given, jax.random.key(1))[1]):
+        np.testing.assert_allclose(function(relative, stated, data), function(plain, same, data), rtol=1e-9)
+    found, expected = derived(relative, stated, data), derived(plain, same, data)
+    assert found["plateau"] == pytest.approx(0.8) and found["fluctuation"] == pytest.approx(0.05)
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(float(value)), name
+
+
 def test_random_walk_equals_a_dense_gaussian() -> None:
     """Covariance of the walk: its clock at the earlier of two rows; noise at the learning rate's mean over each gap."""
     data, law = run_data("random_walk"), load_model("random_walk").law

@@ -27,7 +27,7 @@ def test_shipped_models_are_complete() -> None:
     assert set(models) == {
         *("exponential", "sigmoid", "random_walk", "overdamped", "oscillator", "oscillator_free", "delayed_oscillator"),
         *("bounded", "bounded_overdamped", "pooled", "pooled_lag", "size_exponent", "noise_exponent", "split_noise"),
-        *("group_dependence", "leading_order", "finite_groups"),
+        *("group_dependence", "leading_order", "finite_groups", "population"),
     }
     for model in models.values():
         assert model.equation
