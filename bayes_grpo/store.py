@@ -80,7 +80,7 @@ def save_fit(tree: xr.DataTree, path: str | Path) -> Path:
         group.path: {name: {"zlib": True, "complevel": 1} for name, value in group.data_vars.items() if value.ndim > 1}
         for group in tree.subtree
     }
-    write_atomically(path, tree.to_netcdf(engine="h5netcdf", encoding=compressed))
+    write_atomically(path, _sealed(tree.to_netcdf(engine="h5netcdf", encoding=compressed)))
     return path
 
 
@@ -109,6 +109,7 @@ def load_fit(path: str | Path) -> xr.DataTree:
     path = Path(path)
     if not path.is_file():
         raise InputError(str(path), "no such file; expected a fit written by `bayes-grpo fit`")
+    _check_seal(path)
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
@@ -127,9 +128,10 @@ def is_fit(path: str | Path) -> bool:
     if path.suffix != ".nc" or not path.is_file():
         return False
     try:
+        _check_seal(path)
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             return "posterior" in tree.children
-    except (OSError, ValueError, KeyError):
+    except (InputError, OSError, ValueError, KeyError):
         return False
 
 
@@ -163,8 +165,7 @@ def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
         if name in marked:
             marked[name].attrs |= {"long_name": meaning}
     compressed = {name: {"zlib": True, "complevel": 4} for name, value in marked.data_vars.items() if value.ndim > 1}
-    content = bytes(marked.to_netcdf(engine="h5netcdf", encoding=compressed))
-    write_atomically(path, content + _SEAL + hashlib.sha256(content).hexdigest().encode())
+    write_atomically(path, _sealed(marked.to_netcdf(engine="h5netcdf", encoding=compressed)))
     return path
 
 
@@ -193,6 +194,12 @@ def load_runs(path: str | Path) -> xr.Dataset:
     return runs.drop_attrs(deep=False)
 
 
+def _sealed(content: bytes | memoryview) -> bytes:
+    """Content with its checksum behind it."""
+    whole = bytes(content)
+    return whole + _SEAL + hashlib.sha256(whole).hexdigest().encode()
+
+
 def _check_seal(path: Path) -> None:
     """Refuse a damaged file before the HDF5 library sees it, which may not come back from some damage."""
     length = len(_SEAL) + 64
@@ -213,7 +220,7 @@ def _check_seal(path: Path) -> None:
         raise InputError(str(path), f"cannot be read ({error.strerror})") from error
     if digest.hexdigest().encode() != seal[len(_SEAL) :]:
         raise InputError(
-            str(path), "expected runs (NetCDF), found a damaged file: its content has changed since it was written"
+            str(path), "expected NetCDF as written, found a damaged file: its content has changed since it was written"
         )
 
 

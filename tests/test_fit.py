@@ -16,6 +16,7 @@ from bayes_grpo.backends import programs as backend
 from bayes_grpo.kalman import kalman_filter
 from bayes_grpo.likelihood import state_space
 from bayes_grpo.prepare import prepare
+from bayes_grpo.store import is_fit
 from bayes_grpo.summary import INTERVAL_PROB
 
 
@@ -63,6 +64,17 @@ def test_saving_loses_nothing(small_fit: xr.DataTree, tmp_path: Path) -> None:
     xr.testing.assert_identical(small_fit, loaded)
     assert loaded["sample_stats"]["diverging"].dtype == bool
     assert sorted(p.name for p in tmp_path.iterdir()) == ["fit.nc"]
+
+
+def test_a_damaged_fit_is_refused(small_fit: xr.DataTree, tmp_path: Path) -> None:
+    content = bytearray(save_fit(small_fit, tmp_path / "fit.nc").read_bytes())
+    for place in np.random.default_rng(0).integers(0, len(content) - 90, 5):
+        damaged = content.copy()
+        damaged[place] ^= 0xFF
+        (tmp_path / "d.nc").write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged file"):
+            load_fit(tmp_path / "d.nc")
+        assert not is_fit(tmp_path / "d.nc")
 
 
 def test_other_files_are_no_fits(tmp_path: Path) -> None:
