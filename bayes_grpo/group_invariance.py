@@ -25,7 +25,7 @@ from bayes_grpo.invariance_fits import (
     rows_of,
     without_idle_predictors,
 )
-from bayes_grpo.invariance_residual import REPORTED, posterior, spread
+from bayes_grpo.invariance_residual import REPORTED, logs_spread, posterior, spread
 from bayes_grpo.model_files import load_model
 from bayes_grpo.prepare import Prepared, prepare
 from bayes_grpo.sampling import Progress
@@ -69,7 +69,8 @@ def invariance(
         ``elpd_error`` (law, run): log predictive density of a whole run (nat) and its Monte Carlo error. Posterior
         draws, dim sample: ``temperature_exponent`` (a in q ~ G^-a), ``observation_exponent``, ``temperature_share`` and
         ``observation_share`` (the part of the noise between prompts), ``plateau_change`` (reward per doubling of G),
-        ``stiffness_exponent``. ``spread_exponent`` (law, bound): within-group spread against G beyond what each law says.
+        ``stiffness_exponent``. ``spread_exponent`` (law, bound): exponent of G in the within-group spread over sqrt(p (1 - p)), and
+        over the mean deviation of finite groups.
         Attributes: ``warnings``, ``failures`` (fits that did not converge), one a line.
 
     Raises
@@ -105,7 +106,7 @@ def invariance(
             population = fit_population(specs[name], prepared[name].data, sampler, report, reported)
         failures += [f"{name}: {fault}" for fault in population.faults]
         found = found.merge(posterior(name, population, prepared[name]))
-    found["spread_exponent"] = spread(runs, sizes)
+    found["spread_exponent"] = spread(prepared["leading_order"], sizes)
     by_run = dict(zip(runs["run"].values, sizes, strict=True))
     found = found.assign_coords(group_size=("run", [by_run[label] for label in found["run"].values]))
     found.attrs = {"warnings": "\n".join(_warnings(runs, sizes, prepared)), "failures": "\n".join(failures)}
@@ -177,6 +178,6 @@ def _warnings(runs: xr.Dataset, sizes: np.ndarray, prepared: dict[str, Prepared]
     for one in prepared.values():
         for setting in one.settings:
             assumed += [text for name, text in setting.assumptions.items() if name != "planned_steps"]
-    if not ("reward_spread" in runs and runs["reward_spread"].attrs.get("spread") == "within_group"):
+    if not logs_spread(runs):
         assumed.append("no spread of rewards within groups is logged: its dependence on the group size is not stated")
     return list(dict.fromkeys([*doubts(runs, sizes), *assumed]))

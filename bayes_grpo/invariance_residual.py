@@ -6,7 +6,6 @@ import xarray as xr
 from bayes_grpo import invariance_statistics as statistics
 from bayes_grpo.invariance_fits import LAWS, Population
 from bayes_grpo.prepare import Prepared
-from bayes_grpo.schema import one_run
 from bayes_grpo.summary import INTERVAL_PROB
 
 #: Posterior draws that are kept.
@@ -46,22 +45,23 @@ def posterior(name: str, population: Population, prepared: Prepared) -> xr.Datas
     )
 
 
-def spread(runs: xr.Dataset, sizes: np.ndarray) -> xr.DataArray:
+def spread(prepared: Prepared, sizes: np.ndarray) -> xr.DataArray:
     """Exponent of the within-group spread for each law, NaN where it is not logged or too few runs log it."""
+    deviation, success = np.full(sizes.size, np.nan), np.full(sizes.size, np.nan)
+    for i, (run, setting) in enumerate(zip(prepared.runs, prepared.settings, strict=True)):
+        if logs_spread(run):
+            later = run.isel(step=slice(run.sizes["step"] // 2, None))
+            width = setting.values["reward_range"]
+            deviation[i] = float(later["reward_spread"].mean()) / width
+            success[i] = (float(later["reward"].mean()) - setting.values["reward_lower"]) / width
     values = np.full((len(LAWS), 3), np.nan)
-    if "reward_spread" in runs and runs["reward_spread"].attrs.get("spread") == "within_group":
-        deviation, success = np.full(sizes.size, np.nan), np.full(sizes.size, np.nan)
-        for i, label in enumerate(runs["run"].values):
-            one = one_run(runs, str(label))
-            if "reward_spread" not in one or not {"reward_lower", "reward_upper"} <= set(one):
-                continue
-            later = one.isel(step=slice(one.sizes["step"] // 2, None))
-            lower, upper = float(one["reward_lower"]), float(one["reward_upper"])
-            deviation[i] = float(later["reward_spread"].mean()) / (upper - lower)
-            success[i] = (float(later["reward"].mean()) - lower) / (upper - lower)
-        for row, law in enumerate(LAWS):
-            slope = statistics.spread_exponent(
-                deviation, success, sizes, finite=law == "finite_groups", prob=INTERVAL_PROB
-            )
-            values[row] = np.nan if slope is None else slope
+    for row, law in enumerate(LAWS):
+        finite = law == "finite_groups"
+        slope = statistics.spread_exponent(deviation, success, sizes, finite=finite, prob=INTERVAL_PROB)
+        values[row] = np.nan if slope is None else slope
     return xr.DataArray(values, dims=("law", "bound"), coords={"law": list(LAWS), "bound": ["mean", "lower", "upper"]})
+
+
+def logs_spread(run: xr.Dataset) -> bool:
+    """Whether a run, or some of several, logs the spread within groups."""
+    return "reward_spread" in run and run["reward_spread"].attrs.get("spread") == "within_group"

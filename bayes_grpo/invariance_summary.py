@@ -89,14 +89,14 @@ def _interval(values: np.ndarray) -> dict[str, Any]:
 
 
 def _spread(found: xr.Dataset) -> dict[str, Any] | None:
-    """Of the law with finite groups, and beside it of the leading order."""
+    """Against sqrt(p (1 - p)), which a root mean variance has, and against the mean deviation of finite groups."""
     rows = {}
     for law in ("finite_groups", "leading"):
         own = found["spread_exponent"].sel(law=law)
         if not np.isfinite(own).all():
             return None
         rows[law] = {str(bound): float(own.sel(bound=bound)) for bound in own["bound"].values}
-    return rows["finite_groups"] | {"leading": rows["leading"], "unit": "exponent of G beyond what the law says"}
+    return rows["leading"] | {"finite_groups": rows["finite_groups"], "unit": "exponent of G"}
 
 
 def _elpd_difference(found: xr.Dataset) -> dict[str, Any]:

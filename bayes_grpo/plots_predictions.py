@@ -56,7 +56,8 @@ def plot_invariance(found: xr.Dataset) -> Figure:
         axes.set_title(f"G = {group:g}\np = {p_values[0]:.3f}, with factor {p_values[1]:.3f}", fontsize=9)
         axes.set_xlabel("optimizer step")
     panels[0].set_ylabel("reward")
-    panels[0].legend(fontsize=7, frameon=False, loc="best")
+    handles, labels = panels[0].get_legend_handles_labels()
+    above.legend(handles, labels, fontsize=8, frameon=False, loc="outside upper center", ncols=3)
     for axes, (name, (label, invariant)) in zip(below.subplots(1, len(_DEPENDENCE)), _DEPENDENCE.items(), strict=True):
         _histogram(axes, found[name].values, label, invariant)
     return figure

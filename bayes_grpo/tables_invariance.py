@@ -38,7 +38,7 @@ def invariance_table(found: dict[str, Any]) -> str:
         ("share of the update's noise between prompts", found["update_share"], "0"),
         ("plateau, reward per doubling of G", residual["plateau"], "0"),
         ("stiffness ~ G^b", residual["stiffness"], "0"),
-        ("within-group spread ~ G^b, beyond finite groups", residual["within_group_spread"], "0"),
+        ("within-group spread over sqrt(p (1 - p)) ~ G^b", residual["within_group_spread"], "0"),
     ):
         numbers = ["-"] * 3 if row is None else [figure(row[key]) for key in ("mean", "lower", "upper")]
         table.add_row(name, *numbers, expected)

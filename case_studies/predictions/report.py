@@ -97,16 +97,18 @@ def _figure(folder: Path) -> Figure:
         second.axhline(found[0]["truth"]["exponent"], color="0.1", lw=1)
         held, count = coverage(found, "exponent", "exponent")
         second.set(title=f"bandit: 90 % intervals of a, {held} of {count} hold it", xlabel="experiment")
-    runs = [one for one in kept(folder, "public_main") if "unstable_all_lag" in one]
-    for one in runs:
+    runs = sorted(kept(folder, "public_main"), key=lambda one: one["refresh_interval"])
+    for i, one in enumerate(runs):
         color = _ORANGE if one["collapsed"] else _BLUE
-        third.plot(one["refresh_interval"], one["unstable_all_lag"], "o", color=color, ms=7)
-        third.plot(one["refresh_interval"], one["damping_not_positive"], "x", color=color, ms=7)
+        low, middle, high = one["frozen"]
+        third.plot([i, i], [low, min(high, 5000)], color=color, lw=2)
+        third.plot(i, middle, "_", color=color, ms=9)
+        third.plot(i, one["refresh_interval"], "o", color=color, ms=6)
     third.set(
-        xscale="log",
-        ylim=(-0.05, 1.05),
-        title="public K sweep (orange: collapsed)\no P(K > K*), all lag counts; x P(damping <= 0)",
-        xlabel="updates a batch",
+        yscale="log",
+        title="public sweep of K (orange: collapsed)\ndots: K of the run; bars: K* (90 %)",
+        xlabel="run, by K",
+        ylabel="refresh interval (step)",
     )
     for axes in (first, second, third):
         axes.title.set_fontsize(9)
