@@ -75,6 +75,7 @@ def summarise_oscillation(fit: xr.DataTree, found: xr.Dataset) -> dict[str, Any]
         "period": _interval(found["period"].values),
         "overshoot": _interval(found["overshoot"].values),
         "learning_rate_factor": _interval(found["learning_rate_factor"].values),
+        "onset_factor": _interval(found["onset_factor"].values),
         "onset_momentum": _interval(found["onset_momentum"].values),
         "interval": {"prob": INTERVAL_PROB, "kind": "eti"},
         "warnings": warnings,

@@ -143,7 +143,8 @@ def oscillation_table(found: dict[str, Any]) -> str:
         "damping_ratio": ("damping ratio (rings below 1)", "1"),
         "period": ("period, where it rings", "step"),
         "overshoot": ("overshoot, where it rings", "share of the way"),
-        "learning_rate_factor": ("learning rate at the onset, over today's", "1"),
+        "learning_rate_factor": ("learning rate at the onset, over today's (closed form)", "1"),
+        "onset_factor": ("the same, of the exact heavy ball", "1"),
         "onset_momentum": ("momentum at the onset", "1"),
     }
     for key, (name, unit) in names.items():
