@@ -14,7 +14,7 @@ import threading
 import warnings
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import Trainer, TrainerCallback
 
 from bayes_grpo.forecasting import LEAST_REWARDS
 from bayes_grpo.live import headline
@@ -112,8 +112,8 @@ class Forecaster(TrainerCallback):
         threading.Thread(target=_send, args=(self._process, line), daemon=True).start()
         self._asked_at, self._asked_rows = state.global_step, len(self._rows["reward"])
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Log a forecast that has come in; stop if that was asked for."""
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Log a forecast that has come in; stop, after this step, if that was asked for."""
         if self._process is not None and self._process.poll() is not None:
             self._give_up(f"the forecasting process has ended (exit code {self._process.returncode})")
         if not self._answers or self._asked_at is None:
@@ -125,7 +125,9 @@ class Forecaster(TrainerCallback):
             return
         self.summaries.append(answer)
         self._logging = True
-        self._trainer.log({f"forecast/{name}": value for name, value in headline(answer).items()})
+        # Between steps, for a log at a step's end would replace the trainer's own; and not TRL's `log`, which would hand out the
+        # means it is still collecting.
+        Trainer.log(self._trainer, {f"forecast/{name}": value for name, value in headline(answer).items()})
         self._logging = False
         last = self.summaries[-AGREEING:]
         agree = len(last) == AGREEING and all(s["converged"] and s["recommendation"]["action"] == "stop" for s in last)

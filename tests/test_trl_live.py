@@ -28,6 +28,8 @@ def test_forecasts_reach_the_trackers_and_the_run_goes_on(tmp_path: Path) -> Non
     assert len(found["logged"]) == len(found["asked_at"]) >= 1
     for row in found["logged"]:
         assert 0 <= row["forecast/plateau_lower"] <= row["forecast/plateau"] <= row["forecast/plateau_upper"] <= 1
+        assert all(key.startswith("forecast/") or key in ("epoch", "step") for key in row)
+    assert found["rewards"] == 30  # the trainer's own rows are as they would be
     assert found["asked_at"] == sorted(found["asked_at"]) and found["asked_at"][0] >= 10
 
 

@@ -31,13 +31,13 @@ def timed(method):
     return inner
 
 
-forecaster.on_log, forecaster.on_step_end = timed(forecaster.on_log), timed(forecaster.on_step_end)
+forecaster.on_log, forecaster.on_step_begin = timed(forecaster.on_log), timed(forecaster.on_step_begin)
 
 
 class Slow(TrainerCallback):
     """Steps of real models take seconds: wait for the forecast that was asked for."""
 
-    def on_step_begin(self, args, state, control, **_):
+    def on_step_end(self, args, state, control, **_):
         limit = time.monotonic() + 300
         while forecaster._asked_at is not None and not forecaster._answers and time.monotonic() < limit:
             if forecaster._process is None or forecaster._process.poll() is not None:
@@ -52,6 +52,7 @@ print(
     json.dumps(
         {
             "logged": logged,
+            "rewards": sum("reward" in row for row in trainer.state.log_history),
             "asked_at": [summary["asked_at"] for summary in forecaster.summaries],
             "seconds": [summary["seconds"] for summary in forecaster.summaries],
             "failure": forecaster.failure,
