@@ -104,7 +104,9 @@ def forecast_from(
             "persistence": float(weight),
             "collapsed": int(bool(collapse)),
             "reward_range": setting.values["reward_range"],
-            "warnings": json.dumps([text for text in (planned.assumed, collapse) if text]),
+            "warnings": json.dumps(
+                [text for text in (planned.assumed, _runs_out(ahead, planned.rate, until), collapse) if text]
+            ),
         },
     )
 
@@ -116,6 +118,16 @@ def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> floa
     intercept, slope = spec.persistence
     logged = max(float(steps[-1] - min(steps[0], 0.0)), 1.0)
     return float(1 / (1 + np.exp(-(intercept + slope * np.log((until - steps[-1]) / logged)))))
+
+
+def _runs_out(steps: np.ndarray, rate: np.ndarray, until: float) -> str:
+    """What to say where the learning rate is zero before the horizon."""
+    zero = steps[(rate <= 0) & (steps < until)]
+    if zero.size == 0:
+        return ""
+    return (
+        f"the learning rate is zero from step {zero[0]:g}: nothing is learned after it; ask with --schedule for another"
+    )
 
 
 def _check(name: str, steps: np.ndarray, until: float, persistence: float | None) -> None:

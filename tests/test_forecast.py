@@ -83,6 +83,7 @@ def test_a_learning_rate_that_runs_out_stops_the_training() -> None:
     run = decaying(30)
     found = forecast_from(basis("overdamped", run, stiffness=0.01), 160, persistence=0)
     assert "linear decay to step 60" in found.attrs["schedule"]
+    assert any("zero from step 60" in text for text in json.loads(found.attrs["warnings"]))
     after = found["optimizer_step"].values > 60
     trend = found["trend"].values[:, after]
     assert np.ptp(trend, axis=1).max() < 1e-12 and np.isinf(found["step_95"]).all()
