@@ -122,7 +122,7 @@ def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> floa
 
 def _runs_out(steps: np.ndarray, rate: np.ndarray, until: float) -> str:
     """What to say where the learning rate is zero before the horizon."""
-    zero = steps[(rate <= 0) & (steps < until)]
+    zero = steps[(rate <= 1e-6 * rate.max()) & (steps < until)]
     if zero.size == 0:
         return ""
     return (
