@@ -80,9 +80,10 @@ def _diagnosis(said: dict[str, Any] | None) -> list[Finding]:
     if said is None:
         return []
     top, chances = said["diagnosis"], said["probabilities"]
-    out = [
-        _with("diagnosis", f"Diagnosis: {_FAILURES[top]} is {surely(chances[top])}.", chances[top], top != "healthy")
-    ]
+    second = max((name for name in chances if name != top), key=lambda name: chances[name])
+    next_best = f" Next: {second.replace('_', ' ')} ({chances[second]:.2f})." if chances[second] >= 0.1 else ""
+    text = f"Diagnosis: {_FAILURES[top]} is {surely(chances[top])}.{next_best}"
+    out = [_with("diagnosis", text, chances[top], top != "healthy")]
     onset = said["onset_step"]
     if onset is not None:
         seen = said["first_seen_step"]

@@ -127,6 +127,7 @@ def _environment() -> Environment:
     jinja.filters |= {
         "shown": words.shown,
         "label": words.label,
+        "chance": words.chance,
         "number": words.number,
         "interval": words.interval,
         "words": rows.words,

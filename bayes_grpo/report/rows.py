@@ -101,7 +101,7 @@ def _threshold(said: dict[str, Any] | None) -> Rows:
         out.append((name, median, interval(row, unknown="none"), chance(row["probability_none"])))
     if said["probability_unstable"] is not None:
         at = said["refresh_interval"]
-        out.append((f"P(unstable) at this run's {at:g}", chance(said["probability_unstable"]), "", ""))
+        out.append((f"P(unstable) at this run's K = {at:g}", chance(said["probability_unstable"]), "", ""))
     return out
 
 
@@ -125,7 +125,8 @@ def _diagnosis(said: dict[str, Any] | None) -> Rows:
     for name, p in said["probabilities"].items():
         terms = sorted(((row[name], c) for c, row in said["evidence"].items() if name in row), reverse=True)
         strong = [f"{words(channel)} {value:+.1f}" for value, channel in terms if abs(value) >= _WORTH_SAYING]
-        out.append((words(name), f"{p:.3f}", ", ".join(strong)))
+        told = name in ("healthy", "undetermined") or any(name in row for row in said["evidence"].values())
+        out.append((words(name), f"{p:.3f}" if told else "cannot be told", ", ".join(strong)))
     return out
 
 

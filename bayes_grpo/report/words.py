@@ -23,8 +23,10 @@ def sure(probability: float) -> str:
     return next(word for least, word in SCALE if probability >= least)
 
 
-def chance(probability: float) -> str:
+def chance(probability: float | None) -> str:
     """A probability as a number; what draws cannot tell from 0 or 1 is not called so."""
+    if probability is None:
+        return "-"
     return "below 0.01" if probability < 0.01 else "above 0.99" if probability > 0.99 else f"{probability:.2f}"
 
 
