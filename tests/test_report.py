@@ -163,22 +163,20 @@ def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, cap
     assert "Which law?" in out.read_text(encoding="utf-8")
 
 
-def test_one_of_runs_fitted_together() -> None:
+def test_one_of_runs_fitted_together_by_a_model_file(tmp_path: Path) -> None:
     from bayes_grpo import combine
 
+    model = tmp_path / "same_noise.toml"
+    shared = '[parameters.observation_sd]\npooling = "shared"\n'
+    model.write_text(
+        f'summary = "."\nequation = "."\nsource = "."\nextends = "exponential"\n{shared}', encoding="utf-8"
+    )
     steps = np.arange(1, 61)
-    runs = [
-        make_run(
-            f"run {i}",
-            {"optimizer_step": steps, "reward": curve(seed=i), "learning_rate": np.full(60, 1e-6 * (1 + i))},
-            FACTS,
-        )
-        for i in range(2)
-    ]
-    together = fit(combine(runs), "pooled", draws=100, tune=150, chains=2, seed=3)
+    runs = [make_run(f"run {i}", {"optimizer_step": steps, "reward": curve(seed=i)}, FACTS) for i in range(2)]
+    together = fit(combine(runs), model, **FEW)
     subjects = pair_fits([together])
     assert [one.run for one in subjects] == ["run 0", "run 1"]
-    reports = [describe_run(one) for one in subjects]
+    reports = [describe_run(one, model=model) for one in subjects]
     for i, run in enumerate(reports):
         mine = together["posterior"]["plateau"].sel(run=f"run {i}")
         assert run.summary["parameters"]["plateau"]["mean"] == pytest.approx(float(mine.mean()))
