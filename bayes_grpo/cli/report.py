@@ -133,16 +133,15 @@ def _tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> list
     """A task for each run of each path; paths that cannot be read are named and left out."""
     from bayes_grpo.readers import read_runs
     from bayes_grpo.report.single import Subject, look_into, pair
-    from bayes_grpo.store import is_fit, load_fit
+    from bayes_grpo.store import load_fit
 
     known = reading_options(options)
     found, logs = [], []
     for path in options.runs:
         try:
-            if is_fit(Path(path)):
-                found += look_into(path)
-            else:
-                logs += read_runs(path, **known)
+            fits = look_into(path)
+            found += fits or []
+            logs += read_runs(path, **known) if fits is None else []
         except InputError as error:
             if len(options.runs) == 1:
                 raise

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5netcdf
 import numpy as np
 import xarray as xr
 
 from bayes_grpo.laws import UNITS
 from bayes_grpo.reopen import logged_of
-from bayes_grpo.store import load_fit
 
 
 class Subject(NamedTuple):
@@ -31,28 +31,28 @@ class Candidate(NamedTuple):
     logged: np.ndarray
 
 
-def candidates(fit: xr.DataTree, where: Any = None) -> list[Candidate]:
+def candidates(fit: xr.DataTree) -> list[Candidate]:
     """The runs of a fit."""
     rings = "damping_ratio" in fit["posterior"]
-    place = fit if where is None else where
-    return [Candidate(place, fit.attrs["model"], rings, run, logged) for run, logged in logged_of(fit).items()]
+    return [Candidate(fit, fit.attrs["model"], rings, run, logged) for run, logged in logged_of(fit).items()]
 
 
-def look_into(path: str | Path) -> list[Candidate]:
-    """The runs of a saved fit, without its draws.
-
-    Raises
-    ------
-    InputError
-        If the file is not a fit.
-    """
+def look_into(path: str | Path) -> list[Candidate] | None:
+    """The runs of a saved fit, without loading its draws; None for a file that is no fit."""
+    path = Path(path)
+    if path.suffix != ".nc" or not path.is_file():
+        return None
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            if "model_file" in opened.attrs:
-                return candidates(opened, Path(path))
+        with h5netcdf.File(path, "r", decode_vlen_strings=True) as file:
+            if "posterior" not in file.groups or "model_file" not in file.attrs:
+                return None
+            attrs, rings = dict(file.attrs), "damping_ratio" in file.groups["posterior"].variables
+        with xr.open_dataset(path, engine="h5netcdf", group="constant_data") as opened:
+            tree = xr.DataTree.from_dict({"constant_data": opened.load()})
     except (OSError, ValueError, KeyError):
-        pass
-    return candidates(load_fit(path), Path(path))
+        return None
+    tree.attrs = attrs
+    return [Candidate(path, str(attrs["model"]), rings, run, logged) for run, logged in logged_of(tree).items()]
 
 
 def pair(found: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
