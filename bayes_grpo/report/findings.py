@@ -81,7 +81,11 @@ def _diagnosis(said: dict[str, Any] | None) -> list[Finding]:
         return []
     top, chances = said["diagnosis"], said["probabilities"]
     second = max((name for name in chances if name != top), key=lambda name: chances[name])
-    next_best = f" Next: {second.replace('_', ' ')} ({chances[second]:.2f})." if chances[second] >= 0.1 else ""
+    next_best = (
+        f" Next: {second.replace('_', ' ')} ({chances[second]:.2f})."
+        if chances[second] >= 0.1 and second != "undetermined"
+        else ""
+    )
     text = f"Diagnosis: {_FAILURES[top]} is {surely(chances[top])}.{next_best}"
     out = [_with("diagnosis", text, chances[top], top != "healthy")]
     onset = said["onset_step"]

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -45,12 +46,13 @@ def report_html(
         HTML. Everything that comes from a log is escaped, and nothing is loaded from anywhere.
     """
     jinja = _environment()
+    names = _distinct([words.label(run.label) for run in runs])
     sections: list[str] = []
     size = 0
     for count, run in enumerate(runs[:most_detailed], 1):
         if run.chart is None or size > MOST_BYTES:
             break
-        sections.append(_section(jinja, run, f"run-{count}", several=len(runs) > 1))
+        sections.append(_section(jinja, run, f"run-{count}", names[count - 1] if len(runs) > 1 else ""))
         size += len(sections[-1].encode("utf-8"))
     script = _resource("chart.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -64,6 +66,7 @@ def report_html(
         version=version("bayes-grpo"),
         scale=", ".join(f"{word} from {least:g}" for least, word in words.SCALE),
         runs=runs,
+        names=names,
         compared=any(run.parts["comparison"] for run in runs),
         sections=[Markup(section) for section in sections],
         detailed=len(sections),
@@ -87,6 +90,16 @@ def save_report(html: str, path: str | Path) -> Path:
     return path
 
 
+def _distinct(labels: list[str]) -> list[str]:
+    """Labels with a number behind those that came before."""
+    seen: Counter[str] = Counter()
+    out = []
+    for label in labels:
+        seen[label] += 1
+        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return out
+
+
 def _shortened(count: int, detailed: int) -> str:
     if detailed == count:
         return ""
@@ -96,12 +109,14 @@ def _shortened(count: int, detailed: int) -> str:
     )
 
 
-def _section(jinja: Environment, run: RunReport, name: str, *, several: bool) -> str:
+def _section(jinja: Environment, run: RunReport, name: str, label: str) -> str:
+    """A run's section; ``label`` heads it where there are several."""
     assert run.chart is not None
     return jinja.get_template("run.html.jinja").render(
         run=run,
         id=name,
-        several=several,
+        several=bool(label),
+        label=label,
         chart=run.chart,
         values=htmlsafe_json_dumps(run.chart.data),
         figures={
