@@ -13,6 +13,7 @@ from conftest import FACTS, curve
 
 from bayes_grpo import describe_run, fit, make_run, pair_fits, report_html, save_fit, save_report
 from bayes_grpo.cli import main
+from bayes_grpo.report.figures import inline_svg
 from bayes_grpo.report.page import MOST_DETAILED
 from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
 
@@ -200,6 +201,24 @@ def test_bad_input_is_refused_before_anything_is_fitted(
     assert main(["report", "missing.csv", *arguments]) == 2
     captured = capsys.readouterr()
     assert fault in captured.err and captured.out == "" and "Traceback" not in captured.err
+
+
+def test_long_lines_are_drawn_as_pixels() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    def svg(points: int) -> str:
+        figure = Figure(figsize=(6, 3))
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        axes.plot(np.random.default_rng(0).normal(size=points), ".", label="noise")
+        axes.set_title("5 < 6")
+        return inline_svg(figure, "one", 'a "quoted" <alt>')
+
+    few, many = svg(500), svg(50_000)
+    assert "data:image/png" not in few and "data:image/png" in many and len(many) < 300_000
+    assert few.startswith("<svg") and "xmlns" not in few and "5 &lt; 6" in few
+    assert 'aria-label="a &quot;quoted&quot; &lt;alt&gt;"' in few
 
 
 def test_words_and_foreign_text() -> None:

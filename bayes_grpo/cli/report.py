@@ -1,10 +1,8 @@
 """`bayes-grpo report`: everything about runs on one HTML page."""
 
 import argparse
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bayes_grpo.cli.common import (
     BAD_INPUT,
@@ -14,22 +12,12 @@ from bayes_grpo.cli.common import (
     add_json,
     add_sampler,
     print_json,
-    sampler_options,
     save_or_refuse,
     say,
 )
-from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
+from bayes_grpo.cli.reading import RUN_HELP, add_reading
+from bayes_grpo.cli.report_tasks import compare_laws, list_tasks
 from bayes_grpo.errors import InputError
-
-#: What is fitted to logs, for the posterior and for the forecast.
-MODELS = ("oscillator", "population")
-
-
-class Task(NamedTuple):
-    """A run to report: its label, and what fits or loads it."""
-
-    label: str
-    subject: Callable[[], Any]
 
 
 def add_report(commands: Any) -> None:
@@ -67,14 +55,14 @@ def _report(options: argparse.Namespace) -> int:
 
     use_compilation_cache()
     left_out: list[tuple[str, str]] = []
-    tasks = _tasks(options, left_out)
+    tasks = list_tasks(options, left_out)
     runs: list[Any] = []
     interrupted = False
     for count, task in enumerate(tasks, 1):
         say(f"{count} of {len(tasks)}: {task.label}")
         try:
             subject = task.subject()
-            compared, why = _compared(subject, models, options)
+            compared, why = compare_laws(subject, models, options)
             figures = len(runs) < MOST_DETAILED
             runs.append(
                 describe_run(
@@ -127,61 +115,6 @@ def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
         raise InputError("command line", faults)
     check_writable(options.out)
     return until, models
-
-
-def _tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> list[Task]:
-    """A task for each run of each path; paths that cannot be read are named and left out."""
-    from bayes_grpo.readers import read_runs
-    from bayes_grpo.report.single import Subject, look_into, pair
-    from bayes_grpo.store import load_fit
-
-    known = reading_options(options)
-    found, logs = [], []
-    for path in options.runs:
-        try:
-            fits = look_into(path)
-            found += fits or []
-            logs += read_runs(path, **known) if fits is None else []
-        except InputError as error:
-            if len(options.runs) == 1:
-                raise
-            say(f"bayes-grpo: {error}")
-            left_out.append((str(path), str(error)))
-
-    def loaded(main: Any, ahead: Any) -> Any:
-        fit = load_fit(main.where)
-        return Subject(fit, main.run, fit if ahead.where == main.where else load_fit(ahead.where))
-
-    def fitted(run: Any, label: str) -> Any:
-        from bayes_grpo.fitting import fit
-        from bayes_grpo.progress import sampling_progress
-
-        fits = []
-        for model in MODELS:
-            with sampling_progress(f"{label}: {model}") as progress:
-                fits.append(fit(run, model, run=label, progress=progress, **sampler_options(options)))
-        return Subject(fits[0], label, fits[1])
-
-    return [
-        *(Task(main.run, partial(loaded, main, ahead)) for main, ahead in pair(found)),
-        *(Task(str(label), partial(fitted, run, str(label))) for run in logs for label in run["run"].values),
-    ]
-
-
-def _compared(subject: Any, models: list[str], options: argparse.Namespace) -> tuple[dict[str, Any] | None, str]:
-    """Comparison of laws on a run, or why there is none."""
-    if not models:
-        return None, ""
-    from bayes_grpo.comparison import compare
-    from bayes_grpo.progress import sampling_progress
-    from bayes_grpo.reopen import runs_of
-    from bayes_grpo.report.single import one_of
-
-    run = runs_of(one_of(subject.fit, subject.run))
-    try:
-        return compare(run, models, progress=sampling_progress, **sampler_options(options)).as_dict(), ""
-    except InputError as error:
-        return None, str(error)
 
 
 def _tell(options: argparse.Namespace, runs: list[Any], left_out: list[tuple[str, str]]) -> None:

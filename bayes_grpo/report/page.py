@@ -14,7 +14,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from bayes_grpo.report import rows, words
-from bayes_grpo.report.contents import RunReport
+from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.store import write_atomically
 from bayes_grpo.summary import INTERVAL_PROB
 

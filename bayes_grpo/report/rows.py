@@ -3,7 +3,7 @@
 from typing import Any
 
 from bayes_grpo.diagnostics import MAX_RHAT, MIN_BFMI, MIN_ESS
-from bayes_grpo.report.contents import RunReport
+from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.words import chance, interval, number
 
 LIMITS = f"R-hat at most {MAX_RHAT}, effective sample sizes (ESS) at least {MIN_ESS:.0f}, no divergences, E-BFMI at least {MIN_BFMI}"
