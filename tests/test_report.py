@@ -18,7 +18,7 @@ from bayes_grpo.report.page import MOST_DETAILED
 from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
 
 HOSTILE = (
-    '<script>alert(1)</script>"><img src=x onerror=alert(1)>{{ 7*7 }}{% raw %}</script><!-- \u202egnp.exe $\\frac{x'
+    '<script>alert(1)</script>"><img src=x onerror=alert(1)>{{ 7*7 }}{% raw %}</script><!-- \u202egnp.exe $\\frac{x$'
 )
 SECTIONS = ("Findings", "The run", "Trajectory and forecast", "Posteriors against priors", "Regime: does it ring?")
 SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "Sampler diagnostics", "Methods")

@@ -163,6 +163,8 @@ def _forecast(said: dict[str, Any] | None) -> list[Finding]:
         f"A gain above {number(gain['epsilon'])} in the next 100 steps is {surely(worth)}; "
         f"the rule's advice: {advice['action']}."
     )
+    if any(text.startswith("NOT CONVERGED") for text in said["warnings"]):
+        first += f" The fit by {said['model']} that this rests on did not converge."
     out = [Finding("forecast", first, INTERVAL_PROB), _with("forecast", second, worth, advice["action"] == "look")]
     return out
 
