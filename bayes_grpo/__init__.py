@@ -3,7 +3,7 @@
 The verbs of the command line, importable from here: `read_run`, `read_runs`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
 `load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
 `compare_fits`, `loo`, `lfo`, `sensitivity`, `invariance`, `threshold`, `oscillation`, `forecast`, `diagnose`,
-`summarise_diagnosis` and `plot_invariance`, `plot_threshold`, `plot_oscillation`, `plot_forecast`, `plot_diagnosis`. Nothing heavy is
+`summarise_diagnosis`, `pair_fits`, `describe_run`, `report_html`, `save_report` and `plot_marginals`, `plot_invariance`, `plot_threshold`, `plot_oscillation`, `plot_forecast`, `plot_diagnosis`. Nothing heavy is
 imported until one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
 """
 
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from bayes_grpo.forecasting import forecast
     from bayes_grpo.group_invariance import invariance
     from bayes_grpo.model_files import list_models, load_model
-    from bayes_grpo.plots import plot_fit, save_plot
+    from bayes_grpo.plots import plot_fit, plot_marginals, save_plot
     from bayes_grpo.plots_diagnosis import plot_diagnosis
     from bayes_grpo.plots_forecast import plot_forecast
     from bayes_grpo.plots_predictions import plot_invariance, plot_oscillation, plot_threshold
     from bayes_grpo.readers import read_run, read_runs
+    from bayes_grpo.report.contents import describe_run
+    from bayes_grpo.report.page import report_html, save_report
+    from bayes_grpo.report.single import pair_fits
     from bayes_grpo.ringing import oscillation
     from bayes_grpo.schema import combine, make_run
     from bayes_grpo.spec import ModelSpec
@@ -39,6 +42,7 @@ _HOMES = {
     "combine": "schema",
     "compare": "comparison",
     "compare_fits": "comparison",
+    "describe_run": "report.contents",
     "diagnose": "diagnosis",
     "fit": "fitting",
     "forecast": "forecasting",
@@ -49,9 +53,11 @@ _HOMES = {
     "load_model": "model_files",
     "loo": "crossval",
     "make_run": "schema",
+    "pair_fits": "report.single",
     "plot_diagnosis": "plots_diagnosis",
     "plot_fit": "plots",
     "plot_forecast": "plots_forecast",
+    "plot_marginals": "plots",
     "plot_invariance": "plots_predictions",
     "plot_oscillation": "plots_predictions",
     "plot_threshold": "plots_predictions",
@@ -60,7 +66,9 @@ _HOMES = {
     "read_run": "readers",
     "read_runs": "readers",
     "save_fit": "store",
+    "report_html": "report.page",
     "save_plot": "plots",
+    "save_report": "report.page",
     "save_runs": "store",
     "sensitivity": "checks",
     "summarise": "summary",
@@ -75,6 +83,7 @@ __all__ = [
     "combine",
     "compare",
     "compare_fits",
+    "describe_run",
     "diagnose",
     "fit",
     "forecast",
@@ -86,18 +95,22 @@ __all__ = [
     "loo",
     "make_run",
     "oscillation",
+    "pair_fits",
     "plot_diagnosis",
     "plot_fit",
     "plot_forecast",
     "plot_invariance",
+    "plot_marginals",
     "plot_oscillation",
     "plot_threshold",
     "prior_predictive",
     "pymc_model",
     "read_run",
     "read_runs",
+    "report_html",
     "save_fit",
     "save_plot",
+    "save_report",
     "save_runs",
     "sensitivity",
     "summarise",

@@ -36,7 +36,7 @@ def plot_fit(fit: xr.DataTree) -> Figure:
     figure = Figure(figsize=(9.5, 6.2 if not runs else 2.2 * (rows + 1)), layout="constrained")
     FigureCanvasAgg(figure)
     more = f", first {_MOST_RUNS} shown" if runs[_MOST_RUNS:] else ""
-    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}{more}", fontsize=12)
+    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}{more}", fontsize=12, parse_math=False)
     parts: Any = figure.subfigures(2, 1, height_ratios=(2.1, 1) if not runs else (rows, 1))
     above, below = parts
     if runs:
@@ -53,6 +53,22 @@ def plot_fit(fit: xr.DataTree) -> Figure:
         figure.text(
             0.5, 0.5, "NOT CONVERGED", color="red", alpha=0.35, fontsize=48, ha="center", va="center", rotation=20
         )
+    return figure
+
+
+def plot_marginals(fit: xr.DataTree) -> Figure:
+    """Posteriors of a run's parameters with their priors; the lower half of `plot_fit` with more room."""
+    posterior = fit["posterior"].to_dataset()
+    names = [name for name in _PANELS if name in posterior and np.ptp(posterior[name].values) > 0]
+    rows = max(1, -(-len(names) // _COLUMNS))
+    figure = Figure(figsize=(8.5, 2.0 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}", fontsize=12, parse_math=False)
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        _marginal(axes, fit, name, first=name == names[0])
+    for axes in panels[len(names) :]:
+        axes.axis("off")
     return figure
 
 
@@ -90,7 +106,7 @@ def _curve(axes: "Axes", fit: xr.DataTree, run: str | None = None) -> None:
     if run is not None:
         mine = observed["observed_run"].values == run
         observed, expected, posterior = observed[mine], expected[:, mine], posterior.sel(run=run)
-        axes.set_title(run if len(run) <= 28 else f"...{run[-25:]}", fontsize=8)
+        axes.set_title(run if len(run) <= 28 else f"...{run[-25:]}", fontsize=8, parse_math=False)
         axes.tick_params(labelsize=7)
     step = observed["optimizer_step"].values
     axes.plot(step, observed.values, ".", color=_DATA, ms=3, alpha=0.7, label="logged reward")

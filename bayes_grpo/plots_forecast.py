@@ -17,7 +17,8 @@ def plot_forecast(forecast: xr.Dataset) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     attrs = forecast.attrs
-    figure.suptitle(f"{attrs['run']}: forecast to step {attrs['until']:g} ({attrs['model']}, {attrs['schedule']} rate)")
+    title = f"{attrs['run']}: forecast to step {attrs['until']:g} ({attrs['model']}, {attrs['schedule']} rate)"
+    figure.suptitle(title, parse_math=False)
     tail = (1 - INTERVAL_PROB) / 2
     inside = forecast["optimizer_step"].values <= attrs["until"]
     steps = forecast["optimizer_step"].values[inside]

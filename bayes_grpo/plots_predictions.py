@@ -92,7 +92,7 @@ def plot_threshold(found: Found) -> Figure:
         if np.isfinite(interval):
             axes.axvline(interval, color=_DATA, ls="--", lw=1, label=f"K = {interval:g}")
         axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel="refresh interval or delay (step)", ylabel="P(unstable)")
-        axes.set_title(label, fontsize=10)
+        axes.set_title(label, fontsize=10, parse_math=False)
         axes.legend(fontsize=7, loc="upper left", framealpha=1, edgecolor="none")
         if "learning_rate_margin" in own:
             values = own["learning_rate_margin"].values
@@ -124,7 +124,7 @@ def plot_oscillation(found: Found) -> Figure:
         factor = own["learning_rate_factor"].values
         usable = factor[np.isfinite(factor) & (factor > 0)]
         _histogram(row[3], np.log10(usable), "log10 of the learning rate\nat the onset over today's", 0.0)
-        row[0].set_title(f"{label}\nP(rings) = {rings:.2f}".strip(), fontsize=9, loc="left")
+        row[0].set_title(f"{label}\nP(rings) = {rings:.2f}".strip(), fontsize=9, loc="left", parse_math=False)
     return figure
 
 

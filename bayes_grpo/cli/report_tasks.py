@@ -1,0 +1,75 @@
+"""What `bayes-grpo report` has to do: a task for each run, saved or still to be fitted."""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from bayes_grpo.cli.common import sampler_options, say
+from bayes_grpo.cli.reading import reading_options
+from bayes_grpo.errors import InputError
+
+#: What is fitted to logs, for the posterior and for the forecast.
+MODELS = ("oscillator", "population")
+
+
+class Task(NamedTuple):
+    """A run to report: its label, and what fits or loads it."""
+
+    label: str
+    subject: Callable[[], Any]
+
+
+def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> list[Task]:
+    """A task for each run of each path; paths that cannot be read are named and left out."""
+    from bayes_grpo.readers import read_runs
+    from bayes_grpo.report.single import Subject, look_into, pair
+    from bayes_grpo.store import load_fit
+
+    known = reading_options(options)
+    found, logs = [], []
+    for path in options.runs:
+        try:
+            fits = look_into(path)
+            found += fits or []
+            logs += read_runs(path, **known) if fits is None else []
+        except InputError as error:
+            if len(options.runs) == 1:
+                raise
+            say(f"bayes-grpo: {error}")
+            left_out.append((str(path), str(error)))
+
+    def loaded(main: Any, ahead: Any) -> Any:
+        fit = load_fit(main.where)
+        return Subject(fit, main.run, fit if ahead.where == main.where else load_fit(ahead.where))
+
+    def fitted(run: Any, label: str) -> Any:
+        from bayes_grpo.fitting import fit
+        from bayes_grpo.progress import sampling_progress
+
+        fits = []
+        for model in MODELS:
+            with sampling_progress(f"{label}: {model}") as progress:
+                fits.append(fit(run, model, run=label, progress=progress, **sampler_options(options)))
+        return Subject(fits[0], label, fits[1])
+
+    return [
+        *(Task(main.run, partial(loaded, main, ahead)) for main, ahead in pair(found)),
+        *(Task(str(label), partial(fitted, run, str(label))) for run in logs for label in run["run"].values),
+    ]
+
+
+def compare_laws(subject: Any, models: list[str], options: argparse.Namespace) -> tuple[dict[str, Any] | None, str]:
+    """Comparison of laws on a run, or why there is none."""
+    if not models:
+        return None, ""
+    from bayes_grpo.comparison import compare
+    from bayes_grpo.progress import sampling_progress
+    from bayes_grpo.reopen import runs_of
+    from bayes_grpo.report.single import one_of
+
+    run = runs_of(one_of(subject.fit, subject.run))
+    try:
+        return compare(run, models, progress=sampling_progress, **sampler_options(options)).as_dict(), ""
+    except InputError as error:
+        return None, str(error)

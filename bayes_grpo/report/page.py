@@ -1,0 +1,155 @@
+"""The page: templates filled, with a policy under which nothing is loaded and no script but its own runs."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from bayes_grpo.report import rows, words
+from bayes_grpo.report.run_report import RunReport
+from bayes_grpo.store import write_atomically
+from bayes_grpo.summary import INTERVAL_PROB
+
+#: Runs with a section of their own; of more, the others are in the table alone.
+MOST_DETAILED = 20
+#: Bytes of sections after which no further one is added.
+MOST_BYTES = 15_000_000
+#: Notes, warnings or refused inputs that are listed; of more, so many.
+MOST_NAMED = 200
+
+
+def report_html(
+    runs: Sequence[RunReport], *, left_out: Sequence[tuple[str, str]] = (), most_detailed: int = MOST_DETAILED
+) -> str:
+    """One self-contained page about runs.
+
+    Parameters
+    ----------
+    runs : sequence of RunReport
+        From `bayes_grpo.describe_run`.
+    left_out : sequence of (str, str)
+        What could not be reported, and why.
+    most_detailed : int
+        Runs that get a section; of several runs there is a table first, and it has all.
+
+    Returns
+    -------
+    str
+        HTML. Everything that comes from a log is escaped, and nothing is loaded from anywhere.
+    """
+    jinja = _environment()
+    names = _distinct([words.label(run.label) for run in runs])
+    sections: list[str] = []
+    size = 0
+    for count, run in enumerate(runs[:most_detailed], 1):
+        if run.chart is None or size > MOST_BYTES:
+            break
+        sections.append(_section(jinja, run, f"run-{count}", names[count - 1] if len(runs) > 1 else ""))
+        size += len(sections[-1].encode("utf-8"))
+    script = _resource("chart.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    single = words.label(runs[0].label) if len(runs) == 1 else f"{len(runs)} runs"
+    return jinja.get_template("page.html.jinja").render(
+        title=f"GRPO training: {single}",
+        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'",
+        style=Markup(_resource("style.css")),
+        script=Markup(script),
+        version=version("bayes-grpo"),
+        scale=", ".join(f"{word} from {least:g}" for least, word in words.SCALE),
+        runs=runs,
+        names=names,
+        compared=any(run.parts["comparison"] for run in runs),
+        sections=[Markup(section) for section in sections],
+        detailed=len(sections),
+        shortened=_shortened(len(runs), len(sections)),
+        left_out=list(left_out),
+        most_named=MOST_NAMED,
+        share=f"{INTERVAL_PROB:.0%}",
+    )
+
+
+def save_report(html: str, path: str | Path) -> Path:
+    """Write a page, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file at the path is left as it was.
+    """
+    path = Path(path)
+    write_atomically(path, html.encode("utf-8"))
+    return path
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    """Labels with a number behind those that came before."""
+    seen: Counter[str] = Counter()
+    out = []
+    for label in labels:
+        seen[label] += 1
+        out.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return out
+
+
+def _shortened(count: int, detailed: int) -> str:
+    if detailed == count:
+        return ""
+    return (
+        f"{count} runs are in the table; {detailed} of them, the first, have a section with figures. The others' figures are "
+        "left out to keep this page small: report fewer runs at once to see them."
+    )
+
+
+def _section(jinja: Environment, run: RunReport, name: str, label: str) -> str:
+    """A run's section; ``label`` heads it where there are several."""
+    assert run.chart is not None
+    return jinja.get_template("run.html.jinja").render(
+        run=run,
+        id=name,
+        several=bool(label),
+        label=label,
+        chart=run.chart,
+        values=htmlsafe_json_dumps(run.chart.data),
+        figures={
+            key: {"svg": Markup(one.svg.replace("@", f"{name}-")), "caption": one.caption}
+            for key, one in run.figures.items()
+        },
+        share=f"{INTERVAL_PROB:.0%}",
+        limits=rows.LIMITS,
+        most_named=MOST_NAMED,
+        **rows.table_rows(run),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    jinja = Environment(
+        loader=PackageLoader("bayes_grpo.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    jinja.filters |= {
+        "shown": words.shown,
+        "label": words.label,
+        "chance": words.chance,
+        "number": words.number,
+        "interval": words.interval,
+        "words": rows.words,
+    }
+    return jinja
+
+
+@cache
+def _resource(name: str) -> str:
+    return (files("bayes_grpo.report") / name).read_text(encoding="utf-8")

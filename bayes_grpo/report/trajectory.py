@@ -1,0 +1,131 @@
+"""The reward curve with bands and forecast, as an SVG that reads out its values where JavaScript runs."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.ticker import MaxNLocator
+
+from bayes_grpo.report.words import number
+from bayes_grpo.summary import INTERVAL_PROB
+
+#: Logged rows drawn and read out; of longer logs so many, evenly.
+MOST_ROWS = 500
+_WIDTH, _HEIGHT = 720.0, 380.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 704.0, 12.0, 322.0
+
+
+class Chart(NamedTuple):
+    """A chart: paths of the static SVG, ticks as (position, words), and the rows that are read out."""
+
+    paths: dict[str, str]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    today: float | None
+    data: dict[str, Any]
+    alt: str
+    thinned: bool
+
+
+def trajectory_chart(fit: xr.DataTree, said: dict[str, Any] | None) -> Chart:
+    """Chart of a run's rewards with the band of the expected reward, plateau and forecast.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of this run alone.
+    said : dict or None
+        Its forecast, from `bayes_grpo.stopping.summarise_forecast`.
+    """
+    tail = (1 - INTERVAL_PROB) / 2
+    observed = fit["observed_data"].to_dataset()["reward"]
+    expected = fit["latent"].to_dataset()["expected_reward"]
+    rows = np.unique(np.linspace(0, observed.size - 1, min(MOST_ROWS, observed.size)).round().astype(int))
+    steps = observed["optimizer_step"].values[rows]
+    rewards = observed.values[rows]
+    lower, middle, upper = np.quantile(expected.values[:, rows], [tail, 0.5, 1 - tail], axis=0)
+    past = np.column_stack([steps, rewards, middle, lower, upper])
+    ahead = np.zeros((0, 6))
+    if said is not None:
+        columns = [said["steps"], *(said["mean"][name] for name in ("median", "lower", "upper"))]
+        ahead = np.column_stack([*columns, said["logged"]["lower"], said["logged"]["upper"]])
+    level = None
+    posterior = fit["posterior"].to_dataset()
+    if "plateau" in posterior:
+        level = np.quantile(posterior["plateau"].values, [tail, 0.5, 1 - tail])
+    x, y, x_ticks, y_ticks = _scales(past, ahead, level)
+    paths = {
+        "band": _band(x(steps), y(lower), y(upper)),
+        "line": _line(x(steps), y(middle)),
+        "dots": "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x(steps), y(rewards), strict=True)),
+    }
+    if len(ahead):
+        paths |= {
+            "scatter": _band(x(ahead[:, 0]), y(ahead[:, 4]), y(ahead[:, 5])),
+            "ahead": _band(x(ahead[:, 0]), y(ahead[:, 2]), y(ahead[:, 3])),
+            "ahead-line": _line(x(ahead[:, 0]), y(ahead[:, 1])),
+        }
+    if level is not None:
+        edge = np.array([_LEFT, _RIGHT])
+        paths |= {
+            "plateau": _band(edge, np.full(2, y(level[0])), np.full(2, y(level[2]))),
+            "plateau-line": _line(edge, np.full(2, y(level[1]))),
+        }
+    data = {
+        "x": [*x(steps).round(1).tolist(), *x(ahead[:, 0]).round(1).tolist()],
+        "rows": [*_listed(past), *_listed(ahead)],
+        "logged": len(past),
+        "interval": INTERVAL_PROB,
+    }
+    today = float(x(steps[-1])) if len(ahead) else None
+    return Chart(paths, x_ticks, y_ticks, today, data, _alt(past, ahead, level), rows.size < observed.size)
+
+
+def _scales(past: np.ndarray, ahead: np.ndarray, level: np.ndarray | None) -> tuple[Any, Any, list[Any], list[Any]]:
+    values = np.concatenate([past[:, 1:].ravel(), ahead[:, 1:].ravel()])
+    least, most = float(values.min()), float(values.max())
+    if level is not None:  # shown, but a hardly known one must not squeeze the rewards into a line
+        room = 0.5 * (most - least)
+        least, most = min(least, max(level[0], least - room)), max(most, min(level[2], most + room))
+    margin = 0.04 * (most - least) or 1.0
+    least, most = least - margin, most + margin
+    first, last = float(past[0, 0]), float(ahead[-1, 0] if len(ahead) else past[-1, 0])
+    last = last if last > first else first + 1
+
+    def x(value: Any) -> Any:
+        return _LEFT + (np.asarray(value) - first) / (last - first) * (_RIGHT - _LEFT)
+
+    def y(value: Any) -> Any:
+        return np.clip(_BOTTOM - (np.asarray(value) - least) / (most - least) * (_BOTTOM - _TOP), _TOP, _BOTTOM)
+
+    ticks: list[list[tuple[float, str]]] = []
+    places: list[tuple[float, float, Any]] = [(first, last, x), (least, most, y)]
+    for low, high, place in places:
+        marks = [mark for mark in MaxNLocator(5).tick_values(low, high) if low <= mark <= high]
+        ticks.append([(round(float(place(mark)), 1), f"{mark:.6g}") for mark in marks])
+    return x, y, ticks[0], ticks[1]
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> str:
+    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
+    return _line(np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])) + "Z"
+
+
+def _listed(rows: np.ndarray) -> list[list[float]]:
+    return [[float(f"{value:.4g}") if i else float(value) for i, value in enumerate(row)] for row in rows]
+
+
+def _alt(past: np.ndarray, ahead: np.ndarray, level: np.ndarray | None) -> str:
+    out = (
+        f"Reward against optimizer step: {len(past)} logged rewards from step {past[0, 0]:g} to {past[-1, 0]:g}. "
+        f"The expected reward goes from {number(past[0, 2])} to {number(past[-1, 2])} "
+        f"({INTERVAL_PROB:.0%} interval {number(past[-1, 3])} to {number(past[-1, 4])})."
+    )
+    if len(ahead):
+        out += f" Forecast at step {ahead[-1, 0]:g}: {number(ahead[-1, 1])} ({number(ahead[-1, 2])} to {number(ahead[-1, 3])})."
+    if level is not None:
+        out += f" Plateau {number(level[1])} ({number(level[0])} to {number(level[2])})."
+    return out
