@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PANELS = ("plateau", "timescale", "midpoint", "damping", "damping_ratio", "temperature", "step_sd", "observation_sd")
-_DATA, _CURVE, _LEVEL = "0.45", "#1f5fa8", "#c2571a"
+DATA, CURVE, LEVEL = "0.45", "#1f5fa8", "#c2571a"
 _MOST_RUNS, _COLUMNS = 12, 4
 
 
@@ -109,16 +109,16 @@ def _curve(axes: "Axes", fit: xr.DataTree, run: str | None = None) -> None:
         axes.set_title(run if len(run) <= 28 else f"...{run[-25:]}", fontsize=8, parse_math=False)
         axes.tick_params(labelsize=7)
     step = observed["optimizer_step"].values
-    axes.plot(step, observed.values, ".", color=_DATA, ms=3, alpha=0.7, label="logged reward")
+    axes.plot(step, observed.values, ".", color=DATA, ms=3, alpha=0.7, label="logged reward")
     low, mid, high = np.quantile(expected.values, [tail, 0.5, 1 - tail], axis=0)
-    axes.fill_between(step, low, high, color=_CURVE, alpha=0.3, lw=0)
-    axes.plot(step, mid, color=_CURVE, lw=1.5, label=f"expected reward, {INTERVAL_PROB:.0%} interval")
+    axes.fill_between(step, low, high, color=CURVE, alpha=0.3, lw=0)
+    axes.plot(step, mid, color=CURVE, lw=1.5, label=f"expected reward, {INTERVAL_PROB:.0%} interval")
     least, most = observed.values.min(), observed.values.max()
     bottom, top = least, most
     if "plateau" in posterior:
         low, mid, high = np.quantile(posterior["plateau"].values, [tail, 0.5, 1 - tail])
-        axes.axhspan(low, high, color=_LEVEL, alpha=0.18, lw=0)
-        axes.axhline(mid, color=_LEVEL, lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
+        axes.axhspan(low, high, color=LEVEL, alpha=0.18, lw=0)
+        axes.axhline(mid, color=LEVEL, lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
         # Show the plateau, but a hardly known one must not squeeze the data into a line.
         room = 0.6 * (most - least)
         bottom, top = min(least, max(low, least - room)), max(most, min(high, most + room))
@@ -134,12 +134,12 @@ def _marginal(axes: "Axes", fit: xr.DataTree, name: str, *, first: bool) -> None
     low, high = np.quantile(draws, [0.002, 0.998])
     margin = 0.15 * (high - low)
     edges = np.linspace(low - margin, high + margin, 45).tolist()
-    axes.hist(draws, bins=edges, density=True, color=_CURVE, alpha=0.7)
+    axes.hist(draws, bins=edges, density=True, color=CURVE, alpha=0.7)
     inside = prior[(prior >= edges[0]) & (prior <= edges[-1])]
     weights = np.full(inside.size, 1 / (prior.size * (edges[4] - edges[0])))
     axes.hist(inside, bins=edges[::4], weights=weights, histtype="step", color="0.3", ls=":")
     tail = (1 - INTERVAL_PROB) / 2
-    axes.axvspan(*np.quantile(draws, [tail, 1 - tail]), color=_CURVE, alpha=0.12, lw=0)
+    axes.axvspan(*np.quantile(draws, [tail, 1 - tail]), color=CURVE, alpha=0.12, lw=0)
     unit = fit["posterior"][name].attrs["units"]
     words = (
         name.replace("_", " ")

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bayes_grpo.plots import _CURVE, _DATA, _LEVEL
+from bayes_grpo.plots import CURVE, DATA, LEVEL
 from bayes_grpo.summary import INTERVAL_PROB
 
 _PATHS_SHOWN = 4
@@ -23,16 +23,16 @@ def plot_forecast(forecast: xr.Dataset) -> Figure:
     inside = forecast["optimizer_step"].values <= attrs["until"]
     steps = forecast["optimizer_step"].values[inside]
     axes.plot(
-        forecast["logged_step"], forecast["logged_reward"], ".", color=_DATA, ms=3, alpha=0.7, label="logged reward"
+        forecast["logged_step"], forecast["logged_reward"], ".", color=DATA, ms=3, alpha=0.7, label="logged reward"
     )
     logged = np.quantile(forecast["reward"].values[:, inside], [tail, 1 - tail], axis=0)
-    axes.fill_between(steps, *logged, color=_DATA, alpha=0.2, lw=0, label=f"logged reward to come, {INTERVAL_PROB:.0%}")
+    axes.fill_between(steps, *logged, color=DATA, alpha=0.2, lw=0, label=f"logged reward to come, {INTERVAL_PROB:.0%}")
     paths = forecast["expected_reward"].values[:, inside]
     low, middle, high = np.quantile(paths, [tail, 0.5, 1 - tail], axis=0)
-    axes.fill_between(steps, low, high, color=_CURVE, alpha=0.3, lw=0, label=f"expected reward, {INTERVAL_PROB:.0%}")
-    axes.plot(steps, middle, color=_CURVE, lw=1.6, label="expected reward, median")
+    axes.fill_between(steps, low, high, color=CURVE, alpha=0.3, lw=0, label=f"expected reward, {INTERVAL_PROB:.0%}")
+    axes.plot(steps, middle, color=CURVE, lw=1.6, label="expected reward, median")
     for path in paths[:: max(1, len(paths) // _PATHS_SHOWN)][:_PATHS_SHOWN]:
-        axes.plot(steps, path, color=_CURVE, lw=0.5, alpha=0.7)
+        axes.plot(steps, path, color=CURVE, lw=0.5, alpha=0.7)
     plateau = forecast["plateau"].values
     if not np.isnan(plateau).any():
         axes.errorbar(
@@ -41,7 +41,7 @@ def plot_forecast(forecast: xr.Dataset) -> Figure:
             yerr=np.abs(np.quantile(plateau, [tail, 1 - tail]) - np.median(plateau))[:, None],
             fmt="s",
             ms=5,
-            color=_LEVEL,
+            color=LEVEL,
             capsize=4,
             label=f"plateau, {INTERVAL_PROB:.0%}",
         )

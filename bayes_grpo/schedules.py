@@ -68,7 +68,8 @@ def schedule_ahead(
         begin = float(step[int(np.argmax(rate))])
         if planned_steps is None or planned_steps <= begin:
             raise InputError(
-                str(run["run"].values), f"schedule {schedule}: the step it ends at is unknown; state --planned-steps"
+                str(run["run"].values),
+                f"schedule {schedule}: the step it ends at is unknown; state --planned-steps with the log, or give a file",
             )
         decay = _DECAYS[str(schedule)]
         return Schedule(decay(steps, begin, planned_steps, rate.max()), f"{schedule} to {planned_steps:g}", "")

@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayes_grpo.diagnostics import diagnose_sampling
 from bayes_grpo.forecasting import GAIN_STEPS
-from bayes_grpo.summary import INTERVAL_PROB
+from bayes_grpo.summary import INTERVAL_PROB, prior_conflicts
 
 #: A gain below this share of the reward's range in `GAIN_STEPS` steps is not worth them, unless said otherwise.
 EPSILON_SHARE = 0.01
@@ -72,7 +72,7 @@ def summarise_forecast(
     }
     if fit is not None:
         failures = [f"NOT CONVERGED: {failure}" for failure in diagnose_sampling(fit).failures()]
-        out["warnings"] = [*failures, *out["warnings"], *json.loads(fit.attrs["assumptions"])]
+        out["warnings"] = [*failures, *out["warnings"], *json.loads(fit.attrs["assumptions"]), *prior_conflicts(fit)]
     return out
 
 

@@ -92,10 +92,7 @@ def save_dataset(dataset: xr.Dataset, path: str | Path) -> Path:
     OSError
         If it cannot be written; an older file at the path is left as it was.
     """
-    path = Path(path)
-    compressed = {name: {"zlib": True, "complevel": 1} for name, value in dataset.data_vars.items() if value.ndim > 1}
-    write_atomically(path, dataset.to_netcdf(engine="h5netcdf", encoding=compressed))
-    return path
+    return save_fit(xr.DataTree(dataset), path)
 
 
 def load_fit(path: str | Path) -> xr.DataTree:
@@ -109,7 +106,7 @@ def load_fit(path: str | Path) -> xr.DataTree:
     path = Path(path)
     if not path.is_file():
         raise InputError(str(path), "no such file; expected a fit written by `bayes-grpo fit`")
-    _check_seal(path)
+    check_seal(path)
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
@@ -128,7 +125,7 @@ def is_fit(path: str | Path) -> bool:
     if path.suffix != ".nc" or not path.is_file():
         return False
     try:
-        _check_seal(path)
+        check_seal(path)
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             return "posterior" in tree.children
     except (InputError, OSError, ValueError, KeyError):
@@ -177,7 +174,7 @@ def load_runs(path: str | Path) -> xr.Dataset:
     InputError
         If the file is none.
     """
-    _check_seal(Path(path))
+    check_seal(Path(path))
     try:
         with (
             _File(path, "r", decode_vlen_strings=True) as file,
@@ -200,7 +197,7 @@ def _sealed(content: bytes | memoryview) -> bytes:
     return whole + _SEAL + hashlib.sha256(whole).hexdigest().encode()
 
 
-def _check_seal(path: Path) -> None:
+def check_seal(path: Path) -> None:
     """Refuse a damaged file before the HDF5 library sees it, which may not come back from some damage."""
     length = len(_SEAL) + 64
     try:

@@ -12,6 +12,9 @@ from bayes_grpo.laws import UNITS
 #: Equal-tailed interval reported everywhere.
 INTERVAL_PROB = 0.9
 
+#: A posterior median beyond this quantile of the prior, on either side, is a conflict.
+_CONFLICT = 0.01
+
 #: A posterior this wide relative to its prior has learned little.
 _UNINFORMED = 0.8
 
@@ -117,6 +120,26 @@ def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
             f"the rewards say little about {', '.join(vague)}: the posterior is nearly as wide as the prior "
             "(run too short or too noisy); read the interval, not the mean"
         )
+    return out + prior_conflicts(fit)
+
+
+def prior_conflicts(fit: xr.DataTree) -> list[str]:
+    """Parameters that the prior all but ruled out: their posterior median lies in an outer hundredth of the prior."""
+    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
+    out: list[str] = []
+    if "log_prior" not in fit.children:  # one run of several fitted together: its prior is the population
+        return out
+    for name in fit["log_prior"].data_vars:
+        drawn = posterior[name].values
+        if drawn.ndim > 2:  # a value a run: what scatters about a population may lie far out
+            continue
+        below = float((prior[name].values < np.median(drawn)).mean())
+        if min(below, 1 - below) < _CONFLICT:
+            side = "below" if below < _CONFLICT else "above"
+            out.append(
+                f"prior and rewards disagree on {name}: {np.median(drawn):.3g} lies {side} all but {_CONFLICT:.0%} of the prior; check "
+                "what was stated or assumed (reward bounds, planned steps), or fit with a wider prior"
+            )
     return out
 
 

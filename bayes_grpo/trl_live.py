@@ -88,7 +88,8 @@ class Forecaster(TrainerCallback):
             self._answers.append(json.loads(line))
 
     def _give_up(self, reason: str) -> None:
-        self.failure, self._process = reason, None
+        self._end()
+        self.failure = reason
         warnings.warn(f"bayes_grpo forecasts no further: {reason}; training goes on", stacklevel=2)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -96,16 +97,21 @@ class Forecaster(TrainerCallback):
         logs = logs or {}
         if self._process is None or self._logging or "reward" not in logs:
             return
-        row = {"optimizer_step": state.global_step, "reward": logs["reward"]}
-        for name in self._rows:
-            self._rows[name].append(float(row.get(name, logs.get(name, math.nan))))
+        row = logs | {"optimizer_step": state.global_step}
+        try:
+            found = {name: float(row.get(name, math.nan)) for name in self._rows}
+        except (TypeError, ValueError) as error:
+            self._give_up(f"a logged value is no number ({error})")
+            return
+        for name, value in found.items():
+            self._rows[name].append(value)
         grown = len(self._rows["reward"]) - self._asked_rows
         if self._asked_at is None and len(self._rows["reward"]) >= LEAST_REWARDS and grown >= self._every:
-            self._ask(args, state)
+            self._ask(state)
 
-    def _ask(self, args: Any, state: Any) -> None:
+    def _ask(self, state: Any) -> None:
         assert self._process is not None and self._process.stdin is not None
-        facts = self._facts | {"logging_window": max(1, int(args.logging_steps))}
+        facts = self._facts | {"logging_window": max(1, int(state.logging_steps))}
         request = {"rows": self._rows, "hyperparameters": facts, "options": self._options}
         line = json.dumps(request) + "\n"
         # A pipe holds little: the training must not wait for the other end.
@@ -136,6 +142,9 @@ class Forecaster(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """End the forecasting process."""
+        self._end()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()

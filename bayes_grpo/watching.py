@@ -51,10 +51,7 @@ class Watcher:
     def look(self) -> Update | None:
         """Read the log if it has changed since the last look; None if it has not.
 
-        Raises
-        ------
-        InputError
-            If an argument of the forecast is impossible; a log that cannot be read is only reported.
+        What cannot be read, fitted or forecast yet is reported in the update, not raised.
         """
         stamp = _stamp_of(self.path)
         if stamp == self._stamp:

@@ -16,6 +16,7 @@ from bayes_grpo.backends import programs as backend
 from bayes_grpo.kalman import kalman_filter
 from bayes_grpo.likelihood import state_space
 from bayes_grpo.prepare import prepare
+from bayes_grpo.report.single import look_into
 from bayes_grpo.store import is_fit
 from bayes_grpo.summary import INTERVAL_PROB
 
@@ -74,7 +75,7 @@ def test_a_damaged_fit_is_refused(small_fit: xr.DataTree, tmp_path: Path) -> Non
         (tmp_path / "d.nc").write_bytes(damaged)
         with pytest.raises(InputError, match="damaged file"):
             load_fit(tmp_path / "d.nc")
-        assert not is_fit(tmp_path / "d.nc")
+        assert not is_fit(tmp_path / "d.nc") and look_into(tmp_path / "d.nc") is None
 
 
 def test_other_files_are_no_fits(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from conftest import FACTS, curve
 
-from bayes_grpo import fit, make_run, read_runs, save_fit
+from bayes_grpo import fit, load_model, make_run, read_runs, save_fit
 from bayes_grpo.cli import main
 from bayes_grpo.live import Refitter, headline
 from bayes_grpo.watching import Watcher
@@ -72,6 +72,37 @@ def test_bad_input(saved: Path, arguments: list[str], fault: str, capsys: pytest
     assert main(["forecast", str(saved), *arguments]) == 2
     captured = capsys.readouterr()
     assert fault in captured.err and captured.out == "" and "Traceback" not in captured.err
+
+
+def test_an_edited_copy_of_the_same_name_is_the_model(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """`bayes-grpo models population > population.toml`, edited: the copy is fitted and forecast with, not what it was copied from.
+
+    By its prior the reward falls by the whole range; the rewards rise.
+    """
+    copy, log = tmp_path / "population.toml", tmp_path / "log.jsonl"
+    text = load_model("population").text
+    assert text.count("loc = 0.226") == 1
+    copy.write_text(text.replace("loc = 0.226", "loc = -1"), encoding="utf-8")
+    write(log, curve(40))
+    arguments = [
+        "--until",
+        "80",
+        "--json",
+        "--reward-bounds",
+        "0",
+        "1",
+        "--draws",
+        "200",
+        "--tune",
+        "200",
+        "--chains",
+        "2",
+    ]
+    assert main(["forecast", str(log), "--model", str(copy), *arguments]) in (0, 3)
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert any("disagree on rise" in text and "above all but 1%" in text for text in warnings)
+    assert main(["forecast", str(log), *arguments]) in (0, 3)
+    assert not any("disagree" in text for text in json.loads(capsys.readouterr().out)["warnings"])
 
 
 def write(path: Path, rewards: np.ndarray, first: int = 1, mode: str = "w") -> None:

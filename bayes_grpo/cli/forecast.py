@@ -38,7 +38,9 @@ def add_forecast(commands: Any) -> None:
     )
     command.add_argument("--paths", type=Path, metavar="FILE", help="write the sampled paths (.nc or .csv)")
     add_figure(command)
-    command.add_argument("--model", metavar="NAME|FILE", help=f"what is fitted to logs (default: {DEFAULT_MODEL})")
+    command.add_argument(
+        "--model", metavar="NAME|FILE", help=f"what is fitted to logs (default: {DEFAULT_MODEL}), or was to a saved fit"
+    )
     add_json(command)
     add_sampler(command)
     add_reading(command)
@@ -61,7 +63,7 @@ def _forecast(options: argparse.Namespace) -> int:
             fit,
             numbers["until"],
             run=run,
-            model=options.model if fit.attrs["model"] not in _own_models() else None,
+            model=options.model,
             schedule=options.schedule,
             persistence=numbers["persistence"],
             seed=options.seed,
@@ -77,12 +79,6 @@ def _forecast(options: argparse.Namespace) -> int:
     if options.json and answers:
         print_json(answers[0] if len(answers) == 1 else {"runs": answers})
     return BAD_INPUT if faults else code
-
-
-def _own_models() -> set[str]:
-    from bayes_grpo.model_files import list_models
-
-    return {model.name for model in list_models()}
 
 
 def _numbers(options: argparse.Namespace) -> dict[str, Any]:

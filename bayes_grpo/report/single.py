@@ -9,8 +9,10 @@ import h5netcdf
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.errors import InputError
 from bayes_grpo.laws import UNITS
 from bayes_grpo.reopen import logged_of
+from bayes_grpo.store import check_seal
 
 
 class Subject(NamedTuple):
@@ -43,13 +45,14 @@ def look_into(path: str | Path) -> list[Candidate] | None:
     if path.suffix != ".nc" or not path.is_file():
         return None
     try:
+        check_seal(path)
         with h5netcdf.File(path, "r", decode_vlen_strings=True) as file:
             if "posterior" not in file.groups or "model_file" not in file.attrs:
                 return None
             attrs, rings = dict(file.attrs), "damping_ratio" in file.groups["posterior"].variables
         with xr.open_dataset(path, engine="h5netcdf", group="constant_data") as opened:
             tree = xr.DataTree.from_dict({"constant_data": opened.load()})
-    except (OSError, ValueError, KeyError):
+    except (InputError, OSError, ValueError, KeyError):
         return None
     tree.attrs = attrs
     return [Candidate(path, str(attrs["model"]), rings, run, logged) for run, logged in logged_of(tree).items()]
