@@ -36,17 +36,19 @@ def summarise_forecast(
     epsilon : float, optional
         Gain in expected reward per `GAIN_STEPS` steps that makes them worth while; by default `EPSILON_SHARE` of the range.
     step_seconds : float, optional
-        Duration of an optimizer step, for gains per hour.
+        Duration of an optimizer step, for gains per hour; by default the mean over the later half of the fitted log's rows.
 
     Returns
     -------
     dict
         Keys run, model, last_step, until, schedule, persistence; steps, mean, logged (bands over the steps to come: median,
         lower, upper); plateau; step_95 (None beyond ``until``; with the probability that it is reached by then);
-        gain_per_100_steps and the probability of more than epsilon; gain_per_hour; recommendation; interval; warnings.
+        gain_per_100_steps and the probability of more than epsilon; gain_per_hour and step_seconds (None where unknown); recommendation; interval; warnings.
     """
     attrs = forecast.attrs
     epsilon = EPSILON_SHARE * attrs["reward_range"] if epsilon is None else epsilon
+    if step_seconds is None and fit is not None:
+        step_seconds = _logged_step_seconds(fit, attrs["run"])
     steps = forecast["optimizer_step"].values
     inside = np.flatnonzero(steps <= attrs["until"])
     shown = inside[np.unique(np.linspace(0, inside.size - 1, min(_SHOWN, inside.size)).round().astype(int))]
@@ -66,6 +68,7 @@ def summarise_forecast(
         "step_95": _step_95(forecast),
         "gain_per_100_steps": _one(next_gain) | {"epsilon": epsilon, "probability_above_epsilon": chance},
         "gain_per_hour": None if step_seconds is None else _one(next_gain * 3600 / step_seconds / GAIN_STEPS),
+        "step_seconds": step_seconds,
         "recommendation": _recommend(forecast, epsilon, chance),
         "interval": {"prob": INTERVAL_PROB, "kind": "eti"},
         "warnings": json.loads(attrs["warnings"]),
@@ -74,6 +77,17 @@ def summarise_forecast(
         failures = [f"NOT CONVERGED: {failure}" for failure in diagnose_sampling(fit).failures()]
         out["warnings"] = [*failures, *out["warnings"], *json.loads(fit.attrs["assumptions"]), *prior_conflicts(fit)]
     return out
+
+
+def _logged_step_seconds(fit: xr.DataTree, run: str) -> float | None:
+    """Mean duration of a step in the later half of a log, which knows nothing of compiling and warming up."""
+    logged = fit["constant_data"].dataset
+    if "step_time" not in logged:
+        return None
+    times = logged["step_time"]
+    values = times.sel(run=run).values if "run" in times.dims else times.values
+    values = values[np.isfinite(values) & (values > 0)]
+    return float(values[values.size // 2 :].mean()) if values.size else None
 
 
 def _gains(forecast: xr.Dataset) -> np.ndarray:

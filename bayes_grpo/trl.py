@@ -19,7 +19,7 @@ from bayes_grpo.store import write_atomically
 LOG = "bayes_grpo.jsonl"
 
 
-def record(trainer: Any, path: str | Path | None = None) -> "Recorder":
+def record(trainer: Any, path: str | Path | None = None, *, evaluation: str = "eval_reward") -> "Recorder":
     """Attach a `Recorder` to a GRPOTrainer.
 
     Parameters
@@ -28,8 +28,11 @@ def record(trainer: Any, path: str | Path | None = None) -> "Recorder":
         Any GRPOTrainer, before training.
     path : str or Path, optional
         The log to write; by default ``bayes_grpo.jsonl`` in the trainer's output folder. A log that is there is continued.
+    evaluation : str
+        The figure of TRL's log that is the mean reward by the metric that counts, kept as ``evaluation_reward``: that of the
+        trainer's evaluations, or ``rewards/NAME/mean`` of a reward function that has weight 0 and only watches.
     """
-    recorder = Recorder(trainer, Path(path) if path is not None else Path(trainer.args.output_dir) / LOG)
+    recorder = Recorder(trainer, Path(path) if path is not None else Path(trainer.args.output_dir) / LOG, evaluation)
     trainer.add_callback(recorder)
     return recorder
 
@@ -38,13 +41,14 @@ class Recorder(TrainerCallback):
     """Writes what the model needs and TRL does not log, a line a step, and never stops the training.
 
     A row holds ``optimizer_step``, ``learning_rate``, ``rollout_age`` (updates since the rollouts were drawn) and TRL's own
-    figures; where rollouts were drawn, also ``reward`` (mean), ``reward_spread`` (root of the mean variance within groups, G -
+    figures; where there was an evaluation, ``evaluation_reward``; where rollouts were drawn, also ``reward`` (mean), ``reward_spread`` (root of the mean variance within groups, G -
     1 in the denominator), ``reward_variance_between`` (variance of the groups' means), ``zero_spread_share`` and
     ``groups``. Each line is handed to the operating system at once, so a killed trainer loses the last at most.
     """
 
-    def __init__(self, trainer: Any, path: Path) -> None:
+    def __init__(self, trainer: Any, path: Path, evaluation: str = "eval_reward") -> None:
         self.path = path
+        self.evaluation = evaluation
         self.failure: str | None = None
         self._trainer = trainer
         self._file: int | None = None
@@ -129,6 +133,8 @@ class Recorder(TrainerCallback):
             return
         own = ("reward", "reward_std", "frac_reward_zero_std", "learning_rate", "epoch", "step", "loss")
         for key, value in logs.items():
+            if key == self.evaluation and _is_number(value):
+                self._row["evaluation_reward"] = float(value)
             if key not in own and not key.startswith("eval_") and _is_number(value):
                 self._row.setdefault(key, float(value))
 

@@ -10,13 +10,14 @@ import pytest
 import xarray as xr
 from conftest import FACTS, curve
 
-from bayes_grpo import fit, load_model, make_run, read_runs, save_fit
+from bayes_grpo import fit, forecast, load_model, make_run, read_runs, save_fit
 from bayes_grpo.cli import main
 from bayes_grpo.live import Refitter, headline
+from bayes_grpo.stopping import summarise_forecast
 from bayes_grpo.watching import Watcher
 
 KEYS = {"until", "steps", "mean", "logged", "plateau", "step_95", "gain_per_100_steps", "recommendation", "interval"}
-KEYS |= {"warnings", "run", "model", "last_step", "schedule", "persistence", "gain_per_hour"}
+KEYS |= {"warnings", "run", "model", "last_step", "schedule", "persistence", "gain_per_hour", "step_seconds"}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,16 @@ def test_a_table_for_people(saved: Path, capsys: pytest.CaptureFixture) -> None:
     out = capsys.readouterr().out
     assert "recommendation:" in out and "plateau:" in out and "learning rate not logged" not in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_gains_per_hour_from_logged_step_times(small_run: xr.Dataset) -> None:
+    """The mean over the later half of the rows: the first, slow ones compile."""
+    seconds = np.where(np.arange(60) < 20, 90.0, [3.0, 4.2] * 30)
+    timed = small_run.assign(step_time=(("run", "step"), seconds[None]))
+    found = fit(timed, "population", draws=50, tune=100, chains=2, seed=1)
+    answer = summarise_forecast(forecast(found, 200), found)
+    assert answer["step_seconds"] == pytest.approx(3.6)
+    assert answer["gain_per_hour"]["median"] == pytest.approx(answer["gain_per_100_steps"]["median"] * 10)
 
 
 @pytest.mark.parametrize(

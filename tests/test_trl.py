@@ -63,6 +63,17 @@ def test_a_run_is_recorded_as_it_was(tmp_path: Path) -> None:
     assert np.isfinite(run["reward"].values[0]).sum() == 15
 
 
+def test_evaluations_of_the_trainer_are_recorded(tmp_path: Path) -> None:
+    """Every fifth step the trainer evaluates; those rewards stand in its row alone, and not among the training rewards."""
+    done = outcome(start(tmp_path, 10, 1, "evaluate"))
+    run = read_run(tmp_path / "bayes_grpo.jsonl")
+    heard = run["evaluation_reward"].values[0]
+    assert np.flatnonzero(np.isfinite(heard)).tolist() == [4, 9]
+    halves = np.array_split(np.array(done["evaluated"]), 2)
+    assert heard[[4, 9]] == pytest.approx([half.mean() for half in halves])
+    assert run["reward"].values[0] == pytest.approx([np.mean(batch) for batch in done["rewards"]])
+
+
 def test_a_killed_run_is_read_and_fitted(tmp_path: Path) -> None:
     process = start(tmp_path, 100_000, 1)
     log = tmp_path / "bayes_grpo.jsonl"

@@ -1,4 +1,4 @@
-"""A real GRPOTrainer run of the laboratory's, recorded; `python trl_run.py FOLDER STEPS K [break]`. Prints the outcome as JSON."""
+"""A real GRPOTrainer run of the laboratory's, recorded; `python trl_run.py FOLDER STEPS K [break|evaluate]`. Prints the outcome as JSON."""
 
 import json
 import sys
@@ -12,17 +12,20 @@ from bayes_grpo.trl import record
 
 folder, steps, interval = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 trainer = build_trainer(Trial(group_size=4, refresh_interval=interval), folder, steps)
-seen = []
+seen, evaluated = [], []
 scored = trainer.reward_funcs[0]
 
 
 def remember(*arguments, **keywords):
     rewards = scored(*arguments, **keywords)
-    seen.append(rewards)
+    (seen if trainer.model.training else evaluated).append(rewards)
     return rewards
 
 
 trainer.reward_funcs[0] = remember
+if "evaluate" in sys.argv:
+    trainer.args.eval_strategy, trainer.args.eval_steps = "steps", 5
+    trainer.eval_dataset = trainer.train_dataset.select(range(16))
 if "break" in sys.argv:
     (folder / "file").parent.mkdir(parents=True, exist_ok=True)
     (folder / "file").write_text("no folder")
@@ -30,4 +33,8 @@ if "break" in sys.argv:
 else:
     recorder = record(trainer)
 trainer.train()
-print(json.dumps({"rewards": seen, "failure": recorder.failure, "steps": trainer.state.global_step}))
+print(
+    json.dumps(
+        {"rewards": seen, "evaluated": evaluated, "failure": recorder.failure, "steps": trainer.state.global_step}
+    )
+)

@@ -32,7 +32,11 @@ def add_forecast(commands: Any) -> None:
     command.add_argument(
         "--epsilon", metavar="GAIN", help="gain in reward per 100 steps that is worth them (default: 1 %% of the range)"
     )
-    command.add_argument("--step-seconds", metavar="S", help="seconds an optimizer step takes, for gains per hour")
+    command.add_argument(
+        "--step-seconds",
+        metavar="S",
+        help="seconds an optimizer step takes, for gains per hour (default: as logged, TRL's step_time)",
+    )
     command.add_argument(
         "--persistence", metavar="W", help="weight of staying at the present level, 0 to 1 (default: the model's)"
     )

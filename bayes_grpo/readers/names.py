@@ -61,7 +61,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "clip_fraction",
     ),
     "zero_spread_share": ("zero_spread_share", "frac_reward_zero_std", "train/frac_reward_zero_std"),
-    "evaluation_reward": ("eval_reward", "eval/reward"),
+    "evaluation_reward": ("evaluation_reward", "eval_reward", "eval/reward"),
+    # Not verl's timing_s/step: its steps are batches of rollouts.
+    "step_time": ("step_time", "train/step_time"),
     "rollout_age": ("rollout_age", "staleness", "staleness_mean", "off_policy/mean"),
 }
 

@@ -55,69 +55,81 @@ def trials(seeds: int) -> list[Trial]:
     return [replace(trial, seed=seed) for seed in range(seeds) for trial in out]
 
 
-def build_trainer(trial: Trial, folder: Path, steps: int):
-    """A GRPOTrainer for one run."""
+def build_model(words: list[str], width: int, seed: int):
+    """A tokenizer of whole words and a transformer with two layers, freshly drawn."""
     import torch
     import transformers
-    import trl
-    from datasets import Dataset
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    transformers.set_seed(trial.seed)
-    words = ["<pad>", "<eos>", "=", *[f"s{n}" for n in range(SYMBOLS)]]
+    transformers.set_seed(seed)
     tokens = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<pad>"))
     tokens.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token="<pad>", eos_token="<eos>")
-    start = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(words),
-            hidden_size=trial.width,
-            intermediate_size=2 * trial.width,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=32,
-            pad_token_id=0,
-            eos_token_id=1,
-            bos_token_id=None,
-        )
+    config = LlamaConfig(
+        vocab_size=len(words),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=32,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
     )
-    start.save_pretrained(folder / "start")  # TRL loads policy and reference from one place
+    return tokenizer, LlamaForCausalLM(config)
+
+
+def build_trainer(trial: Trial, folder: Path, steps: int):
+    """A GRPOTrainer for one run of the laboratory's task."""
+    words = ["<pad>", "<eos>", "=", *[f"s{n}" for n in range(SYMBOLS)]]
+    tokenizer, model = build_model(words, trial.width, trial.seed)
     verifier, draw = random.Random(trial.seed), random.Random(1000 + trial.seed)
 
     def reward(prompts, completions, **_):
         right = [p.split()[0] == c.strip() for p, c in zip(prompts, completions, strict=True)]
         return [float(r != (verifier.random() < FLIP)) for r in right]
 
-    arguments = trl.GRPOConfig(
-        output_dir=str(folder),
-        max_steps=steps,
-        learning_rate=trial.learning_rate,
-        lr_scheduler_type="constant",
-        optim=trial.optimizer,
-        adam_beta1=trial.momentum,
-        num_generations=trial.group_size,
-        per_device_train_batch_size=trial.group_size * PROMPTS,
-        num_iterations=trial.refresh_interval,
-        epsilon=trial.clip,
-        max_completion_length=1,
-        beta=trial.kl,
-        model_init_kwargs={"dtype": "float32"},
-        logging_steps=1,
-        report_to="none",
-        save_strategy="no",
-        disable_tqdm=True,
-        seed=trial.seed,
-        bf16=False,
-        use_cpu=not torch.cuda.is_available(),
-    )
     prompts = [f"s{draw.randrange(SYMBOLS)} =" for _ in range(PROMPTS * steps)]
+    return trainer_of(trial, folder, steps, tokenizer, model, reward, prompts)
+
+
+def trainer_of(trial: Trial, folder: Path, steps: int, tokenizer, model, rewards, prompts: list[str], **more):
+    """A GRPOTrainer that starts from ``model``; ``more`` goes into its GRPOConfig."""
+    import torch
+    import transformers
+    import trl
+    from datasets import Dataset
+
+    model.save_pretrained(folder / "start")  # TRL loads policy and reference from one place
+    settings = {
+        "output_dir": str(folder),
+        "max_steps": steps,
+        "learning_rate": trial.learning_rate,
+        "lr_scheduler_type": "constant",
+        "optim": trial.optimizer,
+        "adam_beta1": trial.momentum,
+        "num_generations": trial.group_size,
+        "per_device_train_batch_size": trial.group_size * PROMPTS,
+        "num_iterations": trial.refresh_interval,
+        "epsilon": trial.clip,
+        "max_completion_length": 1,
+        "beta": trial.kl,
+        "model_init_kwargs": {"dtype": "float32"},
+        "logging_steps": 1,
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "seed": trial.seed,
+        "bf16": False,
+        "use_cpu": not torch.cuda.is_available(),
+    }
     trainer = trl.GRPOTrainer(
         model=str(folder / "start"),
-        reward_funcs=reward,
-        args=arguments,
+        reward_funcs=rewards,
+        args=trl.GRPOConfig(**settings | more),
         train_dataset=Dataset.from_dict({"prompt": prompts}),
         processing_class=tokenizer,
     )
