@@ -17,11 +17,11 @@ import xarray as xr
 
 from bayes_grpo.diagnostics import chains_agree, varying
 from bayes_grpo.errors import InputError
-from bayes_grpo.fitting import Drawn, draw_posterior
+from bayes_grpo.fields import MIN_ROWS
+from bayes_grpo.posterior import Drawn, draw_posterior
 from bayes_grpo.prepare import ModelData, Prepared, observed_of
 from bayes_grpo.reopen import reopen
 from bayes_grpo.sampling import Progress
-from bayes_grpo.schema import MIN_ROWS
 from bayes_grpo.spec import ModelSpec
 
 #: Above this Pareto k, importance sampling is not trusted and leave-future-out fits again (Vehtari et al. 2024).

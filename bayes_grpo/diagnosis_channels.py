@@ -7,7 +7,8 @@ import xarray as xr
 
 from bayes_grpo.diagnosis_priors import CHANNELS, PROMPT_CORRELATION
 from bayes_grpo.errors import InputError
-from bayes_grpo.schema import MIN_ROWS, hyperparameters_of
+from bayes_grpo.fields import MIN_ROWS
+from bayes_grpo.schema import hyperparameters_of
 
 #: Runs with more rows are averaged down to so many: a change within a few thousandths of a run is not looked for.
 MOST_ROWS = 400
@@ -48,7 +49,7 @@ def extract_channels(run: xr.Dataset) -> Channels:
     Raises
     ------
     InputError
-        With fewer than `bayes_grpo.schema.MIN_ROWS` rewards.
+        With fewer than `bayes_grpo.fields.MIN_ROWS` rewards.
     """
     reward = run["reward"].values
     at = np.flatnonzero(np.isfinite(reward))

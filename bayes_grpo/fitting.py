@@ -3,31 +3,24 @@
 import json
 import platform
 import time
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from jax import random
 
 from bayes_grpo import likelihood
-from bayes_grpo.backends.programs import Draws, Programs, programs
-from bayes_grpo.diagnostics import chains_agree
+from bayes_grpo.backends.programs import programs
 from bayes_grpo.errors import InputError
 from bayes_grpo.model_files import load_model
+from bayes_grpo.posterior import draw_posterior
 from bayes_grpo.prepare import Prepared, choose, prepare
-from bayes_grpo.sampling import Progress, sample
+from bayes_grpo.sampling import Progress
 from bayes_grpo.schema import hyperparameters_of
 from bayes_grpo.spec import ModelSpec
 from bayes_grpo.tree import TreeBuilder, unit_of
-
-#: Target acceptance of the second attempt, after a first one with divergences.
-CAREFUL_ACCEPT = 0.995
-
-#: Where R-hat or ESS fail their limits, the chains go on up to this many times the draws asked for.
-MOST_DRAWS = 4
 
 BACKENDS = ("numpyro", "pymc")
 
@@ -61,10 +54,10 @@ def fit(
         Which library samples. The PyMC model is `bayes_grpo.pymc_model`, sampled by nutpie.
     seed, draws, tune, chains : int
         A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where NumPyro's
-        chains do not agree yet, they go on, up to `MOST_DRAWS` times as many draws.
+        chains do not agree yet, they go on, up to `bayes_grpo.posterior.MOST_DRAWS` times as many draws.
     target_accept : float
         Target acceptance probability of NUTS, in (0, 1). If a transition diverges, the fit is made once more with
-        `CAREFUL_ACCEPT`; the attribute ``target_accept`` tells which was used.
+        `bayes_grpo.posterior.CAREFUL_ACCEPT`; the attribute ``target_accept`` tells which was used.
     progress : callable, optional
         Called with (draws made, draws wanted).
 
@@ -110,54 +103,6 @@ def fit(
         "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
     }
     return tree
-
-
-class Drawn(NamedTuple):
-    """Posterior draws: recorded values and sampler statistics, shape (chain, draw) or (chain, draw, run).
-
-    ``last`` holds the unconstrained values at which NumPyro's chains ended, shape (chain, ...).
-    """
-
-    values: dict[str, np.ndarray]
-    statistics: dict[str, np.ndarray]
-    compiled: Programs
-    target_accept: float
-    last: dict[str, np.ndarray] | None
-
-
-def draw_posterior(
-    spec: ModelSpec,
-    prepared: Prepared,
-    *,
-    backend: str,
-    seed: int,
-    draws: int,
-    tune: int,
-    chains: int,
-    target_accept: float,
-    progress: Progress | None = None,
-    starts: dict[str, np.ndarray] | None = None,
-) -> Drawn:
-    """Sample a model that is laid out already; with a more careful second attempt where a transition diverged.
-
-    ``starts`` are values at which NumPyro's chains begin, as `Drawn.last`.
-    """
-    last = None
-    settings: dict[str, Any] = {"seed": seed, "chains": chains, "draws": draws, "tune": tune, "progress": progress}
-    for target in dict.fromkeys((target_accept, max(target_accept, CAREFUL_ACCEPT))):
-        compiled = programs(spec, tune, target)
-        if backend == "pymc":
-            from bayes_grpo.backends.pymc import sample_pymc
-
-            values, statistics = sample_pymc(spec, prepared, target_accept=target, **settings)
-        else:
-            enough = partial(_settled, compiled, prepared)
-            result = sample(compiled, prepared.data, enough=enough, most=MOST_DRAWS, starts=starts, **settings)
-            last = {name: np.asarray(value[:, -1]) for name, value in result.values.items()}
-            values, statistics = _constrained(compiled, prepared, result), _statistics(result)
-        if not statistics["diverging"].any():
-            break
-    return Drawn(values, statistics, compiled, target, last)
 
 
 def prior_predictive(
@@ -210,39 +155,6 @@ def _check_arguments(**arguments: Any) -> None:
         faults.append(f"backend: expected one of {', '.join(BACKENDS)}, found {arguments['backend']!r}")
     if faults:
         raise InputError("fit", faults)
-
-
-def _constrained(compiled: Programs, prepared: Prepared, result: Draws) -> dict[str, np.ndarray]:
-    """Recorded values of all draws, shape (chain, draw) or (chain, draw, run)."""
-    shape = result.diverging.shape
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in result.values.items()}
-    values = compiled.constrain(flat, prepared.data)
-    return {name: np.asarray(value).reshape(*shape, *value.shape[1:]) for name, value in values.items()}
-
-
-def _settled(compiled: Programs, prepared: Prepared, result: Draws) -> bool:
-    """Whether going on would not help: the chains agree on every quantity, or some transition diverged."""
-    if result.diverging.any():
-        return True
-    shape = result.diverging.shape
-    values = _constrained(compiled, prepared, result)
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in values.items()}
-    for name, value in compiled.derive(flat, prepared.data).items():
-        values[name] = np.asarray(value).reshape(*shape, *value.shape[1:])
-    dims = ("chain", "draw", "run")
-    return chains_agree(xr.Dataset({name: (dims[: value.ndim], value) for name, value in values.items()}))
-
-
-def _statistics(result: Draws) -> dict[str, np.ndarray]:
-    return {
-        "diverging": np.asarray(result.diverging),
-        "energy": np.asarray(result.energy),
-        "lp": -np.asarray(result.potential_energy),
-        "n_steps": np.asarray(result.tree_steps),
-        "tree_depth": np.floor(np.log2(np.maximum(result.tree_steps, 1))).astype(int) + 1,
-        "acceptance_rate": np.asarray(result.acceptance_rate),
-        "step_size": np.asarray(result.step_size),
-    }
 
 
 def _attributes(spec: ModelSpec, prepared: Prepared) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.fitting import Drawn, draw_posterior
 from bayes_grpo.forecast_paths import make_basis
 from bayes_grpo.forecasting import LEAST_REWARDS, forecast_from
 from bayes_grpo.model_files import load_model
+from bayes_grpo.posterior import Drawn, draw_posterior
 from bayes_grpo.prepare import prepare
 from bayes_grpo.schema import hyperparameters_of, one_run
 from bayes_grpo.spec import ModelSpec

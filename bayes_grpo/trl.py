@@ -154,7 +154,7 @@ class Recorder(TrainerCallback):
 
 
 def hyperparameters(args: Any, max_steps: int) -> dict[str, Any]:
-    """What a GRPOConfig says of a run, by the names of `bayes_grpo.schema.RUN_FIELDS`.
+    """What a GRPOConfig says of a run, by the names of `bayes_grpo.fields.RUN_FIELDS`.
 
     Parameters
     ----------

@@ -9,11 +9,12 @@ import xarray as xr
 from conftest import FACTS, curve
 
 from bayes_grpo import InputError, list_models, load_model, make_run
-from bayes_grpo.fitting import draw_posterior, prior_predictive
+from bayes_grpo.fitting import prior_predictive
 from bayes_grpo.forecast_paths import PATHS, Basis, _extended, collapsed, make_basis, sample_paths
 from bayes_grpo.forecasting import forecast_from, persistence_weight
 from bayes_grpo.grid import build_grid
 from bayes_grpo.likelihood import state_space
+from bayes_grpo.posterior import draw_posterior
 from bayes_grpo.prepare import prepare
 from bayes_grpo.smoother import kalman_smoother
 from bayes_grpo.spec import ModelSpec

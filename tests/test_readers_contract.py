@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from readers_files import EXAMPLES, NO_FILES, RATES, REWARDS, STEPS, N
 
 from bayes_grpo import InputError, read_run
+from bayes_grpo.fields import RUN_FIELDS, STEP_FIELDS
 from bayes_grpo.readers import read_log
 from bayes_grpo.readers.contract import Source, formats, trainers
 from bayes_grpo.readers.find import find
-from bayes_grpo.schema import RUN_FIELDS, STEP_FIELDS
 
 MODULES = {module.__name__.rpartition(".")[2]: module for module in formats()}
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bayes_grpo import InputError, combine, make_run
-from bayes_grpo.schema import RUN_FIELDS, STEP_FIELDS, hyperparameters_of, one_run
+from bayes_grpo.fields import RUN_FIELDS, STEP_FIELDS
+from bayes_grpo.schema import hyperparameters_of, one_run
 
 STEPS = np.arange(1, 9)
 REWARD = np.linspace(0.1, 0.8, 8)

@@ -50,7 +50,7 @@ def read_run(
         console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the address of a
         W&B run, ``wandb:ENTITY/PROJECT/RUN``.
     hyperparameters : mapping, optional
-        Per-run values by the names of `bayes_grpo.schema.RUN_FIELDS`; they win over the file's.
+        Per-run values by the names of `bayes_grpo.fields.RUN_FIELDS`; they win over the file's.
     hyperparameters_file : str or Path, optional
         TOML or JSON; else ``LOG.hyperparameters.toml`` or ``hyperparameters.toml`` (or .json) beside the log is taken.
     reward_column, step_column, run_column : str, optional

@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayes_grpo.diagnosis import diagnose, summarise_diagnosis
 from bayes_grpo.errors import InputError
+from bayes_grpo.fields import RUN_FIELDS
 from bayes_grpo.forecasting import forecast
 from bayes_grpo.reopen import runs_of
 from bayes_grpo.report.drawings import draw_figures
@@ -18,7 +19,7 @@ from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.single import Subject, one_of
 from bayes_grpo.report.trajectory import trajectory_chart
 from bayes_grpo.ringing import oscillation, summarise_oscillation
-from bayes_grpo.schema import RUN_FIELDS, one_run
+from bayes_grpo.schema import one_run
 from bayes_grpo.spec import ModelSpec
 from bayes_grpo.stopping import summarise_forecast
 from bayes_grpo.summary import summarise

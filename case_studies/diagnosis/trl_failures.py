@@ -4,7 +4,8 @@ The laboratory's task (``../trl_lab/lab.py``) from a pretrained start: a few ste
 shares. A second reward function with weight 0 is the metric that counts: whether the answer is right, by a verifier that neither errs
 nor pays the exploit. Causes: a word that is always paid and never right (reward hacking); symbols without a right answer, the rest
 with several and a verifier without errors (advantage degeneracy); a learning rate raised without KL (policy
-concentration); many updates on each batch of rollouts while the learning rate rises (dynamical instability). A run counts
+concentration); the same with KL, at 8 to 32 updates on each batch of rollouts (dynamical instability: the threshold in the refresh
+interval falls below what is used). A run counts
 if what was caused has happened, by the policy's own probabilities after every step. Resumable. Needs the extra `train`.
 """
 
@@ -30,7 +31,7 @@ WORDS = ["<pad>", "<eos>", "=", *[f"s{n}" for n in range(lab.SYMBOLS)], EXPLOIT]
 
 @dataclass(frozen=True)
 class Failing:
-    """Settings of one run. ``late_*`` hold from the row ``onset`` on; ``ramp`` is a learning rate that rises from zero to the run's end."""
+    """Settings of one run. ``late_*`` hold from the row ``onset`` on."""
 
     mode: str
     seed: int
@@ -44,7 +45,6 @@ class Failing:
     onset: int = 0
     late_rate: float | None = None
     late_kl: float | None = None
-    ramp: bool = False
 
     @property
     def name(self) -> str:
@@ -68,8 +68,10 @@ def draw(mode: str, seed: int, attempt: int = 0) -> Failing:
         more |= {"onset": int(rng.integers(rows // 5, 3 * rows // 5)) * int(rng.random() < 0.7), "late_kl": 0.0}
         more["late_rate"] = rate * float(rng.uniform(5, 20))
     elif mode == "dynamical_instability":
-        interval, clip, more["ramp"] = int(rng.choice([16, 32])), 1e6, True
-        rate = float(np.exp(rng.uniform(np.log(1e-3), np.log(4e-3))))
+        interval, clip, rows = int(rng.choice([8, 16, 32])), float(rng.choice([0.2, 1e6])), rows // 2 + 40
+        rate = float(np.exp(rng.uniform(np.log(2e-4), np.log(6e-4))))
+        more |= {"onset": int(rng.integers(rows // 4, 3 * rows // 5)), "late_kl": kl}
+        more["late_rate"] = rate * float(np.exp(rng.uniform(np.log(5), np.log(40))))
     elif rng.random() < 0.3:
         interval = 2
     trial = lab.Trial(
@@ -144,8 +146,6 @@ def build(s: Failing, folder: Path):
     steps = s.rows * s.trial.refresh_interval
     prompts = [f"s{chosen.randrange(lab.SYMBOLS)} =" for _ in range(lab.PROMPTS * steps)]
     more: dict = {"reward_weights": [1.0, 0.0]}
-    if s.ramp:
-        more |= {"lr_scheduler_type": "constant_with_warmup", "warmup_steps": steps}
     trainer = lab.trainer_of(s.trial, folder, steps, tokenizer, model, [paid, right], prompts, **more)
     truth: dict[str, list[float]] = {"right": [], "entropy": [], "zero_spread": []}
     batch = tokenizer([f"{symbol} =" for symbol in answers], return_tensors="pt")["input_ids"]
@@ -188,7 +188,7 @@ def happened(s: Failing, truth: dict[str, np.ndarray]) -> bool:
         "reward_hacking": lost > 0.15,
         "advantage_degeneracy": alike and not flat,
         "policy_concentration": flat and lost < 0.05,
-        "dynamical_instability": lost > max(0.1, gained / 2) and not flat,
+        "dynamical_instability": lost > max(0.1, gained / 2),
     }[s.mode]
 
 

@@ -22,9 +22,9 @@ from report import report
 from scores import Predicted, block_means, mixed_density, scored
 from usable import usable
 
-from bayes_grpo.fitting import draw_posterior
 from bayes_grpo.forecast_paths import collapsed, make_basis, recent, sample_paths
 from bayes_grpo.model_files import load_model
+from bayes_grpo.posterior import draw_posterior
 from bayes_grpo.prepare import RESOLUTION, prepare
 from bayes_grpo.progress import use_compilation_cache
 from bayes_grpo.spec import ModelSpec

@@ -20,8 +20,8 @@ from scipy.optimize import minimize
 from scipy.stats import norm, t
 from usable import usable
 
-from bayes_grpo.fitting import draw_posterior
 from bayes_grpo.model_files import load_model
+from bayes_grpo.posterior import draw_posterior
 from bayes_grpo.prepare import prepare
 from bayes_grpo.progress import use_compilation_cache
 

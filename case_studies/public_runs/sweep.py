@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import bayes_grpo
+from bayes_grpo.fields import check_hyperparameters
 from bayes_grpo.progress import use_compilation_cache
-from bayes_grpo.schema import check_hyperparameters
 
 # Tables whose reward column must be named, or that hold several runs; and logs that are no reward curve.
 STATED = {

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from bayes_grpo.fields import RUN_FIELDS, STEP_FIELDS, check_hyperparameters
 from bayes_grpo.readers.contract import Log, Source
 from bayes_grpo.readers.known import Options
 from bayes_grpo.readers.understand import Reading
-from bayes_grpo.schema import RUN_FIELDS, STEP_FIELDS, check_hyperparameters
 from bayes_grpo.store import load_runs
 
 NAME = "bayes_grpo runs (NetCDF)"

@@ -1,0 +1,117 @@
+"""Names, units and possible ranges of what is known of a run."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayes_grpo.errors import InputError
+
+
+@dataclass(frozen=True)
+class Field:
+    """Unit and meaning of one variable, and the range that is possible for it."""
+
+    unit: str
+    meaning: str
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+
+    def allows(self, value: float) -> bool:
+        """Whether a finite value lies in the possible range."""
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below
+
+    def forbids(self, values: np.ndarray) -> np.ndarray:
+        """Which of many values lie outside the possible range; NaN does not."""
+        below = values <= self.low if self.low_open else values < self.low
+        above = values >= self.high if self.high_open else values > self.high
+        outside: np.ndarray = below | above
+        return outside
+
+    def expected(self) -> str:
+        """The possible range in words."""
+        parts = []
+        if self.low > -math.inf:
+            parts.append(f"{'above' if self.low_open else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            parts.append(f"{'below' if self.high_open else 'at most'} {self.high:g}")
+        return "a number " + " and ".join(parts) if parts else "a number"
+
+
+#: Per-row variables, dims (run, step).
+STEP_FIELDS: dict[str, Field] = {
+    "optimizer_step": Field("step", "optimizer step at which the row was logged"),
+    "reward": Field("reward", "mean training reward of the completions of the step (or of its logging window)"),
+    "learning_rate": Field("1/step", "learning rate as logged", low=0),
+    "reward_spread": Field("reward", "standard deviation of rewards; its meaning is the attribute 'spread'", low=0),
+    "entropy": Field("nat/token", "policy entropy"),
+    "kl": Field("nat", "divergence from the reference policy"),
+    "completion_length": Field("token", "mean completion length", low=0),
+    "grad_norm": Field("1", "gradient norm", low=0),
+    "clip_ratio": Field("1", "share of tokens whose importance ratio was clipped", low=0, high=1),
+    "zero_spread_share": Field("1", "share of groups whose rewards are all equal", low=0, high=1),
+    "evaluation_reward": Field("reward", "mean reward on held-out prompts"),
+    "step_time": Field("s/step", "duration of an optimizer step, drawing the rollouts included", low=0),
+    "rollout_age": Field("step", "policy versions between drawing the rollouts and training on them, mean", low=0),
+}
+
+#: Means of the single reward functions, dims (run, step, component).
+COMPONENTS = Field("reward", "mean of each reward function, before weighting, over the completions of the step")
+
+#: Per-run variables, dim (run).
+RUN_FIELDS: dict[str, Field] = {
+    "group_size": Field("completion/prompt", "completions sampled for each prompt (G)", low=1),
+    "prompts_per_step": Field("prompt/step", "prompts per optimizer step (B)", low=0, low_open=True),
+    "momentum": Field("1", "optimizer momentum: Adam's beta1 or heavy-ball's", low=0, high=1, high_open=True),
+    "refresh_interval": Field("step", "optimizer updates made on one batch of rollouts (K)", low=1),
+    "logging_window": Field("step", "optimizer steps averaged in one logged row", low=1),
+    "planned_steps": Field("step", "optimizer steps the run was planned for", low=1),
+    "reward_lower": Field("reward", "smallest possible reward"),
+    "reward_upper": Field("reward", "largest possible reward"),
+    "model_size": Field("parameter", "number of parameters of the policy", low=0, low_open=True),
+}
+
+#: What a logged reward spread can mean: the standard deviation inside a group, or over the whole batch.
+SPREADS = ("within_group", "batch", "unknown")
+
+MIN_ROWS = 5
+
+
+def check_hyperparameters(where: str, values: Mapping[str, Any]) -> dict[str, float]:
+    """Return the known hyperparameters as floats.
+
+    Raises
+    ------
+    InputError
+        Listing every unknown name, non-number and impossible value at once.
+    """
+    faults = []
+    clean: dict[str, float] = {}
+    for name, value in values.items():
+        field = RUN_FIELDS.get(name)
+        if field is None:
+            faults.append(f"unknown hyperparameter {name!r}; known are {', '.join(RUN_FIELDS)}")
+            continue
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = float(value)
+        except (TypeError, ValueError):
+            faults.append(f"{name}: expected {field.expected()}, found {value!r}")
+            continue
+        if not math.isfinite(number) or not field.allows(number):
+            faults.append(f"{name}: expected {field.expected()}, found {number:g}")
+            continue
+        clean[name] = number
+    lower, upper = clean.get("reward_lower"), clean.get("reward_upper")
+    if lower is not None and upper is not None and lower >= upper:
+        faults.append(f"reward_lower: expected a number below reward_upper = {upper:g}, found {lower:g}")
+    if faults:
+        raise InputError(where, faults)
+    return clean
