@@ -3,6 +3,10 @@
 import html
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +166,30 @@ def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, cap
     for one in found["findings"]:
         assert one["sure"] is None or one["sure"] == sure(one["probability"])
     assert "Which law?" in out.read_text(encoding="utf-8")
+
+
+def test_an_interrupted_report_has_what_was_done(saved: list[str], tmp_path: Path) -> None:
+    """Ctrl-C in the second run's fit: the page has the first, and names the one that is missing."""
+    log, out = tmp_path / "log.jsonl", tmp_path / "page.html"
+    log.write_text("".join(json.dumps({"step": i, "reward": r}) + "\n" for i, r in enumerate(curve(), 1)))
+    # What is started in the background ignores Ctrl-C, and so would its children: one step between them hears it.
+    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [Path(sys.executable).with_name("bayes-grpo"), "report", *saved, log, "--out", out, "--draws", "5000000"]
+    with subprocess.Popen([sys.executable, "-c", heard, *command], stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stderr is not None
+            for line in running.stderr:
+                if line.startswith("2 of 2") or running.poll() is not None:
+                    break
+            time.sleep(10)
+            running.send_signal(signal.SIGINT)
+            _, message = running.communicate(timeout=120)
+        finally:
+            running.kill()
+    assert running.returncode == 130, message
+    assert "the page has the runs that were done" in message and "Traceback" not in message
+    page = text_of(out.read_text(encoding="utf-8"))
+    assert "interrupted before its turn" in page and "Posteriors against priors" in page
 
 
 def test_one_of_runs_fitted_together_by_a_model_file(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The labelled bench: diagnose runs that fail on purpose; confusion, AUROC, calibration, detection time.
 
 Even seeds were used to set priors, odd ones are for the figures reported: ``--split test``. One row a run goes to a CSV file, from which
-``figure.py`` draws.
+``figure.py`` draws. ``--file`` takes the TRL runs that ``trl_failures.py`` made instead.
 """
 
 import argparse
@@ -12,10 +12,12 @@ from pathlib import Path
 
 import bandits
 import numpy as np
+import xarray as xr
 
 import bayes_grpo
 from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
 from bayes_grpo.diagnosis_effects import ANSWERS, FAILURES
+from bayes_grpo.schema import one_run
 
 FIELDS = (
     "mode",
@@ -37,7 +39,7 @@ def row_of(run, mode: str, seed: int, cause: float) -> dict:
     said = summarise_diagnosis(found)
     failing = found["probability_at"].sel(answer=list(FAILURES)).sum("answer").values
     onset = said["onset_step"] or {}
-    steps = run["optimizer_step"].values[0]
+    steps = one_run(run).dropna("step", subset=["reward"])["optimizer_step"].values
     return {
         "mode": mode, "seed": seed, **said["probabilities"], "peak_failing": failing.max(), "onset": onset.get("median"),
         "onset_low": onset.get("lower"), "onset_high": onset.get("upper"), "first_seen": first_seen(found),
@@ -91,18 +93,42 @@ def report(rows: list[dict]) -> dict:
     return out
 
 
+def simulated(seeds: range):
+    """Bandits of every mode: run, mode, seed and the step from which the cause acts."""
+    for seed in seeds:
+        for mode in bandits.MODES:
+            run, cause = bandits.make(mode, seed)
+            yield run, mode, seed, cause
+
+
+def trained(file: Path, seeds: range):
+    """The same of TRL runs, whose labels are mode and seed; a cause that sets in late is a change of the learning rate."""
+    runs = bayes_grpo.read_run(file, hyperparameters={"reward_lower": 0.0, "reward_upper": 1.0})
+    for label in map(str, runs["run"].values):
+        mode, seed = label.rsplit("-", 1)
+        if int(seed) in seeds:
+            run = runs.sel(run=[label])
+            yield run, mode, int(seed), began(one_run(run))
+
+
+def began(run: xr.Dataset) -> float:
+    """First step with another learning rate than the first; the first step where there is none."""
+    step, rate = run["optimizer_step"].values, run["learning_rate"].values
+    return float(step[np.argmax(rate != rate[0])])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("diagnosis_bench.csv"))
     parser.add_argument("--runs", type=int, default=50, help="runs a mode")
-    parser.add_argument("--split", choices=("tune", "test"), default="test")
+    parser.add_argument("--split", choices=("tune", "test", "all"), default="test")
+    parser.add_argument("--file", type=Path, help="TRL runs that fail on purpose, instead of bandits")
     options = parser.parse_args()
-    began, rows = time.perf_counter(), []
-    for seed in range(options.split == "test", 2 * options.runs, 2):
-        for mode in bandits.MODES:
-            run, cause = bandits.make(mode, seed)
-            rows.append(row_of(run, mode, seed, cause))
-        print(f"seed {seed}, {time.perf_counter() - began:.0f} s", flush=True)
+    start, rows = time.perf_counter(), []
+    seeds = range(options.split == "test", 2 * options.runs, 1 if options.split == "all" else 2)
+    for run, mode, seed, cause in trained(options.file, seeds) if options.file else simulated(seeds):
+        rows.append(row_of(run, mode, seed, cause))
+        print(f"{mode}-{seed}, {time.perf_counter() - start:.0f} s", flush=True)
     with options.out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()

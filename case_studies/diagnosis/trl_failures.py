@@ -68,10 +68,10 @@ def draw(mode: str, seed: int, attempt: int = 0) -> Failing:
         more |= {"onset": int(rng.integers(rows // 5, 3 * rows // 5)) * int(rng.random() < 0.7), "late_kl": 0.0}
         more["late_rate"] = rate * float(rng.uniform(5, 20))
     elif mode == "dynamical_instability":
-        interval, clip, rows = int(rng.choice([8, 16, 32])), float(rng.choice([0.2, 1e6])), rows // 2 + 40
+        interval, clip, rows = int(rng.choice([8, 16, 32])), 1e6, rows // 2 + 40
         rate = float(np.exp(rng.uniform(np.log(2e-4), np.log(6e-4))))
         more |= {"onset": int(rng.integers(rows // 4, 3 * rows // 5)), "late_kl": kl}
-        more["late_rate"] = rate * float(np.exp(rng.uniform(np.log(5), np.log(40))))
+        more["late_rate"] = rate * float(np.exp(rng.uniform(np.log(10), np.log(50))))
     elif rng.random() < 0.3:
         interval = 2
     trial = lab.Trial(
