@@ -16,7 +16,7 @@ from bayes_grpo.diagnosis_channels import extract_channels
 from bayes_grpo.diagnosis_effects import ANSWERS, DECISIVE, FAILURES, PRIOR
 from bayes_grpo.diagnosis_joint import channel_factors, given_failure, joint_posterior
 from bayes_grpo.errors import InputError
-from bayes_grpo.schema import one_run
+from bayes_grpo.schema import index_of, one_run
 from bayes_grpo.summary import INTERVAL_PROB
 
 #: Onset rows summed over, and rows looked from; of longer runs so many, evenly.
@@ -51,13 +51,7 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         For fewer than 5 rewards, a run that is not named or not there, or priors that are none.
     """
     labels = [str(label) for label in runs["run"].values]
-    if run is None and len(labels) > 1:
-        raise InputError(
-            "runs", f"expected the label of one of several runs, found none; give run=, one of {', '.join(labels)}"
-        )
-    if run is not None and run not in labels:
-        raise InputError("runs", f"no run {run!r}; there are {', '.join(labels)}")
-    one = one_run(runs, run)
+    one = one_run(runs, labels[index_of(run, labels, "runs")])
     chance = _checked(prior if prior is not None else PRIOR)
     channels = extract_channels(one)
     rows = channels.step.size

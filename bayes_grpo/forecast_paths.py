@@ -8,11 +8,11 @@ import xarray as xr
 from jax import random
 
 from bayes_grpo.ahead import draw_ahead
-from bayes_grpo.errors import InputError
 from bayes_grpo.grid import build_grid
 from bayes_grpo.laws import RunData
 from bayes_grpo.prepare import RESOLUTION, Prepared
 from bayes_grpo.reopen import reopen
+from bayes_grpo.schema import index_of
 from bayes_grpo.setting import Setting
 from bayes_grpo.spec import ModelSpec
 
@@ -55,12 +55,7 @@ def basis_of(fit: xr.DataTree, run: str | None = None, model: str | Path | Model
         If the run is not among those fitted, or the model is not at hand.
     """
     spec, prepared = reopen(fit, model)
-    labels = [str(one["run"].values) for one in prepared.runs]
-    if run is None and len(labels) > 1:
-        raise InputError(f"fit of {fit.attrs['run']}", f"is of several runs; name one: {', '.join(labels)}")
-    if run is not None and run not in labels:
-        raise InputError(f"fit of {fit.attrs['run']}", f"no run {run!r}; found {', '.join(labels)}")
-    index = labels.index(run) if run is not None else 0
+    index = index_of(run, [one["run"].values for one in prepared.runs], f"fit of {fit.attrs['run']}")
     flat = fit["posterior"].to_dataset().stack(sample=("chain", "draw")).transpose("sample", ...)
     if spec.pooled:
         flat = flat.isel(run=index)

@@ -12,7 +12,7 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.grid import Grid, build_grid, padded_length
 from bayes_grpo.laws import RunData
 from bayes_grpo.linearise import group_factor_table
-from bayes_grpo.schema import one_run
+from bayes_grpo.schema import index_of, one_run
 from bayes_grpo.setting import Setting, settle
 from bayes_grpo.spec import QUANTITIES, ModelSpec
 
@@ -162,14 +162,9 @@ def duplicates(labels: Sequence[str], singles: Sequence[xr.Dataset]) -> list[tup
 
 def choose(runs: xr.Dataset, run: str | None, spec: ModelSpec) -> xr.Dataset:
     """The run that is named, or the only one, or for a model that pools all runs; dims (run, step)."""
-    labels = [str(label) for label in runs["run"].values]
     if spec.pooled and run is None:
         return runs
-    if run is None and len(labels) > 1:
-        raise InputError("fit", f"expected one run, found {len(labels)}; name one with run=: {', '.join(labels)}")
-    if run is not None and run not in labels:
-        raise InputError("fit", f"no run {run!r}; found {', '.join(labels)}")
-    return runs.sel(run=[run]) if run is not None else runs
+    return runs.isel(run=[index_of(run, runs["run"].values, "fit")])
 
 
 class Observed(NamedTuple):

@@ -6,7 +6,7 @@ are padded at the end with NaN. What is not known is absent (no variable) or NaN
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,22 @@ def one_run(dataset: xr.Dataset, name: str | None = None) -> xr.Dataset:
     run = run.isel(step=np.isfinite(run["optimizer_step"].values))
     empty = [key for key, value in run.data_vars.items() if value.dtype.kind == "f" and not np.isfinite(value).any()]
     return run.drop_vars(empty)
+
+
+def index_of(run: str | None, labels: Iterable[object], where: str) -> int:
+    """Place of the run that is named among labels, or of the only one.
+
+    Raises
+    ------
+    InputError
+        In the name of ``where``, if there are several and none is named, or the one that is named is not there.
+    """
+    names = [str(label) for label in labels]
+    if run is None and len(names) > 1:
+        raise InputError(where, f"expected one run, found {len(names)}; name one with run=: {', '.join(names)}")
+    if run is not None and run not in names:
+        raise InputError(where, f"no run {run!r}; found {', '.join(names)}")
+    return names.index(run) if run is not None else 0
 
 
 def hyperparameters_of(run: xr.Dataset) -> dict[str, float]:

@@ -231,7 +231,7 @@ def test_channels_of_different_lengths_and_steps() -> None:
 
 def test_bad_input(small_run: xr.Dataset, hacked: xr.Dataset) -> None:
     two = bayes_grpo.combine([small_run, hacked.drop_vars("reward_spread")])
-    with pytest.raises(bayes_grpo.InputError, match="label of one of several runs"):
+    with pytest.raises(bayes_grpo.InputError, match="expected one run, found 2; name one with run="):
         bayes_grpo.diagnose(two)
     with pytest.raises(bayes_grpo.InputError, match="no run 'x'"):
         bayes_grpo.diagnose(two, run="x")
