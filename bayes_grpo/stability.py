@@ -125,16 +125,17 @@ def exact_delay_threshold(stiffness: ArrayLike, momentum: ArrayLike, lag_share: 
     with np.errstate(divide="ignore", invalid="ignore"):
         left = ((z - 1) * (z - beta1) + (1 - beta1) * k * (1 - share) * z) / ((1 - beta1) * k * share)
         excess = np.abs(left) - 1
-    # Crossings of modulus 1; at each, D = 1 - (phase of -left) / frequency, the least D >= 0.
-    crosses = (excess[:, :-1] < 0) != (excess[:, 1:] < 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        part = excess[:, :-1] / (excess[:, :-1] - excess[:, 1:])
-    at = frequency[:, :-1] + np.where(crosses, part, 0.0) * np.diff(frequency)
-    z = np.exp(1j * at)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        right = -((z - 1) * (z - beta1) + (1 - beta1) * k * (1 - share) * z)
-        delay = np.mod(at - np.angle(right), 2 * np.pi) / at
-    return np.where(crosses & (share > 0), delay, np.inf).min(axis=1).reshape(shape)
+    # Crossings of modulus 1, few of the grid; at each, D = 1 - (phase of -left) / frequency, the least D >= 0.
+    row, column = np.nonzero((excess[:, :-1] < 0) != (excess[:, 1:] < 0))
+    row, column = (index[share[row, 0] > 0] for index in (row, column))
+    before, after = excess[row, column], excess[row, column + 1]
+    low, high = frequency[0, column], frequency[0, column + 1]
+    at = low + (high - low) * before / (before - after)
+    z, k, beta1, share = np.exp(1j * at), k[row, 0], beta1[row, 0], share[row, 0]
+    right = -((z - 1) * (z - beta1) + (1 - beta1) * k * (1 - share) * z)
+    out = np.full(excess.shape[0], np.inf)
+    np.minimum.at(out, row, np.mod(at - np.angle(right), 2 * np.pi) / at)
+    return out.reshape(shape)
 
 
 def critical_stiffness(
