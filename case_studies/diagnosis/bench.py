@@ -103,7 +103,7 @@ def simulated(seeds: range):
 
 def trained(file: Path, seeds: range):
     """The same of TRL runs, whose labels are mode and seed; a cause that sets in late is a change of the learning rate."""
-    runs = bayes_grpo.read_run(file, hyperparameters={"reward_lower": 0.0, "reward_upper": 1.0})
+    runs = bayes_grpo.read_run(file)
     for label in map(str, runs["run"].values):
         mode, seed = label.rsplit("-", 1)
         if int(seed) in seeds:

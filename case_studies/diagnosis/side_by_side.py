@@ -13,7 +13,7 @@ from pathlib import Path
 import bandits
 import numpy as np
 import public_runs
-from bench import auroc
+from bench import auroc, simulated, trained
 
 from bayes_grpo.schema import one_run
 
@@ -59,13 +59,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=Path, help="the rldoctor executable")
     parser.add_argument("--runs", type=int, default=50, help="runs a mode; odd seeds, as in bench.py")
+    parser.add_argument("--file", type=Path, help="TRL runs that fail on purpose, instead of bandits")
     parser.add_argument("--data", type=Path, help="folder of public runs, too")
     options = parser.parse_args()
     rows = []
-    for seed in range(1, 2 * options.runs, 2):
-        for mode in bandits.MODES:
-            run, _ = bandits.make(mode, seed)
-            rows.append((mode, severities(options.program, one_run(run))))
+    seeds = range(1, 2 * options.runs, 2)
+    for run, mode, *_ in trained(options.file, range(1000)) if options.file else simulated(seeds):
+        rows.append((mode, severities(options.program, one_run(run))))
     truth = np.array([mode for mode, _ in rows])
     out: dict = {"auroc": {}, "runs_with_a_critical_finding": {}}
     for mode, detectors in STANDS_FOR.items() if rows else ():

@@ -26,6 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "trl_lab"))
 import lab
 
 EXPLOIT = "x"
+#: Columns kept of the logs.
+KEPT = ("optimizer_step", "reward", "learning_rate", "reward_spread", "zero_spread_share", "evaluation_reward")
+KEPT += ("entropy", "kl", "grad_norm", "clip_ratio")
 WORDS = ["<pad>", "<eos>", "=", *[f"s{n}" for n in range(lab.SYMBOLS)], EXPLOIT]
 
 
@@ -218,6 +221,26 @@ def make(mode: str, seed: int, root: Path, attempts: int = 10) -> str:
     return f"{folder.name}: no setting did what it should"
 
 
+def collect(root: Path, out: Path) -> None:
+    """All runs in one file, a row a batch of rollouts: its reward, and means over the updates made on it."""
+    import pandas as pd
+
+    import bayes_grpo
+    from bayes_grpo.schema import hyperparameters_of, one_run
+
+    runs = []
+    for done in sorted(root.glob("*/done.json")):
+        run = one_run(bayes_grpo.read_run(done.parent / "bayes_grpo.jsonl"))
+        table = pd.DataFrame({name: run[name].values for name in KEPT if name in run})
+        table = table.groupby(np.isfinite(run["reward"].values).cumsum()).mean()
+        table["optimizer_step"] = run["optimizer_step"].values[np.isfinite(run["reward"].values)]
+        columns = {name: np.array([float(f"{v:.4g}") for v in table[name]]) for name in table}
+        known = hyperparameters_of(run) | {"reward_lower": 0, "reward_upper": 1}
+        runs.append(bayes_grpo.make_run(done.parent.name, columns, known, spread="within_group"))
+    bayes_grpo.save_runs(bayes_grpo.combine(runs), out)
+    print(f"{len(runs)} runs in {out}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("trl_failure_runs"), help="folder for the runs")
@@ -227,7 +250,7 @@ def main() -> None:
     parser.add_argument("--collect", type=Path, metavar="FILE", help="write all runs to a file (.nc), and stop")
     options = parser.parse_args()
     if options.collect:
-        lab.collect(options.runs, options.collect)
+        collect(options.runs, options.collect)
         return
     with ProcessPoolExecutor(options.jobs) as pool:
         pending = [
