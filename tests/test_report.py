@@ -135,6 +135,9 @@ def test_several_runs_are_compared_first(two_page: Path, two_runs: list) -> None
     assert page.index("<table>") < page.index("<details")
     assert page.count("<details") == 2 and 'href="#run-2"' in page
     assert "1 of the inputs could not be reported" in page
+    # A column that no run fills is left out: the overdamped law cannot ring.
+    assert "P(rings)" in two_page.read_text(encoding="utf-8").split("<tbody>")[0]
+    assert "P(rings)" not in report_html([two_runs[1], two_runs[1]]).split("<tbody>")[0]
 
 
 def test_two_hundred_runs_stay_small_and_say_what_is_left_out(two_runs: list, hostile_fit: xr.DataTree) -> None:

@@ -67,6 +67,7 @@ def report_html(
         scale=", ".join(f"{word} from {least:g}" for least, word in words.SCALE),
         runs=runs,
         names=names,
+        regimes=any(run.summary["probabilities"].get("oscillatory") is not None for run in runs),
         compared=any(run.parts["comparison"] for run in runs),
         sections=[Markup(section) for section in sections],
         detailed=len(sections),
