@@ -8,6 +8,8 @@ noise, plateau and stiffness depend on the group size.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -26,6 +28,7 @@ from bayes_grpo.invariance_fits import (
     without_idle_predictors,
 )
 from bayes_grpo.invariance_residual import REPORTED, logs_spread, posterior, spread
+from bayes_grpo.kept import Kept
 from bayes_grpo.model_files import load_model
 from bayes_grpo.prepare import Prepared, prepare
 from bayes_grpo.sampling import Progress
@@ -40,6 +43,7 @@ def invariance(
     *,
     hold_out: Sequence[float] | None = None,
     progress: Told | None = None,
+    keep: str | Path | None = None,
     seed: int = 0,
     draws: int = 400,
     tune: int = 400,
@@ -56,6 +60,8 @@ def invariance(
         Group sizes to predict from the others; by default each in turn.
     progress : callable, optional
         Called with a title before each fit; the context manager it returns yields what `bayes_grpo.fit` takes as ``progress``.
+    keep : str or Path, optional
+        Folder for the fits that are finished: called again with the same runs and settings, only the others are made.
     seed, draws, tune, chains, target_accept
         Of each fit; chains that do not agree go on, up to four times ``draws``.
 
@@ -86,26 +92,34 @@ def invariance(
     specs = {name: without_idle_predictors(load_model(name), runs) for name in names}
     prepared = {name: prepare(runs, spec) for name, spec in specs.items()}
     told: Told = progress or (lambda title: nullcontext())
+    kept = Kept(keep, runs, repr(sampler))
+
+    def predicted(size: float, name: str) -> xr.Dataset:
+        with told(f"G = {size:g} left out: {name}") as report:
+            return _leave_out(specs[name], prepared[name], sizes == size, sampler, report)
+
+    def dependence(name: str) -> xr.Dataset:
+        with told(f"all runs: {name}") as report:
+            population = fit_population(specs[name], prepared[name].data, sampler, report, REPORTED[name])
+        return posterior(name, population, prepared[name]).assign_attrs(faults="\n".join(population.faults))
+
     failures: list[str] = []
-    edges = _edges(prepared["leading_order"])
     checks = []
     for size in held:
         by_law = {}
         for law, name in LAWS.items():
-            with told(f"G = {size:g} left out: {name}") as report:
-                predicted, faults = _leave_out(specs[name], prepared[name], sizes == size, sampler, report)
-            failures += [f"{name} without G = {size:g}: {fault}" for fault in faults]
-            by_law[law] = _checked(predicted, prepared[name], sizes == size, edges)
+            one = kept.get(f"{name}-without-{size:g}", specs[name].history, partial(predicted, size, name))
+            failures += [f"{name} without G = {size:g}: {fault}" for fault in one.attrs.pop("faults").splitlines()]
+            by_law[law] = one
         checks.append(xr.concat(list(by_law.values()), dim=xr.Variable("law", list(by_law)), join="outer"))
     found = xr.concat(checks, dim=xr.Variable("group", held), join="outer", data_vars="all")
     found["observed"] = found["observed"].isel(law=0)
     elpd = found[["elpd", "elpd_error"]].sum("group", min_count=1)
     found = found.drop_vars(["elpd", "elpd_error"]).merge(elpd)
-    for name, reported in REPORTED.items():
-        with told(f"all runs: {name}") as report:
-            population = fit_population(specs[name], prepared[name].data, sampler, report, reported)
-        failures += [f"{name}: {fault}" for fault in population.faults]
-        found = found.merge(posterior(name, population, prepared[name]))
+    for name in REPORTED:
+        one = kept.get(name, specs[name].history, partial(dependence, name))
+        failures += [f"{name}: {fault}" for fault in one.attrs.pop("faults").splitlines()]
+        found = found.merge(one)
     found["spread_exponent"] = spread(prepared["leading_order"], sizes)
     by_run = dict(zip(runs["run"].values, sizes, strict=True))
     found = found.assign_coords(group_size=("run", [by_run[label] for label in found["run"].values]))
@@ -130,15 +144,17 @@ def _edges(prepared: Prepared) -> np.ndarray:
 
 def _leave_out(
     spec: ModelSpec, prepared: Prepared, left: np.ndarray, sampler: Sampler, progress: Progress | None
-) -> tuple[Predicted, list[str]]:
-    """Fit the other runs and predict those left out."""
+) -> xr.Dataset:
+    """Fit the other runs, predict those left out, and check them; the attribute ``faults`` has those of the fit."""
     kept, out = np.flatnonzero(~left), np.flatnonzero(left)
     population = fit_population(spec, part(prepared.data, kept), sampler, progress)
-    return predict(spec, population, part(prepared.data, out), sampler.seed), population.faults
+    predicted = predict(spec, population, part(prepared.data, out), sampler.seed)
+    return _checked(predicted, prepared, left).assign_attrs(faults="\n".join(population.faults))
 
 
-def _checked(predicted: Predicted, prepared: Prepared, left: np.ndarray, edges: np.ndarray) -> xr.Dataset:
+def _checked(predicted: Predicted, prepared: Prepared, left: np.ndarray) -> xr.Dataset:
     """Statistics of the runs left out against those of simulated ones."""
+    edges = _edges(prepared)
     out = np.flatnonzero(left)
     places = [rows_of(prepared)[i] for i in out]
     logged = [predicted.logged[j, position] for j, (position, _) in enumerate(places)]

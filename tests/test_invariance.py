@@ -1,5 +1,7 @@
 """Group-size invariance: what is found where the truth is known, and what is said where the runs cannot tell."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
@@ -53,21 +55,44 @@ def dependent() -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def summary(dependent: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What the command says; one group size predicted, few draws."""
-    import contextlib
-    import io
+def folder(dependent: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("invariance")
+    save_runs(dependent, path / "runs.nc")
+    return path
 
-    folder = tmp_path_factory.mktemp("invariance")
-    save_runs(dependent, folder / "runs.nc")
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        short = ["--hold-out", "16", "--draws", "60", "--tune", "150"]
-        code = main(["invariance", str(folder / "runs.nc"), *short, "--figure", str(folder / "figure.png"), "--json"])
-    found = json.loads(said.getvalue())
+
+def said(folder: Path, *more: str) -> tuple[dict, str]:
+    """What the command says, on stdout and on stderr; one group size predicted, few draws."""
+    out, err = io.StringIO(), io.StringIO()
+    short = ["--hold-out", "16", "--draws", "60", "--tune", "150", "--keep", str(folder / "kept"), "--json"]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(["invariance", str(folder / "runs.nc"), *short, *more])
+    found = json.loads(out.getvalue())
     assert code == (0 if found["converged"] else 3)
+    return found, err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def summary(folder: Path) -> dict:
+    found, _ = said(folder, "--figure", str(folder / "figure.png"))
     assert (folder / "figure.png").stat().st_size > 20_000
     return found
+
+
+def test_only_what_is_not_kept_is_made_again(summary: dict, folder: Path) -> None:
+    kept = sorted(path.name.rsplit("-", 1)[0] for path in (folder / "kept").iterdir())
+    assert kept == ["finite_groups-without-16", "group_dependence", "leading_order-without-16", "split_noise"]
+    next((folder / "kept").glob("leading_order-*")).unlink()
+    again, told = said(folder)
+    assert again == summary
+    assert "G = 16 left out: leading_order" in told and "finite_groups" not in told and "all runs" not in told
+    assert len(list((folder / "kept").iterdir())) == 4
+    damaged = next((folder / "kept").glob("split_noise-*"))
+    damaged.write_bytes(damaged.read_bytes().replace(b"sample", b"simple", 1))
+    short = ["--hold-out", "16", "--draws", "60", "--tune", "150"]
+    for keep in ("kept", "runs.nc"):  # damaged, and no folder
+        assert main(["invariance", str(folder / "runs.nc"), *short, "--keep", str(folder / keep)]) == 2
+    damaged.unlink()
 
 
 def test_the_json_object_has_its_keys(summary: dict) -> None:

@@ -3,7 +3,17 @@
 import argparse
 from typing import Any
 
-from bayes_grpo.cli.common import BAD_INPUT, NOT_CONVERGED, OK, add_json, add_sampler, print_json, sampler_options, say
+from bayes_grpo.cli.common import (
+    BAD_INPUT,
+    INTERRUPTED,
+    NOT_CONVERGED,
+    OK,
+    add_json,
+    add_sampler,
+    print_json,
+    sampler_options,
+    say,
+)
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 from bayes_grpo.errors import InputError
@@ -21,6 +31,11 @@ def add_invariance(commands: Any) -> None:
     command.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     command.add_argument(
         "--hold-out", metavar="G,G,...", help="group sizes to predict from the others (default: each in turn)"
+    )
+    command.add_argument(
+        "--keep",
+        metavar="FOLDER",
+        help="folder for the fits that are finished: called again, an interrupted check makes only the others",
     )
     add_figure(command)
     add_json(command)
@@ -45,7 +60,17 @@ def _invariance(options: argparse.Namespace) -> int:
         say(f"note: reward spreads mean different things ({', '.join(sorted(meanings))}) and are left out")
         runs = [run.drop_vars("reward_spread", errors="ignore") for run in runs]
     use_compilation_cache()
-    found = invariance(combine(runs), hold_out=held, progress=sampling_progress, **sampler_options(options))
+    try:
+        found = invariance(
+            combine(runs), hold_out=held, progress=sampling_progress, keep=options.keep, **sampler_options(options)
+        )
+    except KeyboardInterrupt:
+        if options.keep is not None:
+            raise
+        say(
+            "\nbayes-grpo: interrupted; nothing was kept. With --keep FOLDER the fits that were finished would have been"
+        )
+        return INTERRUPTED
     summary = summarise_invariance(found)
     if options.json:
         print_json(summary)
