@@ -56,7 +56,7 @@ STEP_FIELDS: dict[str, Field] = {
     "grad_norm": Field("1", "gradient norm", low=0),
     "clip_ratio": Field("1", "share of tokens whose importance ratio was clipped", low=0, high=1),
     "zero_spread_share": Field("1", "share of groups whose rewards are all equal", low=0, high=1),
-    "evaluation_reward": Field("reward", "mean reward on held-out prompts"),
+    "evaluation_reward": Field("reward", "mean reward by a metric, or on prompts, that are not trained on"),
     "step_time": Field("s/step", "duration of an optimizer step, drawing the rollouts included", low=0),
     "rollout_age": Field("step", "policy versions between drawing the rollouts and training on them, mean", low=0),
 }

@@ -26,7 +26,11 @@ def forecast_table(found: dict[str, Any]) -> str:
     lines = [render(table)]
     if found["plateau"]["median"] is not None:
         lines.append(f"plateau: {_interval(found['plateau'])}; {_reached(found)}")
-    per_hour = "" if found["gain_per_hour"] is None else f", per hour {_interval(found['gain_per_hour'])}"
+    per_hour = (
+        ""
+        if found["gain_per_hour"] is None
+        else f", per hour (at {figure(found['step_seconds'])} s a step) {_interval(found['gain_per_hour'])}"
+    )
     lines.append(
         f"gain in the next 100 steps: {_interval(gain)}{per_hour}; "
         f"P(more than {figure(gain['epsilon'])}) = {gain['probability_above_epsilon']:.2f}"

@@ -54,6 +54,8 @@ class Recorder(TrainerCallback):
         self._file: int | None = None
         self._row: dict[str, Any] = {}
         self._drawn_at = 0
+        self._figures: set[str] = set()
+        self._heard = False
         self._guard(self._watch_rewards)
 
     def _guard(self, action: Any, *arguments: Any) -> None:
@@ -133,14 +135,21 @@ class Recorder(TrainerCallback):
             return
         own = ("reward", "reward_std", "frac_reward_zero_std", "learning_rate", "epoch", "step", "loss")
         for key, value in logs.items():
+            self._figures.add(key)
             if key == self.evaluation and _is_number(value):
-                self._row["evaluation_reward"] = float(value)
+                self._row["evaluation_reward"], self._heard = float(value), True
             if key not in own and not key.startswith("eval_") and _is_number(value):
                 self._row.setdefault(key, float(value))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Write the last row and close."""
+        """Write the last row and close; an evaluation that was named and never came is said."""
         self._guard(self._write)
+        if self.evaluation != "eval_reward" and not self._heard:
+            there = ", ".join(sorted(key for key in self._figures if key.startswith(("eval", "rewards/")))) or "none"
+            warnings.warn(
+                f"bayes_grpo recorded no evaluation_reward: expected a figure {self.evaluation!r} in TRL's log, found {there}",
+                stacklevel=2,
+            )
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -82,7 +82,11 @@ print(json.dumps(truth | {"start": s.start, "error": s.error, "exploit": s.explo
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
     environment["PYTHONPATH"] = str(RUNS.parent)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, tmp_path], env=environment, capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", script, tmp_path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     truth = json.loads(done.stdout.splitlines()[-1])

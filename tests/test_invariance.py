@@ -90,8 +90,11 @@ def test_only_what_is_not_kept_is_made_again(summary: dict, folder: Path) -> Non
     damaged = next((folder / "kept").glob("split_noise-*"))
     damaged.write_bytes(damaged.read_bytes().replace(b"sample", b"simple", 1))
     short = ["--hold-out", "16", "--draws", "60", "--tune", "150"]
-    for keep in ("kept", "runs.nc"):  # damaged, and no folder
-        assert main(["invariance", str(folder / "runs.nc"), *short, "--keep", str(folder / keep)]) == 2
+    command = ["invariance", str(folder / "runs.nc"), *short, "--keep"]
+    assert main([*command, str(folder / "runs.nc")]) == 2  # no folder
+    assert main([*command, str(folder / "kept")]) == 2
+    damaged.write_bytes(damaged.read_bytes()[:3000])
+    assert main([*command, str(folder / "kept")]) == 2
     damaged.unlink()
 
 

@@ -55,7 +55,7 @@ def test_windows_are_the_spacing_of_all_training_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", [0, 1, 101])
 def test_steps_of_rollouts_become_optimizer_steps(first: int, tmp_path: Path) -> None:
     """verl's step s of 4 updates each: its rollouts were drawn after 4 (s - 1) updates; the next update is the row's step."""
-    rows = rows_of({"critic/rewards/mean": "REWARD", "actor/lr": "RATE"}, start=first)
+    rows = rows_of({"critic/rewards/mean": "REWARD", "actor/lr": "RATE", "timing_s/step": 60.0}, start=first)
     log = write(tmp_path / "log.jsonl", rows)
     unknown = read_run(log)
     assert values(unknown, "optimizer_step") == list(range(first, first + N))
@@ -64,6 +64,7 @@ def test_steps_of_rollouts_become_optimizer_steps(first: int, tmp_path: Path) ->
     start = 0 if first == 0 else 4 * (first - 1) + 1
     assert values(run, "optimizer_step") == [start + 4 * i for i in range(N)]
     assert run["logging_window"].item() == 1
+    assert values(unknown, "step_time") == [60] * N and values(run, "step_time") == [15] * N
     other = read_run(log, hyperparameters={"refresh_interval": 4}, step_unit="optimizer")
     assert values(other, "optimizer_step") == list(range(first, first + N))
     with pytest.raises(InputError, match="expected 'optimizer' or 'rollout', found 'epoch'"):

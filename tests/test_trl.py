@@ -59,6 +59,7 @@ def test_a_run_is_recorded_as_it_was(tmp_path: Path) -> None:
     }
     assert {name: float(run[name][0]) for name in known} == known
     assert run["reward_spread"].attrs["spread"] == "within_group"
+    assert (run["step_time"].values > 0).all()
     assert np.isfinite(run["entropy"].values).all() and float(run["model_size"][0]) > 10_000
     assert np.isfinite(run["reward"].values[0]).sum() == 15
 
@@ -72,6 +73,12 @@ def test_evaluations_of_the_trainer_are_recorded(tmp_path: Path) -> None:
     halves = np.array_split(np.array(done["evaluated"]), 2)
     assert heard[[4, 9]] == pytest.approx([half.mean() for half in halves])
     assert run["reward"].values[0] == pytest.approx([np.mean(batch) for batch in done["rewards"]])
+
+
+def test_an_evaluation_that_never_came_is_said(tmp_path: Path) -> None:
+    done = outcome(start(tmp_path, 3, 1, "wrong"))
+    (said,) = done["said"]
+    assert "expected a figure 'rewards/wrong/mean' in TRL's log, found rewards/reward/mean, rewards/reward/std" in said
 
 
 def test_a_killed_run_is_read_and_fitted(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""A real GRPOTrainer run of the laboratory's, recorded; `python trl_run.py FOLDER STEPS K [break|evaluate]`. Prints the outcome as JSON."""
+"""A real GRPOTrainer run of the laboratory's, recorded; `python trl_run.py FOLDER STEPS K [break|evaluate|wrong]`. Prints the outcome as JSON."""
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "case_studies" / "trl_lab"))
@@ -31,10 +32,19 @@ if "break" in sys.argv:
     (folder / "file").write_text("no folder")
     recorder = record(trainer, folder / "file" / "log.jsonl")
 else:
-    recorder = record(trainer)
-trainer.train()
+    recorder = record(trainer, evaluation="rewards/wrong/mean" if "wrong" in sys.argv else "eval_reward")
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    trainer.train()
+said = [str(one.message) for one in warned if "bayes_grpo" in str(one.message)]
 print(
     json.dumps(
-        {"rewards": seen, "evaluated": evaluated, "failure": recorder.failure, "steps": trainer.state.global_step}
+        {
+            "rewards": seen,
+            "evaluated": evaluated,
+            "failure": recorder.failure,
+            "steps": trainer.state.global_step,
+            "said": said,
+        }
     )
 )

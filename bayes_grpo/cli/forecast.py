@@ -35,7 +35,7 @@ def add_forecast(commands: Any) -> None:
     command.add_argument(
         "--step-seconds",
         metavar="S",
-        help="seconds an optimizer step takes, for gains per hour (default: as logged, TRL's step_time)",
+        help="seconds an optimizer step takes, for gains per hour (default: as logged)",
     )
     command.add_argument(
         "--persistence", metavar="W", help="weight of staying at the present level, 0 to 1 (default: the model's)"

@@ -93,6 +93,8 @@ def count_updates(
         )
     elif updates > 1:
         arrays["optimizer_step"] = rollouts_to_updates(arrays["optimizer_step"], updates)
+        if "step_time" in arrays:
+            arrays["step_time"] = arrays["step_time"] / updates
         notes.append(f"steps count batches of rollouts: taken as {updates:g} optimizer steps each")
 
 

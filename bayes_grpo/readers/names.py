@@ -62,8 +62,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "zero_spread_share": ("zero_spread_share", "frac_reward_zero_std", "train/frac_reward_zero_std"),
     "evaluation_reward": ("evaluation_reward", "eval_reward", "eval/reward"),
-    # Not verl's timing_s/step: its steps are batches of rollouts.
-    "step_time": ("step_time", "train/step_time"),
+    "step_time": ("step_time", "train/step_time", "timing_s/step"),
     "rollout_age": ("rollout_age", "staleness", "staleness_mean", "off_policy/mean"),
 }
 

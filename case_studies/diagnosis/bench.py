@@ -13,6 +13,7 @@ from pathlib import Path
 import bandits
 import numpy as np
 import xarray as xr
+from public_runs import lost_a_third
 
 import bayes_grpo
 from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
@@ -31,6 +32,7 @@ FIELDS = (
     "cause",
     "rows",
     "window",
+    "lost_a_third",
 )
 
 
@@ -44,6 +46,7 @@ def row_of(run, mode: str, seed: int, cause: float) -> dict:
         "mode": mode, "seed": seed, **said["probabilities"], "peak_failing": failing.max(), "onset": onset.get("median"),
         "onset_low": onset.get("lower"), "onset_high": onset.get("upper"), "first_seen": first_seen(found),
         "cause": cause, "rows": steps.size, "window": steps[1] - steps[0],
+        "lost_a_third": lost_a_third(steps, one_run(run)["reward"].dropna("step").values),
     }  # fmt: skip
 
 
@@ -83,13 +86,17 @@ def report(rows: list[dict]) -> dict:
         if mode == "healthy":
             continue
         mine = [row for row in rows if row["mode"] == mode]
-        late = [
-            (float(r["first_seen"]) - float(r["cause"])) / float(r["window"])
-            if r["first_seen"] not in (None, "")
-            else np.inf
-            for r in mine
-        ]
-        out["detection"][mode] = {"rows_after_cause_" + k: float(np.quantile(late, q, method="lower")) for k, q in (("q25", 0.25), ("median", 0.5), ("q75", 0.75))}  # fmt: skip
+        out["detection"][mode] = {"never_seen": sum(r["first_seen"] in (None, "") for r in mine)}
+        collapses = mode == "dynamical_instability"
+        for what in ("cause", "lost_a_third") if collapses else ("cause",):
+            late = [
+                (float(r["first_seen"]) - float(r[what])) / float(r["window"])
+                if r["first_seen"] not in (None, "")
+                else np.inf
+                for r in mine
+            ]
+            quartiles = [float(np.quantile(late, q, method="lower")) for q in (0.25, 0.5, 0.75)]
+            out["detection"][mode][f"rows_after_{what}_quartiles"] = quartiles
     return out
 
 
@@ -120,7 +127,7 @@ def began(run: xr.Dataset) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("diagnosis_bench.csv"))
-    parser.add_argument("--runs", type=int, default=50, help="runs a mode")
+    parser.add_argument("--runs", type=int, default=50, help="runs a mode; twice as many with --split all")
     parser.add_argument("--split", choices=("tune", "test", "all"), default="test")
     parser.add_argument("--file", type=Path, help="TRL runs that fail on purpose, instead of bandits")
     options = parser.parse_args()

@@ -171,6 +171,7 @@ def build(s: Failing, folder: Path):
             if s.late_rate is not None and state.global_step == s.onset * s.trial.refresh_interval:
                 trainer.beta = s.late_kl
                 lr_scheduler.base_lrs = [s.late_rate] * len(lr_scheduler.base_lrs)
+                lr_scheduler._last_lr = lr_scheduler.base_lrs  # which is what gets logged
                 for group in optimizer.param_groups:
                     group["lr"] = s.late_rate
 
