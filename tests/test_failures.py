@@ -15,7 +15,7 @@ from case_studies_path import load
 import bayes_grpo
 from bayes_grpo.schema import one_run
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "case_studies" / "diagnosis"))
+sys.path.append(str(Path(__file__).parents[1] / "case_studies" / "diagnosis"))
 bench = load("diagnosis", "bench")
 RUNS = Path(bench.__file__).with_name("trl_failures.nc")
 MODES = ("healthy", "reward_hacking", "advantage_degeneracy", "policy_concentration", "dynamical_instability")

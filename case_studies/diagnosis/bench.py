@@ -13,7 +13,7 @@ from pathlib import Path
 import bandits
 import numpy as np
 import xarray as xr
-from public_runs import lost_a_third
+from labels import lost_a_third
 
 import bayes_grpo
 from bayes_grpo.diagnosis import first_seen, summarise_diagnosis

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import public_runs
 import xarray as xr
+from labels import label_of
 
 import bayes_grpo
 from bayes_grpo.diagnosis import summarise_diagnosis
@@ -24,7 +24,7 @@ def main() -> None:
     for name in runs["run"].values:
         run = one_run(runs, str(name))
         reward = run["reward"].values
-        kind = public_runs.label_of(reward[np.isfinite(reward)], np.zeros(0))
+        kind = label_of(reward[np.isfinite(reward)], np.zeros(0))
         reuse = "K >= 8" if float(run["refresh_interval"]) >= 8 else "K <= 4"
         clipped = "clipped" if "-clip-" in str(name) else "unclipped"
         said = summarise_diagnosis(bayes_grpo.diagnose(runs, run=str(name)))
