@@ -144,15 +144,16 @@ class Recorder(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the last row and close; an evaluation that was named and never came is said."""
         self._guard(self._write)
+        if self._file is None:
+            return
+        os.close(self._file)
+        self._file = None
         if self.evaluation != "eval_reward" and not self._heard:
             there = ", ".join(sorted(key for key in self._figures if key.startswith(("eval", "rewards/")))) or "none"
             warnings.warn(
                 f"bayes_grpo recorded no evaluation_reward: expected a figure {self.evaluation!r} in TRL's log, found {there}",
                 stacklevel=2,
             )
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
 
     def _write(self) -> None:
         if self._file is None or "rollout_age" not in self._row:

@@ -28,7 +28,7 @@ def runs() -> xr.Dataset:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_logs_show_what_was_caused(runs: xr.Dataset, mode: str) -> None:
-    """From the logged metric that counts, entropy and groups alone; bounds leave room for the noise of single batches."""
+    """From the logged metric that counts, entropy and groups alone."""
     names = [str(name) for name in runs["run"].values if str(name).startswith(mode)]
     assert len(names) == 16
     for name in names:
@@ -37,17 +37,20 @@ def test_logs_show_what_was_caused(runs: xr.Dataset, mode: str) -> None:
             run[column].values for column in ("evaluation_reward", "reward", "entropy", "zero_spread_share")
         )
         last = slice(-right.size // 5, None)
-        lost = np.convolve(right, np.ones(5) / 5, "valid").max() - right[last].mean()
+        # A short best counts where a loss is asked for; where none is allowed, fifths of the run wash out the noise.
+        fallen = np.convolve(right, np.ones(5) / 5, "valid").max() - right[last].mean()
+        fifths = [part.mean() for part in np.array_split(right, 5)]
+        lost = max(fifths) - fifths[-1]
         if mode == "reward_hacking":
-            assert lost > 0.1 and reward[last].mean() > reward[:10].mean() + 0.1
+            assert fallen > 0.1 and reward[last].mean() > reward[:10].mean() + 0.1
         if mode == "advantage_degeneracy":
             assert alike[last].mean() > 0.85 and reward[last].mean() < 0.9
         if mode == "policy_concentration":
-            assert entropy[last].mean() < 0.07 * entropy[:3].mean() and lost < 0.25
+            assert entropy[last].mean() < 0.07 * entropy[:3].mean() and lost < 0.1
         if mode == "dynamical_instability":
-            assert lost > 0.1 and reward[last].mean() < reward.max() - 0.2
+            assert fallen > 0.1 and reward[last].mean() < reward.max() - 0.2
         if mode == "healthy":
-            assert lost < 0.2 and entropy[last].mean() > 0.1 * entropy[:3].mean()
+            assert lost < 0.1 and entropy[last].mean() > 0.1 * entropy[:3].mean()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -94,8 +97,9 @@ print(json.dumps(truth | {"start": s.start, "error": s.error, "exploit": s.explo
     run = one_run(bayes_grpo.read_run(tmp_path / "bayes_grpo.jsonl"))
     assert run.sizes["step"] == 8
     batch = int(run["prompts_per_step"]) * int(run["group_size"])
-    # Eight batches; completions of a prompt and prompts are independent given the policy. Five standard errors: once in 1.7 million.
+    # Eight batches; the shares of all symbols start alike, so completions count as independent. Five standard errors: once in 1.7 million.
     error = 5 * 0.5 / np.sqrt(8 * batch)
     assert run["evaluation_reward"].mean() == pytest.approx(np.mean(truth["right"]), abs=error)
     paid = truth["error"] + (1 - 2 * truth["error"]) * np.mean(truth["right"]) + (1 - truth["error"]) * truth["exploit"]
+    # The exploit's share is known before training only: 0.02 for what eight updates make of it.
     assert run["reward"].mean() == pytest.approx(paid, abs=error + 0.02)

@@ -99,7 +99,7 @@ def right_answers(s: Failing) -> dict[str, set[str]]:
 
 
 def pretrain(model, tokenizer, s: Failing) -> None:
-    """Cross-entropy to the chosen shares at the place of the answer, jittered, until they are met."""
+    """Cross-entropy to the chosen shares at the place of the answer, jittered among words of one kind; 300 steps meet them to 0.02."""
     import torch
 
     answers = right_answers(s)
@@ -148,8 +148,9 @@ def build(s: Failing, folder: Path):
 
     steps = s.rows * s.trial.refresh_interval
     prompts = [f"s{chosen.randrange(lab.SYMBOLS)} =" for _ in range(lab.PROMPTS * steps)]
-    more: dict = {"reward_weights": [1.0, 0.0]}
-    trainer = lab.trainer_of(s.trial, folder, steps, tokenizer, model, [paid, right], prompts, **more)
+    trainer = lab.trainer_of(
+        s.trial, folder, steps, tokenizer, model, [paid, right], prompts, reward_weights=[1.0, 0.0]
+    )
     truth: dict[str, list[float]] = {"right": [], "entropy": [], "zero_spread": []}
     batch = tokenizer([f"{symbol} =" for symbol in answers], return_tensors="pt")["input_ids"]
     is_right = torch.tensor([[word in answers[symbol] for word in WORDS] for symbol in answers])
