@@ -1,125 +1,123 @@
 """Posteriors over the training dynamics of GRPO runs.
 
-The verbs of the command line, importable from here: `read_run`, `read_runs`, `fit`, `summarise`, `plot_fit`, `save_plot`, `save_fit`,
-`load_fit`, `save_runs`, `load_model`, `list_models`, `prior_predictive`, `pymc_model`, `make_run`, `combine`, `compare`,
-`compare_fits`, `loo`, `lfo`, `sensitivity`, `invariance`, `threshold`, `oscillation`, `forecast`, `diagnose`,
-`summarise_diagnosis`, `pair_fits`, `describe_run`, `report_html`, `save_report` and `plot_marginals`, `plot_invariance`, `plot_threshold`, `plot_oscillation`, `plot_forecast`, `plot_diagnosis`. Nothing heavy is
-imported until one is used. Simulated runs: `bayes_grpo.bandit`; thresholds in closed form: `bayes_grpo.stability`.
+Every verb of the command line can be called from here: `__all__` lists them. Nothing heavy is imported until a verb is used.
+Runs of known truth come from `bayes_grpo.bandit`, thresholds in closed form from `bayes_grpo.laws.stability`, and what is
+attached to a TRL trainer from `bayes_grpo.trl`.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayes_grpo.backends.pymc import pymc_model
-    from bayes_grpo.checks import sensitivity
-    from bayes_grpo.comparison import compare, compare_fits
-    from bayes_grpo.crossval import lfo, loo
-    from bayes_grpo.diagnosis import diagnose, summarise_diagnosis
-    from bayes_grpo.errors import InputError
-    from bayes_grpo.fitting import fit, prior_predictive
-    from bayes_grpo.forecasting import forecast
-    from bayes_grpo.group_invariance import invariance
-    from bayes_grpo.model_files import list_models, load_model
-    from bayes_grpo.plots import plot_fit, plot_marginals, save_plot
-    from bayes_grpo.plots_diagnosis import plot_diagnosis
-    from bayes_grpo.plots_forecast import plot_forecast
-    from bayes_grpo.plots_predictions import plot_invariance, plot_oscillation, plot_threshold
-    from bayes_grpo.readers import read_run, read_runs
-    from bayes_grpo.report.contents import describe_run
-    from bayes_grpo.report.page import report_html, save_report
-    from bayes_grpo.report.single import pair_fits
-    from bayes_grpo.ringing import oscillation
-    from bayes_grpo.schema import combine, make_run
-    from bayes_grpo.spec import ModelSpec
-    from bayes_grpo.store import load_fit, save_fit, save_runs
-    from bayes_grpo.summary import summarise
-    from bayes_grpo.thresholds import threshold
+    from bayes_grpo.analysis.comparison.compare import compare as compare
+    from bayes_grpo.analysis.comparison.compare import compare_fits as compare_fits
+    from bayes_grpo.analysis.comparison.crossval import lfo as lfo
+    from bayes_grpo.analysis.comparison.crossval import loo as loo
+    from bayes_grpo.analysis.diagnosis.diagnose import diagnose as diagnose
+    from bayes_grpo.analysis.diagnosis.diagnose import summarise_diagnosis as summarise_diagnosis
+    from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis as plot_diagnosis
+    from bayes_grpo.analysis.forecast.figure import plot_forecast as plot_forecast
+    from bayes_grpo.analysis.forecast.forecast import forecast as forecast
+    from bayes_grpo.analysis.invariance.figure import plot_invariance as plot_invariance
+    from bayes_grpo.analysis.invariance.invariance import invariance as invariance
+    from bayes_grpo.analysis.posterior.checks import sensitivity as sensitivity
+    from bayes_grpo.analysis.posterior.figure import plot_fit as plot_fit
+    from bayes_grpo.analysis.posterior.figure import plot_marginals as plot_marginals
+    from bayes_grpo.analysis.posterior.figure import save_plot as save_plot
+    from bayes_grpo.analysis.posterior.summary import summarise as summarise
+    from bayes_grpo.analysis.stability.figure import plot_oscillation as plot_oscillation
+    from bayes_grpo.analysis.stability.figure import plot_threshold as plot_threshold
+    from bayes_grpo.analysis.stability.oscillation import oscillation as oscillation
+    from bayes_grpo.analysis.stability.threshold import threshold as threshold
+    from bayes_grpo.errors import InputError as InputError
+    from bayes_grpo.inference.backends.pymc import pymc_model as pymc_model
+    from bayes_grpo.inference.fit import fit as fit
+    from bayes_grpo.inference.fit import prior_predictive as prior_predictive
+    from bayes_grpo.inference.store import load_fit as load_fit
+    from bayes_grpo.inference.store import save_fit as save_fit
+    from bayes_grpo.models.files import list_models as list_models
+    from bayes_grpo.models.files import load_model as load_model
+    from bayes_grpo.models.spec import ModelSpec as ModelSpec
+    from bayes_grpo.readers import example_run as example_run
+    from bayes_grpo.readers import read_run as read_run
+    from bayes_grpo.readers import read_runs as read_runs
+    from bayes_grpo.report.contents import describe_run as describe_run
+    from bayes_grpo.report.page import report_html as report_html
+    from bayes_grpo.report.page import save_report as save_report
+    from bayes_grpo.report.single import pair_fits as pair_fits
+    from bayes_grpo.runs.dataset import combine as combine
+    from bayes_grpo.runs.dataset import make_run as make_run
+    from bayes_grpo.runs.netcdf import save_runs as save_runs
 
+#: The public names and the modules that define them. `__all__` and the imports on first use follow from it.
 _HOMES = {
     "InputError": "errors",
-    "ModelSpec": "spec",
-    "combine": "schema",
-    "compare": "comparison",
-    "compare_fits": "comparison",
+    "ModelSpec": "models.spec",
+    "combine": "runs.dataset",
+    "compare": "analysis.comparison.compare",
+    "compare_fits": "analysis.comparison.compare",
     "describe_run": "report.contents",
-    "diagnose": "diagnosis",
-    "fit": "fitting",
-    "forecast": "forecasting",
-    "invariance": "group_invariance",
-    "lfo": "crossval",
-    "list_models": "model_files",
-    "load_fit": "store",
-    "load_model": "model_files",
-    "loo": "crossval",
-    "make_run": "schema",
+    "diagnose": "analysis.diagnosis.diagnose",
+    "example_run": "readers",
+    "fit": "inference.fit",
+    "forecast": "analysis.forecast.forecast",
+    "invariance": "analysis.invariance.invariance",
+    "lfo": "analysis.comparison.crossval",
+    "list_models": "models.files",
+    "load_fit": "inference.store",
+    "load_model": "models.files",
+    "loo": "analysis.comparison.crossval",
+    "make_run": "runs.dataset",
+    "oscillation": "analysis.stability.oscillation",
     "pair_fits": "report.single",
-    "plot_diagnosis": "plots_diagnosis",
-    "plot_fit": "plots",
-    "plot_forecast": "plots_forecast",
-    "plot_marginals": "plots",
-    "plot_invariance": "plots_predictions",
-    "plot_oscillation": "plots_predictions",
-    "plot_threshold": "plots_predictions",
-    "prior_predictive": "fitting",
-    "pymc_model": "backends.pymc",
+    "plot_diagnosis": "analysis.diagnosis.figure",
+    "plot_fit": "analysis.posterior.figure",
+    "plot_forecast": "analysis.forecast.figure",
+    "plot_invariance": "analysis.invariance.figure",
+    "plot_marginals": "analysis.posterior.figure",
+    "plot_oscillation": "analysis.stability.figure",
+    "plot_threshold": "analysis.stability.figure",
+    "prior_predictive": "inference.fit",
+    "pymc_model": "inference.backends.pymc",
     "read_run": "readers",
     "read_runs": "readers",
-    "save_fit": "store",
     "report_html": "report.page",
-    "save_plot": "plots",
+    "save_fit": "inference.store",
+    "save_plot": "analysis.posterior.figure",
     "save_report": "report.page",
-    "save_runs": "store",
-    "sensitivity": "checks",
-    "summarise": "summary",
-    "summarise_diagnosis": "diagnosis",
-    "oscillation": "ringing",
-    "threshold": "thresholds",
+    "save_runs": "runs.netcdf",
+    "sensitivity": "analysis.posterior.checks",
+    "summarise": "analysis.posterior.summary",
+    "summarise_diagnosis": "analysis.diagnosis.diagnose",
+    "threshold": "analysis.stability.threshold",
 }
 
-__all__ = [
-    "InputError",
-    "ModelSpec",
-    "combine",
-    "compare",
-    "compare_fits",
-    "describe_run",
-    "diagnose",
-    "fit",
-    "forecast",
-    "invariance",
-    "lfo",
-    "list_models",
-    "load_fit",
-    "load_model",
-    "loo",
-    "make_run",
-    "oscillation",
-    "pair_fits",
-    "plot_diagnosis",
-    "plot_fit",
-    "plot_forecast",
-    "plot_invariance",
-    "plot_marginals",
-    "plot_oscillation",
-    "plot_threshold",
-    "prior_predictive",
-    "pymc_model",
-    "read_run",
-    "read_runs",
-    "report_html",
-    "save_fit",
-    "save_plot",
-    "save_report",
-    "save_runs",
-    "sensitivity",
-    "summarise",
-    "summarise_diagnosis",
-    "threshold",
-]
+#: Modules that scripts written for version 0.1.0 import, and where their content is now.
+_MOVED = {"trl_live": "trl.forecaster", "stability": "laws.stability"}
+
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'bayes_grpo' has no attribute {name!r}")
     return getattr(import_module(f"bayes_grpo.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _MovedModule(ModuleType):
+    """A module under its old name; its content is imported on first use."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(import_module(f"bayes_grpo.{_MOVED[self.__name__.rpartition('.')[2]]}"), name)
+
+
+for _old in _MOVED:
+    sys.modules[f"{__name__}.{_old}"] = _MovedModule(f"{__name__}.{_old}")

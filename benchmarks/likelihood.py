@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import bayes_grpo  # noqa: F401  (64-bit JAX)
-from bayes_grpo import dynamics, kalman
+from bayes_grpo.laws import kalman
+from bayes_grpo.laws import oscillator as dynamics
 
 MASS = 9.5
 LENGTHS = (100, 300, 500, 1000, 3000, 10_000)

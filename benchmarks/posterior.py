@@ -19,10 +19,10 @@ import numpyro
 from numpyro.infer import MCMC, NUTS
 
 import bayes_grpo
-from bayes_grpo import likelihood
-from bayes_grpo.laws import linear_state_space, mass_of
-from bayes_grpo.prepare import prepare
-from bayes_grpo.schema import make_run, one_run
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.laws import likelihood
+from bayes_grpo.laws.state_space import linear_state_space, mass_of
+from bayes_grpo.runs.dataset import make_run, one_run
 
 FACTS = {"group_size": 8, "prompts_per_step": 16, "momentum": 0.9, "logging_window": 1}
 FACTS |= {"reward_lower": 0, "reward_upper": 1}
@@ -51,7 +51,7 @@ def peer(run, seed: int) -> tuple[float, float]:
     """
     from tinygp import GaussianProcess, kernels
 
-    from bayes_grpo.backends.numpyro import priors
+    from bayes_grpo.inference.backends.numpyro import priors
 
     spec = bayes_grpo.load_model("oscillator")
     prepared = prepare(run, spec)

@@ -4,16 +4,12 @@ Needs the extra `train`. Everything the recorder does is timed: its callbacks, a
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "case_studies" / "trl_lab"))
-
-from lab import Trial, build_trainer
-
-from bayes_grpo.trl import record
+from bayes_grpo.trl.recorder import record
+from case_studies.trl_lab.lab import Trial, build_trainer
 
 
 def main() -> None:

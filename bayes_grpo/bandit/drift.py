@@ -17,7 +17,7 @@ from jax.scipy.stats import norm
 from bayes_grpo.bandit.noise import temperature
 from bayes_grpo.bandit.setting import Bandit, Numbers, Structure, split
 from bayes_grpo.errors import InputError
-from bayes_grpo.groups import drive, leading_drive
+from bayes_grpo.laws.finite_groups import drive, leading_drive
 
 #: Expectations over groups of infinite size (the leading order) or of the size set.
 GROUPS = ("infinite", "finite")

@@ -4,7 +4,7 @@ import numpy as np
 from jax.nn import softmax
 
 from bayes_grpo.bandit.setting import Bandit
-from bayes_grpo.groups import binomial
+from bayes_grpo.laws.finite_groups import binomial
 
 
 def temperature(bandit: Bandit, theta: np.ndarray, groups: str) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.groups import NORMALISATIONS
+from bayes_grpo.laws.finite_groups import NORMALISATIONS
 
 OPTIMIZERS = ("heavy_ball", "adam")
 #: What later updates on the same rollouts do: repeat the first gradient, re-weight it, or re-weight and clip (PPO).

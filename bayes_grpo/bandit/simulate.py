@@ -14,7 +14,7 @@ from jax.nn import log_softmax, softmax
 from bayes_grpo.bandit.drift import GROUPS, Advantages, check_groups, direction, mean_advantages
 from bayes_grpo.bandit.setting import Bandit, Numbers, Structure, split
 from bayes_grpo.errors import InputError
-from bayes_grpo.schema import combine, make_run
+from bayes_grpo.runs.dataset import combine, make_run
 
 _ADAM_EPSILON = 1e-8
 

@@ -50,7 +50,7 @@ def add_compare(commands: Any) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     models = [name.strip() for name in options.models.split(",") if name.strip()]
-    from bayes_grpo.comparison_inputs import check_models
+    from bayes_grpo.analysis.comparison.inputs import check_models
 
     try:
         runs, faults = read_all(options)
@@ -60,8 +60,8 @@ def _compare(options: argparse.Namespace) -> int:
         ) from error
     if not runs:
         return BAD_INPUT
-    from bayes_grpo.comparison import compare
-    from bayes_grpo.progress import sampling_progress, use_compilation_cache
+    from bayes_grpo.analysis.comparison.compare import compare
+    from bayes_grpo.inference.progress import sampling_progress, use_compilation_cache
 
     use_compilation_cache()
     done = compare(
@@ -77,7 +77,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.json:
         print_json(result)
     else:
-        from bayes_grpo.tables import comparison_table
+        from bayes_grpo.analysis.comparison.table import comparison_table
 
         print(comparison_table(result), flush=True)
     for warning in done.warnings:
@@ -91,7 +91,8 @@ def _keeper(folder: Path | None) -> Any:
     if folder is None:
         return None
     from bayes_grpo.cli.fit import file_name
-    from bayes_grpo.store import check_writable, save_fit
+    from bayes_grpo.inference.store import save_fit
+    from bayes_grpo.runs.files import check_writable
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,8 +23,9 @@ def add_convert(commands: Any) -> None:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from bayes_grpo.schema import combine
-    from bayes_grpo.store import check_writable, save_runs
+    from bayes_grpo.runs.dataset import combine
+    from bayes_grpo.runs.files import check_writable
+    from bayes_grpo.runs.netcdf import save_runs
 
     check_writable(options.out)
     runs, faults = read_all(options)

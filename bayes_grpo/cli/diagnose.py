@@ -30,7 +30,7 @@ def add_diagnose(commands: Any) -> None:
 
 def _diagnose(options: argparse.Namespace) -> int:
     check_figure(options.figure)
-    from bayes_grpo.diagnosis import diagnose, summarise_diagnosis
+    from bayes_grpo.analysis.diagnosis.diagnose import diagnose, summarise_diagnosis
 
     runs, faults = read_all(options)
     named = [(run, str(label)) for run in runs for label in run["run"].values]
@@ -61,7 +61,7 @@ def _text(said: dict[str, Any]) -> str:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from bayes_grpo.tables import render
+    from bayes_grpo.analysis.tables import render
 
     table = Table(box=SIMPLE_HEAD, title=said["run"].replace("[", "\\["), title_justify="left", pad_edge=False)
     table.add_column("", no_wrap=True)

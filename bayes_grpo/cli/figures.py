@@ -32,7 +32,7 @@ def check_figure(path: Path | None) -> None:
         raise InputError(
             str(path), f"expected a file ending in .png, .svg or .pdf, found {path.suffix or 'no ending'!r}"
         )
-    from bayes_grpo.store import check_writable
+    from bayes_grpo.runs.files import check_writable
 
     check_writable(path)
 
@@ -42,7 +42,7 @@ def save_figure(path: Path | None, plot: str, found: Any) -> None:
     if path is None:
         return
     import bayes_grpo
-    from bayes_grpo.plots import save_figure
+    from bayes_grpo.analysis.figures import save_figure
 
     save_or_refuse(save_figure, getattr(bayes_grpo, plot)(found), path)
 

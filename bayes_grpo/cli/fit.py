@@ -1,7 +1,6 @@
 """`bayes-grpo fit` and `bayes-grpo demo`."""
 
 import argparse
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +47,15 @@ def add_demo(commands: Any) -> None:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from bayes_grpo.model_files import load_model
+    from bayes_grpo.models.files import load_model
 
     spec = load_model(options.model)
     runs, faults = read_all(options)
     labels = _jobs(runs, spec)
     targets = _targets(options.out, [label or "runs" for _, label in labels], spec.name)
 
-    from bayes_grpo.progress import use_compilation_cache
-    from bayes_grpo.store import check_writable
+    from bayes_grpo.inference.progress import use_compilation_cache
+    from bayes_grpo.runs.files import check_writable
 
     for target in targets:
         check_writable(target)
@@ -81,7 +80,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _jobs(runs: list[Any], spec: Any) -> list[tuple[Any, str | None]]:
     """What is fitted: each run by its label, or all runs together (no label) where the model pools."""
-    from bayes_grpo.schema import combine
+    from bayes_grpo.runs.dataset import combine
 
     if spec.pooled and runs:
         # What the spread means may differ between logs; the fit does not use it.
@@ -112,10 +111,10 @@ def _fit_one(
     dataset: Any, label: str | None, spec: Any, options: argparse.Namespace, target: Path
 ) -> tuple[dict[str, Any], bool]:
     """Fit, show and save one run; what was computed is shown even where it cannot be saved."""
-    from bayes_grpo.fitting import fit
-    from bayes_grpo.progress import sampling_progress
-    from bayes_grpo.store import save_fit
-    from bayes_grpo.summary import summarise
+    from bayes_grpo.analysis.posterior.summary import summarise
+    from bayes_grpo.inference.fit import fit
+    from bayes_grpo.inference.progress import sampling_progress
+    from bayes_grpo.inference.store import save_fit
 
     with sampling_progress(f"{label or f'{dataset.sizes["run"]} runs'}: {spec.name}") as progress:
         tree = fit(
@@ -142,7 +141,7 @@ def _fit_one(
 def show(summary: dict[str, Any], as_json: bool) -> None:
     """Print a fit's table, and its warnings on stderr."""
     if not as_json:
-        from bayes_grpo.tables import summary_table
+        from bayes_grpo.analysis.posterior.table import summary_table
 
         print(summary_table(summary), flush=True)
     for warning in summary["warnings"]:
@@ -151,8 +150,8 @@ def show(summary: dict[str, Any], as_json: bool) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     import bayes_grpo
-    from bayes_grpo.model_files import load_model
-    from bayes_grpo.plots import save_plot
+    from bayes_grpo.analysis.posterior.figure import save_plot
+    from bayes_grpo.models.files import load_model
 
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -160,14 +159,15 @@ def _demo(options: argparse.Namespace) -> int:
         raise InputError(
             str(options.out), f"cannot be made a folder ({error.strerror}); choose another --out"
         ) from error
-    from bayes_grpo.progress import use_compilation_cache
-    from bayes_grpo.store import check_writable, load_fit
+    from bayes_grpo.inference.progress import use_compilation_cache
+    from bayes_grpo.inference.store import load_fit
+    from bayes_grpo.runs.files import check_writable
 
     result, figure = options.out / "arithmetic_grpo.nc", options.out / "arithmetic_grpo.png"
     for target in (result, figure):
         check_writable(target)
     use_compilation_cache()
-    run = bayes_grpo.read_run(str(files("bayes_grpo") / "data" / "arithmetic_grpo"))
+    run = bayes_grpo.example_run()
     settings = argparse.Namespace(
         backend="numpyro", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
     )

@@ -11,11 +11,11 @@ from bayes_grpo.errors import InputError
 
 def fits_of(options: argparse.Namespace, model: str, several: str | None = None) -> tuple[list[Any], list[InputError]]:
     """Fits of all paths: a saved fit is loaded, logs are fitted by --model, or by ``model``, or together by ``several``."""
-    from bayes_grpo.fitting import fit
-    from bayes_grpo.model_files import load_model
-    from bayes_grpo.progress import sampling_progress, use_compilation_cache
-    from bayes_grpo.schema import combine
-    from bayes_grpo.store import is_fit, load_fit
+    from bayes_grpo.inference.fit import fit
+    from bayes_grpo.inference.progress import sampling_progress, use_compilation_cache
+    from bayes_grpo.inference.store import is_fit, load_fit
+    from bayes_grpo.models.files import load_model
+    from bayes_grpo.runs.dataset import combine
 
     saved = [path for path in options.runs if is_fit(Path(path))]
     fits = [load_fit(path) for path in saved]

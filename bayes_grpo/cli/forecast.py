@@ -53,11 +53,11 @@ def add_forecast(commands: Any) -> None:
 
 def _forecast(options: argparse.Namespace) -> int:
     numbers = _numbers(options)
+    from bayes_grpo.analysis.forecast.forecast import forecast
+    from bayes_grpo.analysis.forecast.summary import summarise_forecast
+    from bayes_grpo.analysis.forecast.table import forecast_table
     from bayes_grpo.cli.fits import fits_of, runs_in
-    from bayes_grpo.diagnostics import diagnose_sampling
-    from bayes_grpo.forecasting import forecast
-    from bayes_grpo.stopping import summarise_forecast
-    from bayes_grpo.tables_forecast import forecast_table
+    from bayes_grpo.inference.convergence import diagnose_sampling
 
     answers, code = [], OK
     fits, faults = fits_of(options, DEFAULT_MODEL)
@@ -103,7 +103,7 @@ def _numbers(options: argparse.Namespace) -> dict[str, Any]:
         raise InputError("command line", faults)
     check_figure(options.figure)
     if options.paths is not None:
-        from bayes_grpo.store import check_writable
+        from bayes_grpo.runs.files import check_writable
 
         check_writable(options.paths)
     return found
@@ -118,10 +118,10 @@ def _write(options: argparse.Namespace, found: Any, index: int, count: int) -> N
 
 
 def _save_paths(found: Any, target: Path) -> None:
-    from bayes_grpo.store import save_dataset, write_atomically
+    from bayes_grpo.runs.files import write_atomically, write_netcdf
 
     if target.suffix == ".nc":
-        save_dataset(found, target)
+        write_netcdf(found, target)
         return
     inside = found.isel(step=(found["optimizer_step"] <= found.attrs["until"]).values)
     table = inside[["expected_reward", "reward"]].to_dataframe().reset_index()

@@ -55,9 +55,9 @@ def _facts(reading: Any) -> Iterator[dict[str, Any]]:
     """What is known of each run of a reading, ready for JSON."""
     import numpy as np
 
-    from bayes_grpo.fields import RUN_FIELDS
     from bayes_grpo.readers.missing import missing
-    from bayes_grpo.schema import one_run
+    from bayes_grpo.runs.dataset import one_run
+    from bayes_grpo.runs.fields import RUN_FIELDS
 
     for label in reading.run["run"].values:
         run = one_run(reading.run, label)

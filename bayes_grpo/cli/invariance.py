@@ -50,10 +50,10 @@ def _invariance(options: argparse.Namespace) -> int:
     runs, faults = read_all(options)
     if not runs:
         return BAD_INPUT
-    from bayes_grpo.group_invariance import invariance
-    from bayes_grpo.invariance_summary import summarise_invariance
-    from bayes_grpo.progress import sampling_progress, use_compilation_cache
-    from bayes_grpo.schema import combine
+    from bayes_grpo.analysis.invariance.invariance import invariance
+    from bayes_grpo.analysis.invariance.summary import summarise_invariance
+    from bayes_grpo.inference.progress import sampling_progress, use_compilation_cache
+    from bayes_grpo.runs.dataset import combine
 
     meanings = {run["reward_spread"].attrs["spread"] for run in runs if "reward_spread" in run}
     if len(meanings) > 1:
@@ -75,7 +75,7 @@ def _invariance(options: argparse.Namespace) -> int:
     if options.json:
         print_json(summary)
     else:
-        from bayes_grpo.tables_invariance import invariance_table
+        from bayes_grpo.analysis.invariance.table import invariance_table
 
         print(invariance_table(summary), flush=True)
     for text in summary["warnings"]:

@@ -50,7 +50,7 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
     InputError
         For impossible hyperparameters.
     """
-    from bayes_grpo.fields import check_hyperparameters
+    from bayes_grpo.runs.fields import check_hyperparameters
 
     stated = {name: getattr(options, name) for name in _HYPERPARAMETERS if getattr(options, name) is not None}
     if options.reward_bounds is not None:

@@ -49,7 +49,7 @@ def add_report(commands: Any) -> None:
 
 def _report(options: argparse.Namespace) -> int:
     until, models = _checked(options)
-    from bayes_grpo.progress import use_compilation_cache
+    from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.report.contents import describe_run
     from bayes_grpo.report.page import MOST_DETAILED, report_html, save_report
 
@@ -91,7 +91,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
     """The step and the models; all faults of the command line at once, before anything is computed."""
-    from bayes_grpo.store import check_writable
+    from bayes_grpo.runs.files import check_writable
 
     faults, until = [], None
     try:
@@ -102,13 +102,13 @@ def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
         faults.append(f"--out: expected a name ending in .html, found {options.out}")
     models = [name.strip() for name in (options.models or "").split(",") if name.strip()]
     if options.models is not None:
-        from bayes_grpo.comparison_inputs import check_models
+        from bayes_grpo.analysis.comparison.inputs import check_models
 
         specs, wrong = check_models(models, "loo")
         faults += wrong
         faults += [f"--models: {s.name} pools over runs; here each run is compared alone" for s in specs if s.pooled]
     if options.model is not None:
-        from bayes_grpo.model_files import load_model
+        from bayes_grpo.models.files import load_model
 
         load_model(options.model)
     if faults:

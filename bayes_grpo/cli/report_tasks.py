@@ -22,9 +22,9 @@ class Task(NamedTuple):
 
 def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> list[Task]:
     """A task for each run of each path; paths that cannot be read are named and left out."""
+    from bayes_grpo.inference.store import load_fit
     from bayes_grpo.readers import read_runs
     from bayes_grpo.report.single import Subject, look_into, pair
-    from bayes_grpo.store import load_fit
 
     known = reading_options(options)
     found, logs = [], []
@@ -44,8 +44,8 @@ def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> 
         return Subject(fit, main.run, fit if ahead.where == main.where else load_fit(ahead.where))
 
     def fitted(run: Any, label: str) -> Any:
-        from bayes_grpo.fitting import fit
-        from bayes_grpo.progress import sampling_progress
+        from bayes_grpo.inference.fit import fit
+        from bayes_grpo.inference.progress import sampling_progress
 
         fits = []
         for model in MODELS:
@@ -63,9 +63,9 @@ def compare_laws(subject: Any, models: list[str], options: argparse.Namespace) -
     """Comparison of laws on a run, or why there is none."""
     if not models:
         return None, ""
-    from bayes_grpo.comparison import compare
-    from bayes_grpo.progress import sampling_progress
-    from bayes_grpo.reopen import runs_of
+    from bayes_grpo.analysis.comparison.compare import compare
+    from bayes_grpo.inference.progress import sampling_progress
+    from bayes_grpo.inference.reopen import runs_of
     from bayes_grpo.report.single import one_of
 
     run = runs_of(one_of(subject.fit, subject.run))

@@ -1,13 +1,17 @@
 """`bayes-grpo summary`, `plot` and `models`."""
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayes_grpo.cli.common import NOT_CONVERGED, OK, add_json, print_json, save_or_refuse
 from bayes_grpo.cli.fit import show
 from bayes_grpo.errors import InputError
+
+if TYPE_CHECKING:
+    from bayes_grpo.models.spec import ModelSpec
 
 
 def add_show(commands: Any) -> None:
@@ -44,15 +48,15 @@ def add_show(commands: Any) -> None:
 
 
 def _summary(options: argparse.Namespace) -> int:
-    from bayes_grpo.store import load_fit
-    from bayes_grpo.summary import summarise
+    from bayes_grpo.analysis.posterior.summary import summarise
+    from bayes_grpo.inference.store import load_fit
 
     tree = load_fit(options.fit)
     summary = summarise(tree)
     show(summary, options.json)
     if options.sensitivity:
-        from bayes_grpo.checks import sensitivity
-        from bayes_grpo.tables import sensitivity_table
+        from bayes_grpo.analysis.posterior.checks import sensitivity
+        from bayes_grpo.analysis.posterior.table import sensitivity_table
 
         found = sensitivity(tree)
         summary["sensitivity"] = found.to_dict("index")
@@ -64,7 +68,8 @@ def _summary(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from bayes_grpo.store import check_writable, load_fit
+    from bayes_grpo.inference.store import load_fit
+    from bayes_grpo.runs.files import check_writable
 
     target = options.out or options.fit.with_suffix(".png")
     if target.suffix not in (".png", ".svg", ".pdf"):
@@ -73,7 +78,7 @@ def _plot(options: argparse.Namespace) -> int:
         )
     tree = load_fit(options.fit)
     check_writable(target)
-    from bayes_grpo.plots import save_plot
+    from bayes_grpo.analysis.posterior.figure import save_plot
 
     save_or_refuse(partial(save_plot, kind=options.kind), tree, target)
     print_json({"figure": str(target)}) if options.json else print(target)
@@ -81,7 +86,7 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from bayes_grpo.model_files import list_models, load_model
+    from bayes_grpo.models.files import list_models, load_model
 
     if options.name:
         print(load_model(options.name).text, end="")
@@ -90,7 +95,20 @@ def _models(options: argparse.Namespace) -> int:
     if options.json:
         print_json([{"name": m.name, "summary": m.summary, "equation": m.equation, "source": m.source} for m in models])
         return OK
-    from bayes_grpo.tables import models_table
-
-    print(models_table(models))
+    print(_models_table(models))
     return OK
+
+
+def _models_table(models: "Sequence[ModelSpec]") -> str:
+    """Names, summaries and equations of models."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from bayes_grpo.analysis.tables import render
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("what it is")
+    for model in models:
+        table.add_row(model.name, f"{model.summary}\n{model.equation}")
+    return render(table)

@@ -40,7 +40,8 @@ def add_simulate(commands: Any) -> None:
 def _bandit(options: argparse.Namespace) -> int:
     stated = _settings(options)
     from bayes_grpo.bandit import Bandit, linearise, simulate
-    from bayes_grpo.store import check_writable, save_runs
+    from bayes_grpo.runs.files import check_writable
+    from bayes_grpo.runs.netcdf import save_runs
 
     bandit = Bandit(**stated)
     if options.seeds < 1:

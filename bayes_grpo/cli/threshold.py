@@ -53,8 +53,8 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
 
 
 def _threshold(options: argparse.Namespace) -> int:
-    from bayes_grpo.tables import threshold_table
-    from bayes_grpo.thresholds import summarise_threshold, threshold
+    from bayes_grpo.analysis.stability.table import threshold_table
+    from bayes_grpo.analysis.stability.threshold import summarise_threshold, threshold
 
     asked = options.refresh_interval
     if len(options.runs) > 1:  # asked about for all, but not each run's own
@@ -68,8 +68,8 @@ def _threshold(options: argparse.Namespace) -> int:
 
 
 def _oscillation(options: argparse.Namespace) -> int:
-    from bayes_grpo.ringing import oscillation, summarise_oscillation
-    from bayes_grpo.tables import oscillation_table
+    from bayes_grpo.analysis.stability.oscillation import oscillation, summarise_oscillation
+    from bayes_grpo.analysis.stability.table import oscillation_table
 
     def answer(fit: Any, run: str | None) -> tuple[Any, dict[str, Any]]:
         found = oscillation(fit, run=run)
@@ -97,7 +97,7 @@ def _answer(
 ) -> int:
     """Answer for every run of every fit; one JSON object, or a table a run; and a figure of all."""
     from bayes_grpo.cli.fits import fits_of, runs_in
-    from bayes_grpo.diagnostics import diagnose_sampling
+    from bayes_grpo.inference.convergence import diagnose_sampling
 
     check_figure(options.figure)
     drawn, answers, code = {}, [], OK

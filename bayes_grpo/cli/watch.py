@@ -47,10 +47,10 @@ def _watch(options: argparse.Namespace) -> int:
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
     if not options.every > 0:
         raise InputError("command line", f"--every: expected a number of seconds above 0, found {options.every:g}")
-    from bayes_grpo.live import Refitter
-    from bayes_grpo.progress import use_compilation_cache
+    from bayes_grpo.analysis.forecast.live import Refitter
+    from bayes_grpo.analysis.forecast.watching import Watcher
+    from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.readers import read_runs
-    from bayes_grpo.watching import Watcher
 
     use_compilation_cache()
     refit = Refitter(options.model, until=options.until, schedule=options.schedule, seed=options.seed)
@@ -62,7 +62,7 @@ def _watch(options: argparse.Namespace) -> int:
 
 def _lines(watcher: Any, options: argparse.Namespace) -> int:
     """A line a refit: JSON, or a sentence."""
-    from bayes_grpo.tables_forecast import live_line
+    from bayes_grpo.analysis.forecast.table import live_line
 
     refits = 0
     while options.refits is None or refits < options.refits:
@@ -83,7 +83,7 @@ def _screen(watcher: Any, options: argparse.Namespace) -> int:
     """A view that is drawn again with every change."""
     from rich.live import Live
 
-    from bayes_grpo.view import live_view
+    from bayes_grpo.cli.watch_view import live_view
 
     refits, state = 0, None
     with Live(live_view(None, "reading ..."), auto_refresh=False) as live:

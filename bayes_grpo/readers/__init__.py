@@ -6,15 +6,19 @@ from typing import Any
 
 import xarray as xr
 
+import bayes_grpo.runs
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import Format, Log, Source
 from bayes_grpo.readers.find import CERTAIN, find
 from bayes_grpo.readers.known import Options
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
 from bayes_grpo.readers.understand import Reading, understand
-from bayes_grpo.schema import combine
+from bayes_grpo.runs.dataset import combine
 
-__all__ = ["Reading", "read_log", "read_run", "read_runs"]
+__all__ = ["Reading", "example_run", "read_log", "read_run", "read_runs"]
+
+#: The log that comes with the package: a TRL run of a small transformer on addition modulo 3.
+EXAMPLE = Path(bayes_grpo.runs.__file__).parent / "bundled" / "arithmetic_grpo"
 
 #: Names of files that say nothing of the run; the folder's name is taken instead.
 _GENERIC = (
@@ -50,7 +54,7 @@ def read_run(
         console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the address of a
         W&B run, ``wandb:ENTITY/PROJECT/RUN``.
     hyperparameters : mapping, optional
-        Per-run values by the names of `bayes_grpo.fields.RUN_FIELDS`; they win over the file's.
+        Per-run values by the names of `bayes_grpo.runs.fields.RUN_FIELDS`; they win over the file's.
     hyperparameters_file : str or Path, optional
         TOML or JSON; else ``LOG.hyperparameters.toml`` or ``hyperparameters.toml`` (or .json) beside the log is taken.
     reward_column, step_column, run_column : str, optional
@@ -82,6 +86,24 @@ def read_run(
             name=name,
         )
     )
+
+
+def example_run() -> xr.Dataset:
+    """The real GRPO run that comes with the package.
+
+    Returns
+    -------
+    xarray.Dataset
+        One run of 380 optimizer steps, dims (run, step).
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> run = bayes_grpo.example_run()
+    >>> run.sizes["step"], float(run["group_size"][0])
+    (380, 8.0)
+    """
+    return read_run(EXAMPLE)
 
 
 def read_runs(path: str | Path, **options: Any) -> list[xr.Dataset]:

@@ -80,7 +80,7 @@ class Log:
         Hyperparameters by the trainer's own names, where the format carries them; it and the next two may fill while
         ``rows`` is consumed.
     stated : dict
-        Hyperparameters by the names of `bayes_grpo.fields.RUN_FIELDS`, for formats that know them.
+        Hyperparameters by the names of `bayes_grpo.runs.fields.RUN_FIELDS`, for formats that know them.
     extras : dict
         As in a hyperparameters file: ``spread``, ``trl_version``, ...
     notes : list of str
@@ -136,7 +136,7 @@ class Trainer:
     marks : tuple of str
         Keys that tell it from the others, lower case; * stands for any text; settings of its config as ``config/KEY``.
     names : mapping
-        Keys of each variable of `bayes_grpo.fields.STEP_FIELDS`, the preferred first, lower case, * as above.
+        Keys of each variable of `bayes_grpo.runs.fields.STEP_FIELDS`, the preferred first, lower case, * as above.
     components : str
         Regular expression of keys with the mean of one reward function; its group 1 is the function's name.
     step_unit : {"optimizer", "rollout"}
@@ -150,9 +150,9 @@ class Trainer:
     derived : mapping
         Functions of columns that give a variable which no column holds: by variable, the keys and the function.
     spread : callable
-        Meaning of its spread column, by column, all columns and config: one of `bayes_grpo.fields.SPREADS`.
+        Meaning of its spread column, by column, all columns and config: one of `bayes_grpo.runs.fields.SPREADS`.
     hyperparameters : callable
-        From its own config (flat, keys joined by '/') to the names of `bayes_grpo.fields.RUN_FIELDS`.
+        From its own config (flat, keys joined by '/') to the names of `bayes_grpo.runs.fields.RUN_FIELDS`.
     """
 
     name: str

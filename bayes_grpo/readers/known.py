@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from bayes_grpo.fields import RUN_FIELDS
 from bayes_grpo.readers.choose import Chosen, plain
 from bayes_grpo.readers.contract import Log, Trainer
 from bayes_grpo.readers.gather import Table
 from bayes_grpo.readers.sidecar import spread_meaning
 from bayes_grpo.readers.steps import Arrays, rollouts_to_updates, spacing
 from bayes_grpo.readers.text import flatten
+from bayes_grpo.runs.fields import RUN_FIELDS
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _COLUMNS = {
         "it is taken as constant; a decay would be mistaken for an approaching plateau",
         "log it, or add the column",
     ),
-    "reward_spread": ("the noise within groups is unknown", "log it; for TRL bayes_grpo.trl.record does"),
+    "reward_spread": ("the noise within groups is unknown", "log it; for TRL bayes_grpo.trl.recorder.record does"),
 }
 
 

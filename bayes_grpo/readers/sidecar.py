@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.fields import RUN_FIELDS, SPREADS
 from bayes_grpo.readers.contract import Source
 from bayes_grpo.readers.text import check_text, load_json, open_text
+from bayes_grpo.runs.fields import RUN_FIELDS, SPREADS
 
 #: Keys a sidecar may have beside the schema's.
 EXTRAS = ("spread", "trl_version", "optimizer", "scale_rewards", "notes", "name")
@@ -22,7 +22,7 @@ def find_sidecar(log: Path, folders: list[Path]) -> Path | None:
 
 
 def read_sidecar(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Hyperparameters (names of `bayes_grpo.fields.RUN_FIELDS`) and extras.
+    """Hyperparameters (names of `bayes_grpo.runs.fields.RUN_FIELDS`) and extras.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from bayes_grpo.readers.known import Options, count_updates, facts_of, settings_
 from bayes_grpo.readers.names import EVALUATION_WORDS, KIND_COLUMNS
 from bayes_grpo.readers.steps import Arrays
 from bayes_grpo.readers.text import flatten
-from bayes_grpo.schema import make_run
+from bayes_grpo.runs.dataset import make_run
 
 
 @dataclass

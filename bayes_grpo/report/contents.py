@@ -7,23 +7,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.diagnosis import diagnose, summarise_diagnosis
+from bayes_grpo.analysis.diagnosis.diagnose import diagnose, summarise_diagnosis
+from bayes_grpo.analysis.forecast.forecast import forecast
+from bayes_grpo.analysis.forecast.summary import summarise_forecast
+from bayes_grpo.analysis.intervals import interval
+from bayes_grpo.analysis.posterior.summary import summarise
+from bayes_grpo.analysis.stability.oscillation import oscillation, summarise_oscillation
+from bayes_grpo.analysis.stability.threshold import summarise_threshold, threshold
 from bayes_grpo.errors import InputError
-from bayes_grpo.fields import RUN_FIELDS
-from bayes_grpo.forecasting import forecast
-from bayes_grpo.reopen import runs_of
+from bayes_grpo.inference.reopen import runs_of
+from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.report.drawings import draw_figures
 from bayes_grpo.report.findings import list_findings
 from bayes_grpo.report.methods import methods_text
 from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.single import Subject, one_of
 from bayes_grpo.report.trajectory import trajectory_chart
-from bayes_grpo.ringing import oscillation, summarise_oscillation
-from bayes_grpo.schema import one_run
-from bayes_grpo.spec import ModelSpec
-from bayes_grpo.stopping import summarise_forecast
-from bayes_grpo.summary import summarise
-from bayes_grpo.thresholds import summarise_threshold, threshold
+from bayes_grpo.runs.dataset import one_run
+from bayes_grpo.runs.fields import RUN_FIELDS
 
 #: Of a run without a known end, the forecast goes on for this share of the logged steps.
 HORIZON_SHARE = 0.5
@@ -52,7 +53,7 @@ def describe_run(
     model : str, Path or ModelSpec, optional
         The model, where it did not come with the package.
     comparison : dict, optional
-        From `bayes_grpo.comparison.Comparison.as_dict`.
+        From `bayes_grpo.analysis.comparison.compare.Comparison.as_dict`.
     no_comparison : str, optional
         Why there is none although it was asked for.
     figures : bool
@@ -127,8 +128,9 @@ def _priors(fit: xr.DataTree) -> dict[str, dict[str, float]]:
     for name in posterior.data_vars:
         if name not in prior:
             continue
-        low, high = np.quantile(prior[name].values, [0.05, 0.95])
-        mine = float(np.subtract(*np.quantile(posterior[name].values, [0.95, 0.05])))
-        if high > low:
-            out[str(name)] = {"lower": float(low), "upper": float(high), "share": mine / float(high - low)}
+        before, after = (interval(group[name].values, axis=None) for group in (prior, posterior))
+        width = float(before.upper - before.lower)
+        if width > 0:
+            share = float(after.upper - after.lower) / width
+            out[str(name)] = {"lower": float(before.lower), "upper": float(before.upper), "share": share}
     return out

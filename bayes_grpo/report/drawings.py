@@ -4,12 +4,12 @@ from typing import Any
 
 import xarray as xr
 
-from bayes_grpo.plots import plot_marginals
-from bayes_grpo.plots_diagnosis import plot_diagnosis
-from bayes_grpo.plots_predictions import plot_oscillation, plot_threshold
+from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis
+from bayes_grpo.analysis.intervals import INTERVAL_PROB
+from bayes_grpo.analysis.posterior.figure import plot_marginals
+from bayes_grpo.analysis.stability.figure import plot_oscillation, plot_threshold
 from bayes_grpo.report.figures import Drawn, inline_svg
 from bayes_grpo.report.words import chance, interval, number
-from bayes_grpo.summary import INTERVAL_PROB
 
 
 def draw_figures(

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.report.words import interval, number, sure, surely
-from bayes_grpo.summary import INTERVAL_PROB
 
 _FAILURES = {
     "healthy": "healthy training",

@@ -5,11 +5,11 @@ from typing import Any
 
 import xarray as xr
 
-from bayes_grpo.diagnostics import MAX_RHAT, MIN_BFMI, MIN_ESS
+from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.errors import InputError
-from bayes_grpo.model_files import load_model
-from bayes_grpo.spec import QUANTITIES, ModelSpec
-from bayes_grpo.summary import INTERVAL_PROB
+from bayes_grpo.inference.convergence import MAX_RHAT, MIN_BFMI, MIN_ESS
+from bayes_grpo.models.files import load_model
+from bayes_grpo.models.spec import QUANTITIES, ModelSpec
 
 _PAPERS = {
     "dynamics": "Predictable GRPO: A Closed-Form Model of Training Dynamics, arXiv 2606.30789.",

@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.report import rows, words
 from bayes_grpo.report.run_report import RunReport
-from bayes_grpo.store import write_atomically
-from bayes_grpo.summary import INTERVAL_PROB
+from bayes_grpo.runs.files import write_atomically
 
 #: Runs with a section of their own; of more, the others are in the table alone.
 MOST_DETAILED = 20

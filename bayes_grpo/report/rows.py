@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bayes_grpo.diagnostics import MAX_RHAT, MIN_BFMI, MIN_ESS
+from bayes_grpo.inference.convergence import MAX_RHAT, MIN_BFMI, MIN_ESS
 from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.words import chance, interval, number
 

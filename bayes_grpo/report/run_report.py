@@ -19,7 +19,7 @@ class RunReport:
     rewards, last_step
         How many rewards, and the last step that has one.
     hyperparameters : dict
-        Known per-run values, under the names of `bayes_grpo.fields.RUN_FIELDS`.
+        Known per-run values, under the names of `bayes_grpo.runs.fields.RUN_FIELDS`.
     assumptions, notes : list of str
         What was assumed for want of them, and what reading the log took for granted.
     channels : list of str

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.laws import UNITS
-from bayes_grpo.reopen import logged_of
-from bayes_grpo.store import check_seal
+from bayes_grpo.inference.reopen import logged_of
+from bayes_grpo.laws.state_space import UNITS
+from bayes_grpo.runs.files import check_seal
 
 
 class Subject(NamedTuple):

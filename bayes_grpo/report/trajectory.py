@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import MaxNLocator
 
+from bayes_grpo.analysis.intervals import INTERVAL_PROB, Interval, interval
 from bayes_grpo.report.words import number
-from bayes_grpo.summary import INTERVAL_PROB
 
 #: Logged rows drawn and read out; of longer logs so many, evenly.
 MOST_ROWS = 500
@@ -35,15 +35,14 @@ def trajectory_chart(fit: xr.DataTree, said: dict[str, Any] | None) -> Chart:
     fit : xarray.DataTree
         Of this run alone.
     said : dict or None
-        Its forecast, from `bayes_grpo.stopping.summarise_forecast`.
+        Its forecast, from `bayes_grpo.analysis.forecast.summary.summarise_forecast`.
     """
-    tail = (1 - INTERVAL_PROB) / 2
     observed = fit["observed_data"].to_dataset()["reward"]
     expected = fit["latent"].to_dataset()["expected_reward"]
     rows = np.unique(np.linspace(0, observed.size - 1, min(MOST_ROWS, observed.size)).round().astype(int))
     steps = observed["optimizer_step"].values[rows]
     rewards = observed.values[rows]
-    lower, middle, upper = np.quantile(expected.values[:, rows], [tail, 0.5, 1 - tail], axis=0)
+    lower, middle, upper = interval(expected.values[:, rows])
     past = np.column_stack([steps, rewards, middle, lower, upper])
     ahead = np.zeros((0, 6))
     if said is not None:
@@ -52,7 +51,7 @@ def trajectory_chart(fit: xr.DataTree, said: dict[str, Any] | None) -> Chart:
     level = None
     posterior = fit["posterior"].to_dataset()
     if "plateau" in posterior:
-        level = np.quantile(posterior["plateau"].values, [tail, 0.5, 1 - tail])
+        level = interval(posterior["plateau"].values, axis=None)
     x, y, x_ticks, y_ticks = _scales(past, ahead, level)
     paths = {
         "band": _band(x(steps), y(lower), y(upper)),
@@ -68,8 +67,8 @@ def trajectory_chart(fit: xr.DataTree, said: dict[str, Any] | None) -> Chart:
     if level is not None:
         edge = np.array([_LEFT, _RIGHT])
         paths |= {
-            "plateau": _band(edge, np.full(2, y(level[0])), np.full(2, y(level[2]))),
-            "plateau-line": _line(edge, np.full(2, y(level[1]))),
+            "plateau": _band(edge, np.full(2, y(level.lower)), np.full(2, y(level.upper))),
+            "plateau-line": _line(edge, np.full(2, y(level.median))),
         }
     data = {
         "x": [*x(steps).round(1).tolist(), *x(ahead[:, 0]).round(1).tolist()],
@@ -81,12 +80,12 @@ def trajectory_chart(fit: xr.DataTree, said: dict[str, Any] | None) -> Chart:
     return Chart(paths, x_ticks, y_ticks, today, data, _alt(past, ahead, level), rows.size < observed.size)
 
 
-def _scales(past: np.ndarray, ahead: np.ndarray, level: np.ndarray | None) -> tuple[Any, Any, list[Any], list[Any]]:
+def _scales(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> tuple[Any, Any, list[Any], list[Any]]:
     values = np.concatenate([past[:, 1:].ravel(), ahead[:, 1:].ravel()])
     least, most = float(values.min()), float(values.max())
     if level is not None:  # shown, but a hardly known one must not squeeze the rewards into a line
         room = 0.5 * (most - least)
-        least, most = min(least, max(level[0], least - room)), max(most, min(level[2], most + room))
+        least, most = min(least, max(level.lower, least - room)), max(most, min(level.upper, most + room))
     margin = 0.04 * (most - least) or 1.0
     least, most = least - margin, most + margin
     first, last = float(past[0, 0]), float(ahead[-1, 0] if len(ahead) else past[-1, 0])
@@ -118,7 +117,7 @@ def _listed(rows: np.ndarray) -> list[list[float]]:
     return [[float(f"{value:.4g}") if i else float(value) for i, value in enumerate(row)] for row in rows]
 
 
-def _alt(past: np.ndarray, ahead: np.ndarray, level: np.ndarray | None) -> str:
+def _alt(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> str:
     out = (
         f"Reward against optimizer step: {len(past)} logged rewards from step {past[0, 0]:g} to {past[-1, 0]:g}. "
         f"The expected reward goes from {number(past[0, 2])} to {number(past[-1, 2])} "
@@ -127,5 +126,5 @@ def _alt(past: np.ndarray, ahead: np.ndarray, level: np.ndarray | None) -> str:
     if len(ahead):
         out += f" Forecast at step {ahead[-1, 0]:g}: {number(ahead[-1, 1])} ({number(ahead[-1, 2])} to {number(ahead[-1, 3])})."
     if level is not None:
-        out += f" Plateau {number(level[1])} ({number(level[0])} to {number(level[2])})."
+        out += f" Plateau {number(level.median)} ({number(level.lower)} to {number(level.upper)})."
     return out

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from bayes_grpo.bandit import Bandit, linearise, trajectories
-from bayes_grpo.dynamics import closed_form_mass
-from bayes_grpo.stability import oscillation_onset, refresh_threshold, refresh_variance
+from bayes_grpo.laws.oscillator import closed_form_mass
+from bayes_grpo.laws.stability import oscillation_onset, refresh_threshold, refresh_variance
 
 BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#c8601a", "#2e7d4f", "0.6"
 Rows = list[tuple[str, str, float, float]]

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from importlib.resources import files
 from pathlib import Path
 
 import arviz_stats as az
@@ -10,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo.progress import use_compilation_cache
-from bayes_grpo.store import write_atomically
+from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.runs.files import write_atomically
+from case_studies.common.runs import LABORATORY
 
-LAB = Path(__file__).parents[1] / "trl_lab" / "lab.nc"
 #: Name of the reference: model, and how its run is found.
 CASES = {
     "bundled_oscillator": ("oscillator", None),
@@ -29,8 +28,8 @@ def run_of(case: str) -> xr.Dataset:
     """The run of a reference: bundled with the package, or of the laboratory."""
     label = CASES[case][1]
     if label is None:
-        return bayes_grpo.read_run(str(files("bayes_grpo") / "data" / "arithmetic_grpo"))
-    return bayes_grpo.read_run(LAB, hyperparameters=STATED).sel(run=[label]).isel(step=slice(0, ROWS.get(case)))
+        return bayes_grpo.example_run()
+    return bayes_grpo.read_run(LABORATORY, hyperparameters=STATED).sel(run=[label]).isel(step=slice(0, ROWS.get(case)))
 
 
 def moments(fit: xr.DataTree) -> dict[str, dict[str, float]]:

@@ -15,12 +15,12 @@ from jax import random
 from scipy.stats import chi2
 
 import bayes_grpo
-from bayes_grpo.backends.numpyro import recorded
-from bayes_grpo.backends.programs import programs
-from bayes_grpo.prepare import prepare
-from bayes_grpo.progress import use_compilation_cache
-from bayes_grpo.sampling import sample
-from bayes_grpo.schema import combine, make_run
+from bayes_grpo.inference.backends.numpyro import recorded
+from bayes_grpo.inference.backends.programs import programs
+from bayes_grpo.inference.chains import sample
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.runs.dataset import combine, make_run
 
 RANKS = 100
 FACTS = {"momentum": 0.9, "logging_window": 1, "reward_lower": 0, "reward_upper": 1, "prompts_per_step": 16}

@@ -6,15 +6,14 @@ Above 0.05 a posterior moves noticeably when the prior (or the likelihood) is we
 
 import argparse
 import csv
-from importlib.resources import files
 from pathlib import Path
 
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo.progress import use_compilation_cache
+from bayes_grpo.inference.progress import use_compilation_cache
+from case_studies.common.runs import LABORATORY
 
-LAB = Path(__file__).parents[1] / "trl_lab" / "lab.nc"
 STATED = {"reward_lower": 0.0, "reward_upper": 1.0}
 BASE = "adamw-G8-K1-clip-beta0.9-lr0.001-kl0.4-w64-seed{}"
 #: Group size, refresh interval, learning rate and width vary, so that every predictor and every lag does.
@@ -23,15 +22,15 @@ TOGETHER = ("G2-K1", "G16-K1", "G8-K4", "G8-K16")
 
 def single_runs() -> dict[str, xr.Dataset]:
     """Three real runs."""
-    lab = bayes_grpo.read_run(LAB, hyperparameters=STATED)
-    bundled = bayes_grpo.read_run(str(files("bayes_grpo") / "data" / "arithmetic_grpo"))
+    lab = bayes_grpo.read_run(LABORATORY, hyperparameters=STATED)
+    bundled = bayes_grpo.example_run()
     found = {"bundled": bundled} | {f"lab seed {i}": lab.sel(run=[BASE.format(i)]) for i in (0, 1)}
     return {name: run.isel(step=slice(0, 400)) for name, run in found.items()}
 
 
 def pooled_runs() -> xr.Dataset:
     """Eight runs of the laboratory."""
-    lab = bayes_grpo.read_run(LAB, hyperparameters=STATED)
+    lab = bayes_grpo.read_run(LABORATORY, hyperparameters=STATED)
     names = [str(name) for name in lab["run"].values]
     varied = [next(n for n in names if f"-{part}-" in n and "-lr0.001-" in n and "-w64-" in n) for part in TOGETHER]
     others = [next((n for n in names if part in n), None) for part in ("-lr0.0005-", "-lr0.002-", "-w32-", "-w128-")]

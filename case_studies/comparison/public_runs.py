@@ -8,42 +8,21 @@ turns the table into aggregates.
 import argparse
 import csv
 import json
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo.progress import use_compilation_cache
-from bayes_grpo.scoring import Scored, score
-from bayes_grpo.statement import Scores, difference
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "public_runs"))
-from sweep import STATED, logs
+from bayes_grpo.analysis.comparison.scoring import Scored, score
+from bayes_grpo.analysis.comparison.statement import Scores, difference
+from bayes_grpo.inference.progress import use_compilation_cache
+from case_studies.common.runs import runs
 
 MODELS = [model.name for model in bayes_grpo.list_models() if not model.pooled]
 FIELDS = ("run", "model", "rewards", "elpd", "se", "parameters", "max_khat", "high_khat", "converged", "seconds")
 FIELDS += ("differences", "reason")
-
-
-def runs(data: Path) -> Iterator[tuple[str, xr.Dataset, str]]:
-    """Label, Dataset and label in the Dataset of every run that can be read."""
-    if data.is_file():
-        dataset = bayes_grpo.read_run(data)
-        yield from ((str(name), dataset, str(name)) for name in dataset["run"].values)
-        return
-    for label, log, known in logs(data):
-        try:
-            dataset = bayes_grpo.read_run(log, hyperparameters=known, **STATED.get(log.name, {}))
-        except bayes_grpo.InputError as error:
-            print(f"{label}: cannot be read: {error.faults[0][:100]}", file=sys.stderr, flush=True)
-            continue
-        several = dataset.sizes["run"] > 1
-        for name in dataset["run"].values:
-            yield f"{label}:{name}" if several else label, dataset, str(name)
 
 
 def rows_of(label: str, dataset: xr.Dataset, name: str, models: list[str], method: str, **settings: int) -> list[dict]:

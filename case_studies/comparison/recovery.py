@@ -1,6 +1,6 @@
 """Is a law that made the data ever beaten? Runs simulated from each law, all laws compared on each.
 
-For every law and replicate the outcome is 'won' (all other laws count as worse by the rules of `bayes_grpo.statement`), 'lost' (some
+For every law and replicate the outcome is 'won' (all other laws count as worse by the rules of `bayes_grpo.analysis.comparison.statement`), 'lost' (some
 other law counts as better) or 'tied'. Resumable: a replicate that stands in the table is not made again.
 """
 
@@ -16,10 +16,10 @@ from jax import random
 from scipy.stats import beta
 
 import bayes_grpo
-from bayes_grpo.backends.programs import programs
-from bayes_grpo.comparison import Comparison
-from bayes_grpo.prepare import prepare
-from bayes_grpo.progress import use_compilation_cache
+from bayes_grpo.analysis.comparison.compare import Comparison
+from bayes_grpo.inference.backends.programs import programs
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.progress import use_compilation_cache
 
 #: A clear case of each law: the rise takes a fifth of 200 steps, and noise hides neither the rise nor the fluctuation.
 RELAXING = {"plateau": 0.5, "initial_reward": 0.2, "stiffness": 1 / 40, "observation_sd": 0.02}

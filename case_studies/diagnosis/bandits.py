@@ -17,7 +17,7 @@ import xarray as xr
 import bayes_grpo
 from bayes_grpo.bandit import Bandit, linearise
 from bayes_grpo.bandit import simulate as simulate_bandit
-from bayes_grpo.stability import refresh_threshold
+from bayes_grpo.laws.stability import refresh_threshold
 
 MODES = ("healthy", "reward_hacking", "advantage_degeneracy", "policy_concentration", "dynamical_instability")
 ARMS = 8

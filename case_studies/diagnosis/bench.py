@@ -10,15 +10,15 @@ import json
 import time
 from pathlib import Path
 
-import bandits
 import numpy as np
 import xarray as xr
-from labels import lost_a_third
 
 import bayes_grpo
-from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
-from bayes_grpo.diagnosis_effects import ANSWERS, FAILURES
-from bayes_grpo.schema import one_run
+from bayes_grpo.analysis.diagnosis.diagnose import first_seen, summarise_diagnosis
+from bayes_grpo.analysis.diagnosis.effects import ANSWERS, FAILURES
+from bayes_grpo.runs.dataset import one_run
+from case_studies.diagnosis import bandits
+from case_studies.diagnosis.labels import lost_a_third
 
 FIELDS = (
     "mode",

@@ -4,15 +4,15 @@ import argparse
 import csv
 from pathlib import Path
 
-import bandits
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import bayes_grpo
-from bayes_grpo.diagnosis_effects import ANSWERS
-from bayes_grpo.plots import save_figure
-from bayes_grpo.plots_diagnosis import plot_diagnosis
+from bayes_grpo.analysis.diagnosis.effects import ANSWERS
+from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis
+from bayes_grpo.analysis.figures import save_figure
+from case_studies.diagnosis import bandits
 
 
 def draw(rows: list[dict]) -> Figure:

@@ -5,21 +5,19 @@ No prior was set on them. Labels are those of ``labels.py``, from the reward alo
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from labels import label_of
 
 import bayes_grpo
-from bayes_grpo.diagnosis import summarise_diagnosis
-from bayes_grpo.schema import one_run
-
-LAB = Path(__file__).parents[1] / "trl_lab" / "lab.nc"
+from bayes_grpo.analysis.diagnosis.diagnose import summarise_diagnosis
+from bayes_grpo.runs.dataset import one_run
+from case_studies.common.runs import LABORATORY
+from case_studies.diagnosis.labels import label_of
 
 
 def main() -> None:
-    runs = xr.open_dataset(LAB, engine="h5netcdf").load()
+    runs = xr.open_dataset(LABORATORY, engine="h5netcdf").load()
     table: dict[str, Counter] = {}
     for name in runs["run"].values:
         run = one_run(runs, str(name))

@@ -8,17 +8,17 @@ concentrated if its entropy lost 95 % (as the bench says), and else healthy if i
 
 import argparse
 import csv
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
-from labels import label_of, lost_a_third
 
 import bayes_grpo
-from bayes_grpo.diagnosis import first_seen, summarise_diagnosis
-from bayes_grpo.diagnosis_effects import ANSWERS, FAILURES
-from bayes_grpo.schema import one_run
+from bayes_grpo.analysis.diagnosis.diagnose import first_seen, summarise_diagnosis
+from bayes_grpo.analysis.diagnosis.effects import ANSWERS, FAILURES
+from bayes_grpo.runs.dataset import one_run
+from case_studies.common.runs import STATED, logs
+from case_studies.diagnosis.labels import label_of, lost_a_third
 
 #: Repositories whose runs were looked at while priors were set; the others are for the figures reported.
 TUNED_ON = ("Sunshine535", "unslothai", "LeonOpus", "abdo-ashraf", "nhockid235", "srinath-manda")
@@ -27,13 +27,9 @@ FIELDS = ("run", "split", "label", *ANSWERS, "said", "onset", "first_seen", "los
 
 def runs_of(data: Path):
     """Label, Dataset and name of every run of the folder that can be read."""
-    where = Path(__file__).parents[1] / "public_runs" / "sweep.py"
-    spec = importlib.util.spec_from_file_location("sweep", where)
-    sweep = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sweep)
-    for label, log, known in sweep.logs(data):
+    for label, log, known in logs(data):
         try:
-            runs = bayes_grpo.read_runs(log, hyperparameters=known, **sweep.STATED.get(log.name, {}))
+            runs = bayes_grpo.read_runs(log, hyperparameters=known, **STATED.get(log.name, {}))
         except bayes_grpo.InputError as error:
             print(f"{label}: {error.faults[0][:100]}", flush=True)
             continue

@@ -10,12 +10,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import bandits
 import numpy as np
-import public_runs
-from bench import auroc, simulated, trained
 
-from bayes_grpo.schema import one_run
+from bayes_grpo.runs.dataset import one_run
+from case_studies.diagnosis import bandits, public_runs
+from case_studies.diagnosis.bench import auroc, simulated, trained
 
 NAMES = {
     "reward": "reward_mean",

@@ -13,17 +13,15 @@ import argparse
 import json
 import random
 import shutil
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from bandits import MODES
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "trl_lab"))
-import lab
+from case_studies.diagnosis.bandits import MODES
+from case_studies.trl_lab import lab
 
 EXPLOIT = "x"
 #: Columns kept of the logs.
@@ -202,7 +200,7 @@ def make(mode: str, seed: int, root: Path, attempts: int = 10) -> str:
     folder = root / f"{mode}-{seed}"
     if (folder / "done.json").exists():
         return f"{folder.name}: there"
-    from bayes_grpo.trl import record
+    from bayes_grpo.trl.recorder import record
 
     for attempt in range(attempts):
         shutil.rmtree(folder, ignore_errors=True)
@@ -228,7 +226,7 @@ def collect(root: Path, out: Path) -> None:
     import pandas as pd
 
     import bayes_grpo
-    from bayes_grpo.schema import hyperparameters_of, one_run
+    from bayes_grpo.runs.dataset import hyperparameters_of, one_run
 
     runs = []
     for done in sorted(root.glob("*/done.json")):

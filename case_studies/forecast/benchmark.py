@@ -16,18 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from peers import Case, peers
-from population import DEGREES, populations
-from report import report
-from scores import Predicted, block_means, mixed_density, scored
-from usable import usable
 
-from bayes_grpo.forecast_paths import collapsed, make_basis, recent, sample_paths
-from bayes_grpo.model_files import load_model
-from bayes_grpo.posterior import draw_posterior
-from bayes_grpo.prepare import RESOLUTION, prepare
-from bayes_grpo.progress import use_compilation_cache
-from bayes_grpo.spec import ModelSpec
+from bayes_grpo.analysis.forecast.paths import collapsed, make_basis, recent, sample_paths
+from bayes_grpo.inference.layout import RESOLUTION, prepare
+from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.models.files import load_model
+from bayes_grpo.models.spec import ModelSpec
+from case_studies.forecast.peers import Case, peers
+from case_studies.forecast.population import DEGREES, populations
+from case_studies.forecast.report import report
+from case_studies.forecast.scores import Predicted, block_means, mixed_density, scored
+from case_studies.forecast.usable import usable
 
 ORIGINS = (0.2, 0.3, 0.5, 0.7)
 #: Weights of persistence that are scored; the report chooses.
@@ -77,8 +77,8 @@ def ours(run: xr.Dataset, rows: int, spec: ModelSpec, settings: dict[str, int]) 
 
 
 def case_of(run: xr.Dataset, rows: int, seed: int) -> Case:
-    from bayes_grpo.schema import one_run
-    from bayes_grpo.setting import settle
+    from bayes_grpo.inference.quantities import settle
+    from bayes_grpo.runs.dataset import one_run
 
     steps, rewards = run["optimizer_step"].values[0], run["reward"].values[0]
     past = one_run(run.isel(step=slice(rows)), str(run["run"].values[0]))

@@ -12,7 +12,8 @@ import celerite2
 import numpy as np
 from scipy.optimize import curve_fit, minimize
 from scipy.stats import norm
-from scores import BLOCKS, Predicted, block_of, mixed_density
+
+from case_studies.forecast.scores import BLOCKS, Predicted, block_of, mixed_density
 
 DRAWS, BOOTSTRAPS = 600, 60
 SHARE, LEAST = 0.1, 5

@@ -18,12 +18,12 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import minimize
 from scipy.stats import norm, t
-from usable import usable
 
-from bayes_grpo.model_files import load_model
-from bayes_grpo.posterior import draw_posterior
-from bayes_grpo.prepare import prepare
-from bayes_grpo.progress import use_compilation_cache
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.models.files import load_model
+from case_studies.forecast.usable import usable
 
 HERE = Path(__file__).parent
 #: Heavy tails, so that a run unlike all others can leave the population.

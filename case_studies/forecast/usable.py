@@ -1,6 +1,5 @@
 """The runs that forecasts are learned from and scored on: every run with enough rewards, each once."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,12 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.schema import one_run
+from bayes_grpo.runs.dataset import one_run
+from case_studies.common.runs import LABORATORY, runs
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "comparison"))
-from public_runs import runs
-
-LABORATORY = Path(__file__).parents[1] / "trl_lab" / "lab.nc"
 #: So that 20 % of a run are the ten rows that a forecast needs.
 LEAST_ROWS = 50
 

@@ -6,7 +6,6 @@ tables and a figure.
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,25 +15,22 @@ import numpy as np
 import xarray as xr
 
 import bayes_grpo
+from bayes_grpo.analysis.figures import save_figure
+from bayes_grpo.analysis.invariance.figure import plot_invariance
+from bayes_grpo.analysis.invariance.fits import Sampler, fit_population, without_idle_predictors
+from bayes_grpo.analysis.invariance.invariance import invariance
+from bayes_grpo.analysis.invariance.residual import REPORTED
+from bayes_grpo.analysis.invariance.summary import summarise_invariance
+from bayes_grpo.analysis.stability.oscillation import oscillation
+from bayes_grpo.analysis.stability.threshold import threshold
 from bayes_grpo.bandit import Bandit, linearise, simulate, trajectories
-from bayes_grpo.diagnostics import diagnose_sampling
-from bayes_grpo.group_invariance import invariance
-from bayes_grpo.invariance_fits import Sampler, fit_population, without_idle_predictors
-from bayes_grpo.invariance_residual import REPORTED
-from bayes_grpo.invariance_summary import summarise_invariance
-from bayes_grpo.plots import save_figure
-from bayes_grpo.plots_predictions import plot_invariance
-from bayes_grpo.prepare import prepare
-from bayes_grpo.progress import use_compilation_cache
-from bayes_grpo.ringing import oscillation
-from bayes_grpo.stability import oscillation_onset, refresh_threshold
-from bayes_grpo.store import write_atomically
-from bayes_grpo.thresholds import threshold
+from bayes_grpo.inference.convergence import diagnose_sampling
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.laws.stability import oscillation_onset, refresh_threshold
+from bayes_grpo.runs.files import write_atomically
+from case_studies.common.runs import LABORATORY, logs
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "public_runs"))
-from sweep import logs
-
-LAB = Path(__file__).parents[1] / "trl_lab" / "lab.nc"
 GROUPS = (2, 4, 8, 16, 32)
 #: Steps within which a frozen bandit's deviation must have grown to be called unstable.
 CYCLES_STEPS = 4000
@@ -117,7 +113,7 @@ def exponent_experiment(index: int, draws: int) -> dict[str, Any]:
 
 def lab_thresholds(index: int, draws: int) -> dict[str, Any]:
     """A laboratory run of the base setting on fresh rollouts: its predicted K*."""
-    base = chosen(bayes_grpo.read_run(LAB), "adamw-G8-K1-clip-beta0.9-lr0.001-kl0.4-w64-seed")
+    base = chosen(bayes_grpo.read_run(LABORATORY), "adamw-G8-K1-clip-beta0.9-lr0.001-kl0.4-w64-seed")
     fit = bayes_grpo.fit(base, "oscillator", run=str(base["run"].values[index]), seed=index, draws=draws, tune=draws)
     found = threshold(fit, lag_share=1.0, refresh_interval=1)
     return {
@@ -134,7 +130,7 @@ def chosen(lab: xr.Dataset, start: str) -> xr.Dataset:
 
 def lab_invariance(out: Path, draws: int) -> dict[str, Any]:
     """Laboratory runs of G = 2 to 32, two seeds each, every fourth reward; smallest, middle and largest G predicted."""
-    lab = bayes_grpo.read_run(LAB)
+    lab = bayes_grpo.read_run(LABORATORY)
     starts = [f"adamw-G{size}-K1-clip-beta0.9-lr0.001-kl0.4-w64-seed" for size in GROUPS]
     picked = [chosen(lab, start).isel(run=slice(0, 2)) for start in starts]
     runs = xr.concat(picked, dim="run").isel(step=slice(0, 300, 4))
@@ -231,7 +227,7 @@ def main() -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="only draw the figure, and print the tables")
     options = parser.parse_args()
     if options.report:
-        from report import report
+        from case_studies.predictions.report import report
 
         report(options.out, options.report)
         return

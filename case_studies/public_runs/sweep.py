@@ -8,33 +8,15 @@ import argparse
 import csv
 import resource
 import time
+from itertools import islice
 from pathlib import Path
 
 import bayes_grpo
-from bayes_grpo.fields import check_hyperparameters
-from bayes_grpo.progress import use_compilation_cache
+from bayes_grpo.inference.progress import use_compilation_cache
+from case_studies.common.runs import readable
 
-# Tables whose reward column must be named, or that hold several runs; and logs that are no reward curve.
-STATED = {
-    "reward_curves_125_steps.csv": {"reward_column": "twinkle_reward"},
-    "grpo_learning_rate_eval_points.csv": {"run_column": "label"},
-}
 FIELDS = ("run", "rows", "converged", "max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "min_bfmi", "seconds")
 FIELDS += ("plateau", "plateau_low", "plateau_high", "timescale", "damping", "damping_ratio", "rss_mb", "reason")
-
-
-def logs(folder: Path) -> list[tuple[str, Path, dict[str, float]]]:
-    """Label, log and hyperparameters of every run of the index."""
-    out = []
-    for row in csv.DictReader((folder / "index.csv").open(encoding="utf-8")):
-        known = {}
-        for name in ("group_size", "prompts_per_step"):
-            try:
-                known |= check_hyperparameters(row["run"], {name: row[name]})
-            except bayes_grpo.InputError:
-                continue  # free text such as "4 or 8": unknown
-        out.append((row["run"], folder / row["run"] / row["file"], known))
-    return out
 
 
 def main() -> None:
@@ -53,13 +35,11 @@ def main() -> None:
         writer = csv.DictWriter(file, FIELDS)
         if new:
             writer.writeheader()
-        for label, log, known in logs(options.data)[: options.limit]:
-            try:
-                runs = bayes_grpo.read_run(log, hyperparameters=known, **STATED.get(log.name, {}))
-            except bayes_grpo.InputError as error:
+        for label, runs in islice(readable(options.data), options.limit):
+            if isinstance(runs, bayes_grpo.InputError):
                 if label not in done:
                     writer.writerow(
-                        {"run": label, "converged": False, "reason": f"cannot be read: {error.faults[0][:100]}"}
+                        {"run": label, "converged": False, "reason": f"cannot be read: {runs.faults[0][:100]}"}
                     )
                 continue
             several = runs.sizes["run"] > 1

@@ -14,10 +14,10 @@ import numpy as np
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo import dynamics
 from bayes_grpo.bandit import Bandit, linearise
-from bayes_grpo.progress import use_compilation_cache
-from bayes_grpo.stability import refresh_threshold
+from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.laws import oscillator as dynamics
+from bayes_grpo.laws.stability import refresh_threshold
 
 BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#c8601a", "#2e7d4f", "0.6"
 LATE = 150  # steps after which a run of the base setting has settled

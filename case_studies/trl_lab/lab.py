@@ -139,7 +139,7 @@ def trainer_of(trial: Trial, folder: Path, steps: int, tokenizer, model, rewards
 
 def train(trial: Trial, folder: Path, steps: int) -> float:
     """Make one run; the log and its hyperparameters are left in the folder. Returns seconds a step."""
-    from bayes_grpo.trl import record
+    from bayes_grpo.trl.recorder import record
 
     trainer = build_trainer(trial, folder, steps)
     record(trainer)

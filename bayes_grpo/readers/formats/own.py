@@ -1,12 +1,12 @@
-"""Runs in our own format, NetCDF; see `bayes_grpo.store`."""
+"""Runs in our own format, NetCDF; see `bayes_grpo.inference.store`."""
 
 import numpy as np
 
-from bayes_grpo.fields import RUN_FIELDS, STEP_FIELDS, check_hyperparameters
 from bayes_grpo.readers.contract import Log, Source
 from bayes_grpo.readers.known import Options
 from bayes_grpo.readers.understand import Reading
-from bayes_grpo.store import load_runs
+from bayes_grpo.runs.fields import RUN_FIELDS, STEP_FIELDS, check_hyperparameters
+from bayes_grpo.runs.netcdf import load_runs
 
 NAME = "bayes_grpo runs (NetCDF)"
 ORDER = 0

@@ -1,4 +1,4 @@
-"""A folder in which `bayes_grpo.trl.record` wrote: its log holds more than TRL's own."""
+"""A folder in which `bayes_grpo.trl.recorder.record` wrote: its log holds more than TRL's own."""
 
 from bayes_grpo.readers.contract import Log, Source
 from bayes_grpo.readers.sidecar import read_sidecar

@@ -1,4 +1,4 @@
-"""TRL's GRPOTrainer, and Unsloth's, which is TRL's; also the rows of `bayes_grpo.trl`."""
+"""TRL's GRPOTrainer, and Unsloth's, which is TRL's; also the rows of `bayes_grpo.trl.recorder`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

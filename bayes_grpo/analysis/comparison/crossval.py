@@ -1,0 +1,232 @@
+"""Leave-one-out and leave-future-out predictive densities of a fit, by ArviZ from terms in closed form.
+
+Rewards of a run depend on each other, so what is left out is scored given what is kept: leave-one-out uses
+``p(y_t | all other y, theta)`` from the smoother, and since ``p(theta | all other y)`` is proportional to
+``p(theta | y) / p(y_t | all other y, theta)``, the importance ratios of PSIS are the inverse of the same terms (Bürkner, Gabry &
+Vehtari 2021, "Efficient leave-one-out cross-validation for Bayesian non-factorized normal and Student-t models").
+Leave-future-out uses ``p(y_t | y_<t, theta)`` from the filter (Bürkner, Gabry & Vehtari 2020).
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import arviz_stats as az
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.inference.chains import Progress
+from bayes_grpo.inference.convergence import chains_agree, varying
+from bayes_grpo.inference.layout import ModelData, Prepared, observed_of
+from bayes_grpo.inference.posterior import Drawn, draw_posterior
+from bayes_grpo.inference.reopen import reopen
+from bayes_grpo.models.spec import ModelSpec
+from bayes_grpo.runs.fields import MIN_ROWS
+
+#: Above this Pareto k, importance sampling is not trusted and leave-future-out fits again (Vehtari et al. 2024).
+MAX_KHAT = 0.7
+
+
+def loo(fit: xr.DataTree) -> Any:
+    """Leave-one-out expected log predictive density of a fit (PSIS).
+
+    Exact densities are used for laws that are linear in the reward; for the others those of the filter's linearisation. Rows
+    logged at one step are left out together.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`, also after `bayes_grpo.load_fit`.
+
+    Returns
+    -------
+    arviz_stats.ELPDData
+        In nats, with the pointwise values ``elpd_i`` and ``pareto_k``; ``bayes_grpo.compare_fits`` sets fits side by side.
+
+    Raises
+    ------
+    InputError
+        If the fit holds no leave-one-out terms.
+    """
+    if "leave_one_out" not in fit.children:
+        raise InputError(
+            f"fit of {fit.attrs['run']}", "holds no leave-one-out terms: written by an older version; fit again"
+        )
+    terms = fit["leave_one_out"].to_dataset()
+    posterior = varying(fit["posterior"].to_dataset().sel(draw=terms["draw"]))
+    tree = xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": terms})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # high Pareto k are in the result
+        return az.loo(tree, var_name="reward", pointwise=True)
+
+
+def lfo(
+    fit: xr.DataTree,
+    model: str | Path | ModelSpec | None = None,
+    *,
+    method: str = "approx",
+    min_observations: int | None = None,
+    horizon: int = 1,
+    progress: Progress | None = None,
+) -> Any:
+    """Leave-future-out expected log predictive density of a fit of one run.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`; its settings (seed, draws, tune, chains) are those of the refits.
+    model : str, Path or ModelSpec, optional
+        The model, where it did not come with the package.
+    method : {"approx", "exact"}
+        Importance sampling from one refit to the next, with a refit where the Pareto k exceeds `MAX_KHAT`; or a refit at
+        every origin.
+    min_observations : int, optional
+        Rewards that are given before the first is predicted; by default the first third, at least `MIN_ROWS`.
+    horizon : int
+        Rewards predicted at each origin, jointly.
+    progress : callable, optional
+        Called with (draws made, draws wanted) of each refit.
+
+    Returns
+    -------
+    arviz_stats.ELPDData
+        In nats, one value an origin, with ``pareto_k``, ``refits`` and ``n_refits`` (the first fit not counted).
+
+    Raises
+    ------
+    InputError
+        If the model pools over runs, or an argument is impossible for the run.
+
+    Notes
+    -----
+    Priors keep the quantities of the whole run (its planned length, its reward bounds): state them where the log does not.
+    """
+    spec, prepared = reopen(fit, model)
+    return leave_future_out(fit, spec, prepared, method, min_observations, horizon, progress).elpd
+
+
+class LeftFuture(NamedTuple):
+    """Leave-future-out result, and how many of its fits the chains did not agree in, of how many."""
+
+    elpd: Any
+    unsettled: int
+    fits: int
+
+
+def leave_future_out(
+    fit: xr.DataTree,
+    spec: ModelSpec,
+    prepared: Prepared,
+    method: str = "approx",
+    min_observations: int | None = None,
+    horizon: int = 1,
+    progress: Progress | None = None,
+) -> LeftFuture:
+    """As `lfo`, of a model and a run that are at hand."""
+    if spec.pooled:
+        raise InputError(
+            f"model {spec.name}", "leave-future-out is of one run, but the model pools over runs; use leave-one-out"
+        )
+    if method not in ("approx", "exact"):
+        raise InputError("lfo", f"method: expected approx or exact, found {method!r}")
+    count = fit["observed_data"].sizes["step"]
+    first = max(MIN_ROWS, count // 3) if min_observations is None else min_observations
+    if not (first >= 1 and horizon >= 1 and first + horizon <= count):
+        raise InputError(
+            f"lfo of {fit.attrs['run']}",
+            f"expected min_observations and horizon of at least 1 that together are at most the {count} rewards, found "
+            f"{first} and {horizon}",
+        )
+    refits = Refits(fit, spec, prepared, "pointwise", progress)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the number of refits is in the result
+        elpd = az.lfo_cv(
+            fit,
+            refits,
+            first,
+            horizon,
+            time_dim="step",
+            pointwise=True,
+            var_name="reward",
+            method=method,
+            k_threshold=MAX_KHAT,
+        )
+    return LeftFuture(elpd, refits.unsettled, refits.fits)
+
+
+class Refits(az.SamplingWrapper):
+    """Fits without some observations, for ArviZ: the compiled program of the fit, with those masked out.
+
+    Parameters
+    ----------
+    fit, spec, prepared
+        The fit, its model and its runs.
+    terms : {"pointwise", "leave_one_out"}
+        The compiled program that scores what is left out, given all other rewards that it conditions on.
+    progress : callable, optional
+        Told of the draws of each refit.
+    """
+
+    def __init__(
+        self, fit: xr.DataTree, spec: ModelSpec, prepared: Prepared, terms: str, progress: Progress | None = None
+    ) -> None:
+        super().__init__(model=spec, idata_orig=fit)
+        self.prepared, self.terms = prepared, terms
+        self.observed = observed_of(prepared)
+        self.dim = "observation" if spec.pooled else "step"
+        settings = {name: int(fit.attrs[name]) for name in ("seed", "tune", "chains", "draws")}
+        self.settings: dict[str, Any] = settings | {
+            "backend": fit.attrs["backend"],
+            "target_accept": float(fit.attrs["target_accept"]),
+            "progress": progress,
+        }
+        self.fits = self.unsettled = 0
+
+    def sel_observations(self, idx: np.ndarray) -> tuple[ModelData, np.ndarray]:
+        """The data without some observations, and which those are."""
+        return without(self.prepared, np.asarray(idx)), np.asarray(idx)
+
+    def sample(self, modified_observed_data: ModelData) -> Drawn:
+        """Fit what is kept."""
+        return draw_posterior(self.model, self.prepared._replace(data=modified_observed_data), **self.settings)
+
+    def get_inference_data(self, fitted_model: Drawn) -> xr.DataTree:
+        """Draws of the parameters; also count fits whose chains do not agree."""
+        self.compiled = fitted_model.compiled
+        dims = ("chain", "draw", "run")
+        posterior = xr.Dataset({name: (dims[: value.ndim], value) for name, value in fitted_model.values.items()})
+        self.fits += 1
+        self.unsettled += bool(fitted_model.statistics["diverging"].any()) or not chains_agree(posterior)
+        return xr.DataTree.from_dict(
+            {
+                "posterior": posterior.assign_coords(
+                    chain=np.arange(posterior.sizes["chain"]), draw=np.arange(posterior.sizes["draw"])
+                )
+            }
+        )
+
+    def log_likelihood__i(self, excluded_obs: np.ndarray, idata__i: xr.DataTree) -> xr.DataArray:
+        """Terms of what was left out, given all rewards that they condition on; dims (chain, draw, observation)."""
+        posterior = idata__i["posterior"].to_dataset()
+        shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+        flat = {str(name): value.values.reshape(-1, *value.shape[2:]) for name, value in posterior.data_vars.items()}
+        terms = np.asarray(getattr(self.compiled, self.terms)(flat, self.prepared.data))
+        at = self.observed.position[excluded_obs]
+        kept = terms[:, self.observed.run[excluded_obs], at] if self.model.pooled else terms[:, at]
+        values = kept.reshape(*shape, -1)
+        return xr.DataArray(
+            values, dims=("chain", "draw", self.dim), coords={"chain": posterior["chain"], "draw": posterior["draw"]}
+        )
+
+
+def without(prepared: Prepared, left_out: np.ndarray) -> ModelData:
+    """Program data with observations (their numbers as in `bayes_grpo.inference.tree.observed_of`) masked out."""
+    data, observed = prepared.data, observed_of(prepared)
+    position: Any = observed.position[left_out]
+    where = position if np.ndim(data.run.grid.value) == 1 else (observed.run[left_out], position)
+    changed = {}
+    for name, value in (("observed", 0.0), ("repeats", 1.0), ("scatter", 0.0)):
+        changed[name] = np.array(getattr(data.run.grid, name))
+        changed[name][where] = value
+    return data._replace(run=data.run._replace(grid=data.run.grid._replace(**changed)))

@@ -1,0 +1,4 @@
+"""Which failure is it?
+
+In: all logged channels of a run. Out: probabilities of reward hacking, advantage degeneracy, policy concentration, dynamical instability, and of none.
+"""

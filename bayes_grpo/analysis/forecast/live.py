@@ -1,0 +1,140 @@
+"""Forecasts of a run that is still being trained: refits that begin where the last posterior was."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from
+from bayes_grpo.analysis.forecast.paths import make_basis
+from bayes_grpo.analysis.forecast.summary import summarise_forecast
+from bayes_grpo.errors import InputError
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.posterior import Drawn, draw_posterior
+from bayes_grpo.models.files import load_model
+from bayes_grpo.models.spec import ModelSpec
+from bayes_grpo.runs.dataset import hyperparameters_of, one_run
+
+#: A refit draws so much; the first warms up longer.
+DRAWS, TUNE, CHAINS = 250, 250, 2
+#: Means over a few hundred draws are good enough to act on below this R-hat.
+LARGEST_RHAT = 1.05
+
+
+class Refitter:
+    """Fits a growing run again and again, and says after each fit what `bayes-grpo forecast` would.
+
+    Parameters
+    ----------
+    model : str, Path or ModelSpec
+        What forecasts.
+    stability_model : str, Path or ModelSpec, optional
+        A second law that tells how likely the run is to be unstable; none is fitted if None.
+    until : float, optional
+        Step to forecast to; by default the planned last step, else twice the last logged one.
+    schedule, epsilon, seed
+        As for `bayes_grpo.forecast` and `bayes_grpo.analysis.forecast.summary.summarise_forecast`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | ModelSpec = "population",
+        *,
+        stability_model: str | Path | ModelSpec | None = "oscillator",
+        until: float | None = None,
+        schedule: str | Path = "planned",
+        epsilon: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        names = {"forecast": model} | ({} if stability_model is None else {"stability": stability_model})
+        self.specs = {key: name if isinstance(name, ModelSpec) else load_model(name) for key, name in names.items()}
+        self.until, self.schedule, self.epsilon, self.seed = until, schedule, epsilon, seed
+        self._last: dict[str, dict[str, np.ndarray] | None] = {}
+
+    def __call__(self, run: xr.Dataset) -> dict[str, Any]:
+        """Fit and forecast a run, dims (run, step), of one label.
+
+        Returns
+        -------
+        dict
+            That of `bayes_grpo.analysis.forecast.summary.summarise_forecast`, with converged, probability_unstable (None where no law with
+            inertia is fitted) and seconds.
+
+        Raises
+        ------
+        InputError
+            If the run has too few rewards yet, or cannot be used.
+        """
+        began = time.perf_counter()
+        label = str(run["run"].values[0])
+        single = one_run(run, label)
+        seen = np.isfinite(single["reward"].values)
+        if seen.sum() < LEAST_REWARDS:
+            raise InputError(label, f"expected at least {LEAST_REWARDS} rewards, found {seen.sum()}: wait")
+        planned = hyperparameters_of(single).get("planned_steps")
+        steps = single["optimizer_step"].values[seen]
+        until = self.until or planned
+        until = until if until and until > steps[-1] else 2 * float(steps[-1])
+        drawn, basis = self._fit("forecast", run, planned)
+        found = forecast_from(basis, until, schedule=self.schedule, seed=self.seed)
+        out = summarise_forecast(found, epsilon=self.epsilon)
+        out["converged"] = _agree(drawn)
+        out["probability_unstable"] = None
+        if "stability" in self.specs:
+            drawn, basis = self._fit("stability", run, planned)
+            out["converged"] = out["converged"] and _agree(drawn)
+            if "damping" in basis.values:
+                out["probability_unstable"] = float((basis.values["damping"] <= 0).mean())
+        out["seconds"] = round(time.perf_counter() - began, 2)
+        return out
+
+    def _fit(self, key: str, run: xr.Dataset, planned: float | None) -> tuple[Drawn, Any]:
+        spec = self.specs[key]
+        rows = run.sizes["step"]
+        if planned:  # room for the rows to come: nothing is compiled twice
+            steps = run["optimizer_step"].values[0]
+            spacing = max(float(np.median(np.diff(steps))), 1e-9) if rows > 1 else 1.0
+            rows = max(rows, min(int(planned / spacing), 4 * rows + 200))
+        prepared = prepare(run, spec, rows)
+        drawn = draw_posterior(
+            spec,
+            prepared,
+            backend="numpyro",
+            seed=self.seed,
+            draws=DRAWS,
+            tune=TUNE,
+            chains=CHAINS,
+            target_accept=0.9,
+            starts=self._last.get(key),
+        )
+        self._last[key] = drawn.last
+        values: Mapping[str, np.ndarray] = drawn.values
+        return drawn, make_basis(spec, prepared, {name: value.ravel() for name, value in values.items()})
+
+
+def _agree(drawn: Drawn) -> bool:
+    """Whether the chains agree well enough to act on, and none diverged often."""
+    import arviz_stats as az
+
+    rhat = az.rhat(xr.Dataset({name: (("chain", "draw"), value) for name, value in drawn.values.items()}))
+    diverged = drawn.statistics["diverging"].mean()
+    return max(float(value) for value in rhat.values()) < LARGEST_RHAT and float(diverged) < 0.02
+
+
+def headline(summary: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a live forecast that a tracker plots, by short names."""
+    gain = summary["gain_per_100_steps"]
+    out = {
+        "plateau": summary["plateau"]["median"],
+        "plateau_lower": summary["plateau"]["lower"],
+        "plateau_upper": summary["plateau"]["upper"],
+        "final_reward": summary["mean"]["median"][-1],
+        "gain_per_100_steps": gain["median"],
+        "probability_of_gain": gain["probability_above_epsilon"],
+        "remaining_gain": summary["recommendation"]["gain_forgone_by_stopping_now"]["median"],
+        "probability_unstable": summary["probability_unstable"],
+    }
+    return {name: float(value) for name, value in out.items() if value is not None}

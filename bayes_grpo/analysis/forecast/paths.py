@@ -1,0 +1,164 @@
+"""Sampled paths of the steps to come, at posterior draws of one run."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from jax import random
+
+from bayes_grpo.inference.layout import RESOLUTION, Prepared
+from bayes_grpo.inference.quantities import Setting
+from bayes_grpo.inference.reopen import reopen
+from bayes_grpo.inference.timeline import build_grid
+from bayes_grpo.laws.ahead import draw_ahead
+from bayes_grpo.laws.state_space import RunData
+from bayes_grpo.models.spec import ModelSpec
+from bayes_grpo.runs.dataset import index_of
+
+#: Sampled paths of a forecast.
+PATHS = 1000
+#: Share of the log, and least number of rewards, whose mean is the level that a run may stay at.
+RECENT_SHARE, RECENT_LEAST = 0.1, 5
+#: A run that has lost this share of its gain, by this many standard errors, has collapsed.
+COLLAPSE_SHARE, COLLAPSE_ERRORS = 0.5, 4.0
+#: What is sampled along a path.
+SAMPLED = ("trend", "expected_reward", "reward")
+
+_OWN_KEY = 2_000_000
+
+
+class Recent(NamedTuple):
+    """Mean, standard deviation and number of the last rewards of a log."""
+
+    mean: float
+    sd: float
+    rows: int
+
+
+class Basis(NamedTuple):
+    """What a forecast rests on: a model, one run as it was laid out, and posterior draws of its parameters, shape (draw,)."""
+
+    spec: ModelSpec
+    run: xr.Dataset  # dims (step)
+    setting: Setting
+    data: RunData
+    values: dict[str, np.ndarray]
+
+
+def basis_of(fit: xr.DataTree, run: str | None = None, model: str | Path | ModelSpec | None = None) -> Basis:
+    """What a forecast takes from a fit; ``run`` names one of several.
+
+    Raises
+    ------
+    InputError
+        If the run is not among those fitted, or the model is not at hand.
+    """
+    spec, prepared = reopen(fit, model)
+    index = index_of(run, [one["run"].values for one in prepared.runs], f"fit of {fit.attrs['run']}")
+    flat = fit["posterior"].to_dataset().stack(sample=("chain", "draw")).transpose("sample", ...)
+    if spec.pooled:
+        flat = flat.isel(run=index)
+    return make_basis(spec, prepared, {name: flat[name].values for name in spec.parameters}, index)
+
+
+def make_basis(spec: ModelSpec, prepared: Prepared, values: dict[str, np.ndarray], index: int = 0) -> Basis:
+    """What a forecast takes from posterior draws, shape (draw,), of one of the runs that were laid out."""
+    data = prepared.data.run
+    if spec.pooled:
+        data = type(data)(*(entry if name == "grid" else entry[index] for name, entry in data._asdict().items()))
+    return Basis(spec, prepared.runs[index], prepared.settings[index], data, values)
+
+
+def sample_paths(
+    basis: Basis, steps: np.ndarray, rate: np.ndarray, weight: float, seed: int, count: int = PATHS
+) -> dict[str, np.ndarray]:
+    """Paths at steps to come under a known learning rate, shape (sample, step), and per path plateau, step_95 and stays.
+
+    ``weight`` is the share of paths that stay at the recent level. Expected rewards are kept inside bounds that are known.
+    """
+    past = basis.run.isel(step=np.isfinite(basis.run["reward"].values))
+    known = basis.setting.values
+    paths = _follow_law(basis, _extended(basis.run, steps, rate), seed, count)
+    rng = np.random.default_rng([_OWN_KEY, seed])
+    stays = np.zeros(count, bool)
+    stays[rng.permutation(count)[: round(weight * count)]] = True
+    level = recent(past["reward"].values)
+    level = level._replace(sd=float(np.hypot(level.sd, RESOLUTION * known["reward_range"])))
+    _stay(paths, stays, level, float(past["optimizer_step"].values[-1]), rng)
+    if "reward_bounds" not in basis.setting.assumptions:
+        for key in SAMPLED:
+            paths[key] = np.clip(paths[key], known["reward_lower"], known["reward_upper"])
+    return paths | {"stays": stays}
+
+
+def _extended(past: xr.Dataset, steps: np.ndarray, rate: np.ndarray) -> xr.Dataset:
+    """The run up to its last reward, and the rows to come without one."""
+    last = int(np.flatnonzero(np.isfinite(past["reward"].values))[-1]) + 1
+    kept = past.isel(step=slice(last))
+    old = kept["learning_rate"].values if "learning_rate" in past else np.ones(last)
+    columns = {
+        "optimizer_step": np.concatenate([kept["optimizer_step"].values, steps]),
+        "reward": np.concatenate([kept["reward"].values, np.full(steps.size, np.nan)]),
+        "learning_rate": np.concatenate([old, rate]),
+    }
+    return xr.Dataset({name: ("step", values) for name, values in columns.items()}, {"run": past["run"]})
+
+
+def _follow_law(basis: Basis, run: xr.Dataset, seed: int, count: int) -> dict[str, np.ndarray]:
+    """Paths, plateaus and steps of 95 % of the gain under the law."""
+    setting = basis.setting
+    if "learning_rate" not in basis.run:  # what is to come is stated relative to the past
+        setting = Setting(setting.values | {"learning_rate": 1.0}, setting.assumptions, setting.group_size_known)
+    grid, rows = build_grid(run, setting)
+    draws = next(iter(basis.values.values())).size
+    which = np.linspace(0, draws - 1, count).round().astype(int)
+    values = {name: value[which] for name, value in basis.values.items()}
+    last = int(np.flatnonzero(np.isfinite(run["reward"].values))[-1])
+    key = random.fold_in(random.key(seed), _OWN_KEY)
+    found = draw_ahead(basis.spec.law, values, basis.data._replace(grid=grid), int(rows[last]), key)
+    to_come = rows[last + 1 :]
+    out = {name: np.array(paths)[:, to_come] for name, paths in zip(SAMPLED, found[1:4], strict=True)}
+    out["plateau"], start = np.array(found.plateau), values["initial_reward"][:, None]
+    curve = np.asarray(found.curve)[:, rows]
+    made = np.abs(curve - start) >= 0.95 * np.abs(out["plateau"][:, None] - start)
+    first = run["optimizer_step"].values[np.argmax(made, axis=1)]
+    out["step_95"] = np.where(np.isnan(out["plateau"]), np.nan, np.where(made.any(1), first, np.inf))
+    return out
+
+
+def recent(rewards: np.ndarray) -> Recent:
+    """The last rewards of a log: its last tenth, at least five."""
+    count = min(max(RECENT_LEAST, round(RECENT_SHARE * rewards.size)), rewards.size)
+    last = rewards[-count:]
+    return Recent(float(last.mean()), float(last.std(ddof=1)), count)
+
+
+def collapsed(rewards: np.ndarray) -> str:
+    """What to say of a run that has lost most of what it had gained; '' of others."""
+    level, _, count = recent(rewards)
+    means = np.convolve(rewards, np.full(count, 1 / count), "valid")
+    best = float(means.max())
+    gain, lost = best - float(means[0]), best - level
+    # Neighbouring rewards differ by noise alone, up to the trend.
+    error = float(np.std(np.diff(rewards)) / np.sqrt(count))
+    if lost > COLLAPSE_SHARE * gain and min(lost, gain) > COLLAPSE_ERRORS * error:
+        return (
+            f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before going "
+            "on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows which"
+        )
+    return ""
+
+
+def _stay(
+    paths: dict[str, np.ndarray], stays: np.ndarray, level: Recent, last_step: float, rng: np.random.Generator
+) -> None:
+    """Let some paths stay at the recent level, known up to its error."""
+    count, steps = int(stays.sum()), paths["reward"].shape[1]
+    places = level.mean + level.sd / np.sqrt(level.rows) * rng.standard_t(level.rows - 1, count)
+    for name in ("expected_reward", "trend"):
+        paths[name][stays] = places[:, None]
+    paths["reward"][stays] = places[:, None] + level.sd * rng.standard_normal((count, steps))
+    if np.isfinite(paths["plateau"]).all():
+        paths["plateau"][stays] = places
+        paths["step_95"][stays] = last_step

@@ -1,0 +1,53 @@
+"""Figure of the check of group-size invariance. Importing this module imports matplotlib."""
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from bayes_grpo.analysis.figures import CURVE, LEVEL, draw_histogram, halves, new_figure
+
+_OBSERVED = "0.25"
+_LAWS = {"leading": (CURVE, "leading order"), "finite_groups": (LEVEL, "with finite-group factor")}
+_MOST_GROUPS = 6
+
+#: What is drawn of a posterior on the group size: label, and the value under invariance.
+_DEPENDENCE = {
+    "temperature_exponent": ("noise of the update\nfalls as $G^{-a}$", 1.0),
+    "observation_exponent": ("noise of logged means\nfalls as $G^{-b}$", 1.0),
+    "observation_share": ("share of sampling noise\nbetween prompts", None),
+    "plateau_change": ("plateau per doubling of G\n(reward)", 0.0),
+    "stiffness_exponent": ("stiffness\nrises as $G^{b}$", 0.0),
+}
+
+
+def plot_invariance(found: xr.Dataset) -> Figure:
+    """Each group size against its prediction from the others, above how noise, plateau and stiffness depend on the group size.
+
+    Bands are predictive intervals of the mean over the group's runs, of probability `bayes_grpo.analysis.intervals.INTERVAL_PROB`.
+
+    Parameters
+    ----------
+    found : xarray.Dataset
+        From `bayes_grpo.invariance`.
+    """
+    groups = found["group"].values[:_MOST_GROUPS]
+    figure = new_figure(10.5, 5.6)
+    above, below = halves(figure, (1.3, 1))
+    panels = above.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+    for axes, group in zip(panels, groups, strict=True):
+        own = found.sel(group=group)
+        step = own["optimizer_step"].values
+        for law, (color, label) in _LAWS.items():
+            of_law = own.sel(law=law)
+            lower, upper = of_law["predicted_lower"].values, of_law["predicted_upper"].values
+            axes.fill_between(step, lower, upper, color=color, alpha=0.22, lw=0)
+            axes.plot(step, of_law["predicted"].values, color=color, lw=1.3, label=f"predicted, {label}")
+        axes.plot(step, own["observed"].values, "o", color=_OBSERVED, ms=4, label="mean of the runs")
+        p_values = [float(own["p_value"].sel(law=law, statistic="trajectory")) for law in _LAWS]
+        axes.set_title(f"G = {group:g}\np = {p_values[0]:.3f}, with factor {p_values[1]:.3f}", fontsize=9)
+        axes.set_xlabel("optimizer step")
+    panels[0].set_ylabel("reward")
+    handles, labels = panels[0].get_legend_handles_labels()
+    above.legend(handles, labels, fontsize=8, frameon=False, loc="outside upper center", ncols=3)
+    for axes, (name, (label, invariant)) in zip(below.subplots(1, len(_DEPENDENCE)), _DEPENDENCE.items(), strict=True):
+        draw_histogram(axes, found[name].values, label, invariant)
+    return figure

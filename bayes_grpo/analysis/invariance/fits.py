@@ -1,0 +1,171 @@
+"""Fits to the runs of some group sizes, and what they predict of runs of others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jax import random
+from numpyro import handlers
+
+from bayes_grpo.inference.backends.numpyro import priors
+from bayes_grpo.inference.backends.programs import Draws, Programs, programs
+from bayes_grpo.inference.chains import Progress, sample
+from bayes_grpo.inference.convergence import chains_agree
+from bayes_grpo.inference.layout import ModelData, Predictor, Prepared, observed_of
+from bayes_grpo.models.spec import ModelSpec
+
+#: Laws that predict, by the name of their check.
+LAWS = {"leading": "leading_order", "finite_groups": "finite_groups"}
+#: Where draws miss their limits of R-hat or ESS, chains go on up to this many times the draws asked for.
+MOST_DRAWS = 4
+#: Limits of R-hat and ESS where draws are only averaged over in a prediction; what is reported keeps those of every fit.
+PREDICTIVE_RHAT, PREDICTIVE_ESS = 1.05, 100.0
+#: Draws that predict runs of another group size.
+PREDICTIONS = 2000
+#: Share of divergent transitions above which a fit is called into question.
+MOST_DIVERGENT = 0.01
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How fits are made; see `bayes_grpo.fit`."""
+
+    seed: int = 0
+    draws: int = 400
+    tune: int = 400
+    chains: int = 2
+    target_accept: float = 0.9
+
+
+class Population(NamedTuple):
+    """Draws of what runs share, shape (chain, draw) each, and what is wrong with them."""
+
+    values: dict[str, np.ndarray]
+    faults: list[str]
+    compiled: Programs
+
+
+class Predicted(NamedTuple):
+    """Runs that were left out, as predicted and as logged.
+
+    ``simulated`` (draw, run, n) and ``logged`` (run, n) rewards on the runs' grids; ``elpd`` (run,), the log predictive density of
+    all rewards of a run together (nat), with its Monte Carlo error.
+    """
+
+    simulated: np.ndarray
+    logged: np.ndarray
+    elpd: np.ndarray
+    monte_carlo_error: np.ndarray
+
+
+def part(data: ModelData, which: np.ndarray) -> ModelData:
+    """Data of some of the runs, with noise and predictors stated relative to all of them."""
+    run = jax.tree.map(lambda entry: np.asarray(entry)[which], data.run)
+    predictors = {
+        name: Predictor(one.value[which], one.known[which], one.scale) for name, one in data.predictors.items()
+    }
+    return data._replace(run=run, predictors=predictors)
+
+
+def without_idle_predictors(spec: ModelSpec, prepared_runs: xr.Dataset) -> ModelSpec:
+    """The model without predictors that no run knows or that are the same in all: they could not tell anything."""
+    peak = prepared_runs["learning_rate"].max("step").values if "learning_rate" in prepared_runs else np.zeros(0)
+    peak = peak[np.isfinite(peak)]
+    if peak.size and np.ptp(peak) > 1e-9 * peak.max():
+        return spec
+    kept = {
+        name: replace(prior, predictors={k: p for k, p in prior.predictors.items() if k != "learning_rate"})
+        for name, prior in spec.parameters.items()
+    }
+    return replace(spec, parameters=kept)
+
+
+def fit_population(
+    spec: ModelSpec,
+    data: ModelData,
+    sampler: Sampler,
+    progress: Progress | None = None,
+    reported: Sequence[str] = (),
+) -> Population:
+    """Sample a model that pools.
+
+    The chains must agree on what is ``reported``, as in every fit; where nothing is, on all that runs share, less strictly.
+    """
+    compiled = programs(spec, sampler.tune, sampler.target_accept)
+    shared = [name for name, _ in spec.sites()]
+
+    def population(result: Draws) -> xr.Dataset:
+        shape = result.diverging.shape
+        flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in result.values.items()}
+        found = compiled.constrain(flat, data)
+        return xr.Dataset({name: (("chain", "draw"), np.asarray(found[name]).reshape(shape)) for name in shared})
+
+    def agree(drawn: xr.Dataset) -> bool:
+        if reported:
+            return chains_agree(drawn[list(reported)])
+        return chains_agree(drawn, PREDICTIVE_RHAT, PREDICTIVE_ESS)
+
+    result = sample(
+        compiled,
+        data,
+        seed=sampler.seed,
+        chains=sampler.chains,
+        draws=sampler.draws,
+        tune=sampler.tune,
+        progress=progress,
+        enough=lambda drawn: agree(population(drawn)),
+        most=MOST_DRAWS,
+    )
+    draws = population(result)
+    faults = []
+    if not agree(draws):
+        faults.append("the chains disagree or are too short; raise --draws and --tune")
+    if (share := float(result.diverging.mean())) > MOST_DIVERGENT:
+        faults.append(f"{share:.1%} of the transitions diverged; raise --target-accept")
+    return Population({name: draws[name].values for name in shared}, faults, compiled)
+
+
+def predict(spec: ModelSpec, population: Population, data: ModelData, seed: int) -> Predicted:
+    """Rewards of new runs of a population, and the density of those that were logged."""
+    flat = {name: jnp.asarray(value.reshape(-1)) for name, value in population.values.items()}
+    count = next(iter(flat.values())).size
+    key_new, key_path = random.split(random.key(seed))
+    which = np.linspace(0, count - 1, PREDICTIONS).round().astype(int)
+    values = new_runs(spec, {name: value[which] for name, value in flat.items()}, data, key_new)
+    _, logged = population.compiled.simulate(values, data, key_path)
+    terms = np.asarray(population.compiled.pointwise(values, data))
+    density = np.where(np.isfinite(terms), terms, -np.inf).sum(-1)
+    most = density.max(0)
+    weights = np.exp(density - most)
+    elpd = most + np.log(weights.mean(0))
+    error = weights.std(0) / weights.mean(0) / np.sqrt(PREDICTIONS)
+    return Predicted(np.asarray(logged), np.asarray(data.run.grid.value), elpd, error)
+
+
+def new_runs(
+    spec: ModelSpec, population: Mapping[str, jax.Array], data: ModelData, key: jax.Array
+) -> dict[str, jax.Array]:
+    """Parameters of runs that were not fitted, drawn from the population; shape (draws, run) each."""
+    runs = jnp.shape(data.run.closed_form_mass)
+
+    def one(values: Mapping[str, jax.Array], own: jax.Array) -> dict[str, Any]:
+        given = handlers.substitute(priors, data=dict(values))
+        sites = handlers.trace(handlers.seed(given, own)).get_trace(spec, data)
+        return {name: jnp.broadcast_to(sites[name]["value"], runs) for name in spec.parameters}
+
+    count = next(iter(population.values())).size
+    drawn: dict[str, jax.Array] = jax.jit(jax.vmap(one))(dict(population), random.split(key, count))
+    return drawn
+
+
+def rows_of(prepared: Prepared) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Grid position and optimizer step of the rewards of every run."""
+    observed = observed_of(prepared)
+    return [
+        (observed.position[observed.run == i], observed.optimizer_step[observed.run == i])
+        for i in range(len(prepared.runs))
+    ]

@@ -1,0 +1,67 @@
+"""How noise, plateau, stiffness and the spread within groups depend on the group size, from all runs."""
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.analysis.intervals import INTERVAL_PROB
+from bayes_grpo.analysis.invariance import statistics
+from bayes_grpo.analysis.invariance.fits import LAWS, Population
+from bayes_grpo.inference.layout import Prepared
+
+#: Posterior draws that are kept.
+DRAWS = 1000
+
+#: Models of all runs, and what of their posteriors is reported.
+REPORTED = {
+    "group_dependence": (
+        "temperature_exponent",
+        "observation_exponent",
+        "plateau_location",
+        "plateau_by_group_size",
+        "stiffness_by_group_size",
+    ),
+    "split_noise": ("temperature_share", "observation_share"),
+}
+
+
+def posterior(name: str, population: Population, prepared: Prepared) -> xr.Dataset:
+    """What fits to all runs say, dim sample."""
+    count = next(iter(population.values.values())).size
+    even = np.linspace(0, count - 1, DRAWS).round().astype(int)
+    flat = {key: value.reshape(-1)[even] for key, value in population.values.items()}
+    if name == "split_noise":
+        keys = {"temperature_share": "1", "observation_share": "1"}
+        return xr.Dataset({key: ("sample", flat[key], {"units": unit}) for key, unit in keys.items()})
+    lower, width = (prepared.settings[0].values[key] for key in ("reward_lower", "reward_range"))
+    place = (flat["plateau_location"] - lower) / width
+    doubled = 1 / (1 + (1 - place) / place * 2 ** -flat["plateau_by_group_size"])
+    return xr.Dataset(
+        {
+            "temperature_exponent": ("sample", flat["temperature_exponent"], {"units": "1"}),
+            "observation_exponent": ("sample", flat["observation_exponent"], {"units": "1"}),
+            "plateau_change": ("sample", (doubled - place) * width, {"units": "reward"}),
+            "stiffness_exponent": ("sample", flat["stiffness_by_group_size"], {"units": "1"}),
+        }
+    )
+
+
+def spread(prepared: Prepared, sizes: np.ndarray) -> xr.DataArray:
+    """Exponent of the within-group spread for each law, NaN where it is not logged or too few runs log it."""
+    deviation, success = np.full(sizes.size, np.nan), np.full(sizes.size, np.nan)
+    for i, (run, setting) in enumerate(zip(prepared.runs, prepared.settings, strict=True)):
+        if logs_spread(run):
+            later = run.isel(step=slice(run.sizes["step"] // 2, None))
+            width = setting.values["reward_range"]
+            deviation[i] = float(later["reward_spread"].mean()) / width
+            success[i] = (float(later["reward"].mean()) - setting.values["reward_lower"]) / width
+    values = np.full((len(LAWS), 3), np.nan)
+    for row, law in enumerate(LAWS):
+        finite = law == "finite_groups"
+        slope = statistics.spread_exponent(deviation, success, sizes, finite=finite, prob=INTERVAL_PROB)
+        values[row] = np.nan if slope is None else slope
+    return xr.DataArray(values, dims=("law", "bound"), coords={"law": list(LAWS), "bound": ["mean", "lower", "upper"]})
+
+
+def logs_spread(run: xr.Dataset) -> bool:
+    """Whether a run, or some of several, logs the spread within groups."""
+    return "reward_spread" in run and run["reward_spread"].attrs.get("spread") == "within_group"

@@ -1,0 +1,78 @@
+"""Checks of one fit: sensitivity to prior and likelihood, and leave-one-out predictive draws."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import arviz_stats as az
+import numpy as np
+import xarray as xr
+from jax import random
+
+from bayes_grpo.inference.backends.programs import programs
+from bayes_grpo.inference.convergence import varying
+from bayes_grpo.inference.reopen import reopen
+from bayes_grpo.inference.tree import TreeBuilder
+from bayes_grpo.models.spec import ModelSpec
+
+
+def sensitivity(fit: xr.DataTree) -> Any:
+    """How much each posterior moves where prior or likelihood are given a little more or less weight.
+
+    Power-scaling of the joint prior and of the likelihood (Kallioinen et al. 2024) by `arviz_stats.psense_summary`; of a model
+    that pools, the prior is that of the population's parameters.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a parameter or derived quantity: sensitivity to ``prior`` and ``likelihood`` (above 0.05 is notable), ``diagnosis``.
+    """
+    terms = fit["log_likelihood"].to_dataset()
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": varying(fit["posterior"].to_dataset().sel(draw=terms["draw"])),
+            "log_likelihood": terms,
+            "log_prior": fit["log_prior"].to_dataset(),
+        }
+    )
+    log = logging.getLogger("arviz_stats.psense")
+    level = log.level
+    log.setLevel(logging.ERROR)  # its remark stands in the column diagnosis
+    try:
+        return az.psense_summary(tree, round_to=3)
+    finally:
+        log.setLevel(level)
+
+
+def left_out_tree(fit: xr.DataTree, model: str | Path | ModelSpec | None = None, seed: int = 0) -> xr.DataTree:
+    """A tree for ArviZ's leave-one-out predictive checks (`arviz_stats.loo_pit`, `arviz_plots.plot_loo_pit`).
+
+    Its group posterior_predictive holds, for each posterior draw, a draw of every reward from p(y_t | all other y, theta), and
+    log_likelihood the densities from which the importance ratios follow. Free-running paths would not do: they know nothing of
+    the neighbours of the reward that is left out.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`.
+    model : str, Path or ModelSpec, optional
+        The model, where it did not come with the package.
+    seed : int
+        Of the predictive draws.
+    """
+    spec, prepared = reopen(fit, model)
+    terms = fit["leave_one_out"].to_dataset()
+    posterior = fit["posterior"].to_dataset().sel(draw=terms["draw"])
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    compiled = programs(spec, int(fit.attrs["tune"]), float(fit.attrs["target_accept"]))
+    flat = {name: posterior[name].values.reshape(-1, *posterior[name].shape[2:]) for name in spec.parameters}
+    drawn = np.asarray(compiled.left_out(flat, prepared.data, random.key(seed)))
+    values = TreeBuilder(spec, prepared, compiled, seed).at_observations(drawn)
+    predictive = terms.copy(data={"reward": values.reshape(*shape, -1)})
+    groups = {
+        "posterior": varying(posterior),
+        "posterior_predictive": predictive,
+        "log_likelihood": terms,
+        "observed_data": fit["observed_data"].to_dataset(),
+    }
+    return xr.DataTree.from_dict(groups)

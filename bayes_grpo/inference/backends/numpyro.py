@@ -1,0 +1,134 @@
+"""The model as a NumPyro program."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jax import Array
+from jax.typing import ArrayLike
+
+from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.laws import likelihood
+from bayes_grpo.models.spec import ModelSpec, Prior
+
+
+def model(spec: ModelSpec, data: ModelData) -> None:
+    """Probabilistic program: priors of the model file, then the marginal likelihood of the reward curves."""
+    parameters = priors(spec, data)
+    numpyro.factor("reward", jnp.sum(over_runs(spec, likelihood.log_likelihood)(parameters, data.run)))
+
+
+def priors(spec: ModelSpec, data: ModelData) -> dict[str, Array]:
+    """Sample every parameter of the model: scalars, or where the model pools arrays of shape (run,)."""
+    predictors = {name: _predictor(name, data) for name in spec.predictors}
+    return {name: _parameter(name, prior, data, predictors) for name, prior in spec.parameters.items()}
+
+
+def _parameter(name: str, prior: Prior, data: ModelData, predictors: dict[str, Array]) -> Array:
+    """Sample one parameter: from its prior, or from a population (non-centred) about a location that predictors move."""
+    runs = jnp.shape(data.run.closed_form_mass)
+    if prior.plain:
+        return jnp.broadcast_to(_site(name, prior, data), runs)
+    location = _site(f"{name}_location", prior, data)
+    scale = dist.transforms.biject_to(distribution(prior.distribution, data.priors[f"{name}_location"]).support)
+    place = jnp.broadcast_to(scale.inv(location), runs)
+    for predictor in prior.predictors:
+        place += _site(f"{name}_by_{predictor}", prior.predictors[predictor], data) * predictors[predictor]
+    if prior.spread is not None:
+        offset = numpyro.sample(f"{name}_offset", dist.Normal(jnp.zeros(runs), 1.0))
+        place += _site(f"{name}_spread", prior.spread, data) * offset
+    value: Array = numpyro.deterministic(name, scale(place))
+    return value
+
+
+def _predictor(name: str, data: ModelData) -> Array:
+    """A log predictor; where a run does not know it, it is drawn like those of the other runs."""
+    value, known, scale = data.predictors[name]
+    drawn = numpyro.sample(f"{name}_missing", dist.Normal(jnp.zeros(jnp.shape(value)), 1.0))
+    return jnp.where(known, value, scale * drawn)
+
+
+def over_runs(spec: ModelSpec, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of (law, parameters, run, ...) with the law given, mapped over the runs of a model that pools."""
+    given = partial(function, spec.law)
+    return jax.vmap(given) if spec.pooled else given
+
+
+def recorded(spec: ModelSpec) -> list[str]:
+    """Names of all that is reported of a draw: what has a prior, and the parameters drawn from a population."""
+    sites = [name for name, _ in spec.sites()]
+    return [*sites, *(name for name in spec.parameters if name not in sites)]
+
+
+class DampingCoordinate(dist.transforms.Transform):
+    """Damping c to the coordinate z that NUTS moves in; the prior and posterior of c are untouched.
+
+    Between 0 and 1, ``z = c``. Above, ``z = 1 + log c``: the rise depends on c / k, a straight line in (log c, log k).
+    Below, ``z = w (1 - exp(-c / w))``: an unstable mean grows as exp(-c t / 2m), a cliff in the likelihood that is steeper
+    the longer the run; with ``w = 2 m / t`` the growth is linear in z.
+    """
+
+    domain = dist.constraints.real
+    codomain = dist.constraints.real
+
+    def __init__(self, width: ArrayLike) -> None:
+        self.width = width
+
+    def __call__(self, x: Array) -> Array:
+        """The coordinate z of damping x."""
+        below, above = jnp.minimum(x, 0.0), jnp.maximum(x, 1.0)
+        return jnp.clip(x, 0.0, 1.0) - self.width * jnp.expm1(-below / self.width) + jnp.log(above)
+
+    def _inverse(self, y: Array) -> Array:
+        below, above = jnp.minimum(y, 0.0), jnp.maximum(y, 1.0)
+        return jnp.clip(y, 0.0, 1.0) - self.width * jnp.log1p(-below / self.width) + jnp.expm1(above - 1)
+
+    def log_abs_det_jacobian(self, x: Array, y: Array, intermediates: object = None) -> Array:
+        """``log |dz / dc|``."""
+        return -jnp.minimum(x, 0.0) / self.width - jnp.log(jnp.maximum(x, 1.0))
+
+    def tree_flatten(self) -> tuple[tuple[ArrayLike], tuple[tuple[str], dict[str, object]]]:
+        """Leaves for JAX."""
+        return (self.width,), (("width",), {})
+
+
+def damping_width(prior: Prior, data: ModelData) -> Array:
+    """Width of the damping's coordinate below zero: 2 m / t of each run, the least of them for a damping they share."""
+    width = 2 * jnp.asarray(data.run.closed_form_mass) / jnp.asarray(data.run.duration)
+    return jnp.min(width) if prior.pooling == "shared" else width
+
+
+def distribution(family: str, arguments: Mapping[str, ArrayLike]) -> dist.Distribution:
+    """The distribution that a model file names."""
+    if family == "LogitNormal":
+        return dist.TransformedDistribution(dist.Normal(**arguments), dist.transforms.SigmoidTransform())
+    if family == "LogStudentT":
+        return dist.TransformedDistribution(dist.StudentT(**arguments), dist.transforms.ExpTransform())
+    if family == "LogitStudentT":
+        return dist.TransformedDistribution(dist.StudentT(**arguments), dist.transforms.SigmoidTransform())
+    return getattr(dist, family)(**arguments)
+
+
+def _site(name: str, prior: Prior, data: ModelData) -> Array:
+    """Sample from a prior; damping in a coordinate that NUTS can follow, see `DampingCoordinate`."""
+    own = distribution(prior.distribution, data.priors[name])
+    if name == "damping":
+        coordinate = DampingCoordinate(damping_width(prior, data))
+        moved = numpyro.sample("damping_moved", dist.TransformedDistribution(own, coordinate))
+        damping: Array = numpyro.deterministic(name, coordinate.inv(moved))
+        return damping
+    value: Array = numpyro.sample(name, own)
+    return value
+
+
+def log_prior(spec: ModelSpec, values: Mapping[str, ArrayLike], data: ModelData) -> dict[str, Array]:
+    """Log prior density of every site at values whose leading dimension is draws; shape (draws,)."""
+    out = {}
+    for name, prior in spec.sites():
+        density = distribution(prior.distribution, data.priors[name]).log_prob(values[name])
+        out[name] = density.reshape(density.shape[0], -1).sum(1)
+    return out

@@ -1,0 +1,193 @@
+"""Runs and a model in, a posterior out: an `xarray.DataTree` with all that is needed to reload and reproduce it."""
+
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jax import random
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.inference.backends.programs import programs
+from bayes_grpo.inference.chains import Progress
+from bayes_grpo.inference.layout import Prepared, choose, prepare
+from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.tree import TreeBuilder, unit_of
+from bayes_grpo.laws import likelihood
+from bayes_grpo.models.files import load_model
+from bayes_grpo.models.spec import ModelSpec
+from bayes_grpo.runs.dataset import hyperparameters_of
+
+BACKENDS = ("numpyro", "pymc")
+
+_PACKAGES = ("bayes-grpo", "numpyro", "pymc", "nutpie", "jax", "arviz", "xarray", "numpy")
+
+
+def fit(
+    runs: xr.Dataset,
+    model: str | Path | ModelSpec = "oscillator",
+    *,
+    run: str | None = None,
+    backend: str = "numpyro",
+    seed: int = 0,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    target_accept: float = 0.95,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Infer a model's parameters from the reward curve of one run, or of all runs together where the model pools.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Dims (run, step), from `bayes_grpo.read_run` or `bayes_grpo.runs.dataset.make_run`.
+    model : str, Path or ModelSpec
+        Name of a model that comes with the package, or the path of a model file.
+    run : str, optional
+        Label of the run to fit; needed where the Dataset holds several and the model does not pool.
+    backend : {"numpyro", "pymc"}
+        Which library samples. The PyMC model is `bayes_grpo.pymc_model`, sampled by nutpie.
+    seed, draws, tune, chains : int
+        A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where NumPyro's
+        chains do not agree yet, they go on, up to `bayes_grpo.inference.posterior.MOST_DRAWS` times as many draws.
+    target_accept : float
+        Target acceptance probability of NUTS, in (0, 1). If a transition diverges, the fit is made once more with
+        `bayes_grpo.inference.posterior.CAREFUL_ACCEPT`; the attribute ``target_accept`` tells which was used.
+    progress : callable, optional
+        Called with (draws made, draws wanted).
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, sample_stats, log_likelihood (one-step-ahead terms log p(y_t | y_<t)), leave_one_out (log p(y_t | all
+        other y); what `bayes_grpo.loo` uses), log_prior, observed_data, constant_data (the runs), latent (draws of the expected
+        reward), posterior_predictive, prior and prior_predictive. ArviZ takes it as it is. Of runs fitted together,
+        parameters have a dimension ``run``, and rewards the dimension ``observation`` with the coordinate ``observed_run``.
+
+    Raises
+    ------
+    InputError
+        If the runs, the model or an argument cannot be used.
+    """
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    _check_arguments(seed=seed, draws=draws, tune=tune, chains=chains, target_accept=target_accept, backend=backend)
+    prepared = prepare(choose(runs, run, spec), spec)
+    began = time.perf_counter()
+    drawn = draw_posterior(
+        spec,
+        prepared,
+        backend=backend,
+        seed=seed,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        target_accept=target_accept,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - began
+    values, statistics = drawn.values, drawn.statistics
+    tree = TreeBuilder(spec, prepared, drawn.compiled, seed).build(values, statistics)
+    tree.attrs = _attributes(spec, prepared) | {
+        "backend": backend,
+        "seed": seed,
+        "draws": statistics["diverging"].shape[1],
+        "tune": tune,
+        "chains": chains,
+        "target_accept": drawn.target_accept,
+        "seconds": round(seconds, 2),
+        "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
+    }
+    return tree
+
+
+def prior_predictive(
+    runs: xr.Dataset,
+    model: str | Path | ModelSpec = "oscillator",
+    *,
+    run: str | None = None,
+    draws: int = 200,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Draw parameters, expected reward and logged rewards before looking at the run's rewards.
+
+    Only the run's steps, learning rate and hyperparameters are used (and, where its reward bounds are unknown, round
+    numbers about its rewards). The model must not pool.
+
+    Returns
+    -------
+    xarray.Dataset
+        Parameters with dims (draw), ``expected_reward`` and ``reward`` with dims (draw, step).
+    """
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    if spec.pooled:
+        raise InputError(f"model {spec.name}", "pools over runs: draw from the model it extends, one run at a time")
+    prepared = prepare(choose(runs, run, spec), spec)
+    compiled, key = programs(spec, 1000, 0.95), random.fold_in(random.key(seed), 2)
+    values = compiled.prior(key, prepared.data, draws)
+    path, logged = compiled.simulate(values, prepared.data, random.fold_in(key, 1))
+    named = {**values, **compiled.derive(values, prepared.data)}
+    rows = prepared.rows[0]
+    steps = {"optimizer_step": ("step", prepared.runs[0]["optimizer_step"].values)}
+    return xr.Dataset(
+        {name: ("draw", np.asarray(value), {"units": unit_of(name)}) for name, value in named.items()}
+        | {
+            "expected_reward": (("draw", "step"), np.asarray(path)[:, rows]),
+            "reward": (("draw", "step"), np.asarray(logged)[:, rows]),
+        },
+        coords=steps,
+    )
+
+
+def _check_arguments(**arguments: Any) -> None:
+    faults = []
+    for name, least in (("seed", 0), ("draws", 1), ("tune", 1), ("chains", 1)):
+        value = arguments[name]
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            faults.append(f"{name}: expected a whole number of at least {least}, found {value!r}")
+    if not 0 < arguments["target_accept"] < 1:
+        faults.append(f"target_accept: expected a number between 0 and 1, found {arguments['target_accept']!r}")
+    if arguments["backend"] not in BACKENDS:
+        faults.append(f"backend: expected one of {', '.join(BACKENDS)}, found {arguments['backend']!r}")
+    if faults:
+        raise InputError("fit", faults)
+
+
+def _attributes(spec: ModelSpec, prepared: Prepared) -> dict[str, Any]:
+    """What a fit is of: runs, model, hyperparameters and what was assumed."""
+    labels = [str(run["run"].values) for run in prepared.runs]
+    values = [setting.values for setting in prepared.settings]
+    masses = {value["closed_form_mass"] for value in values}
+    known = likelihood.fixed(spec.law, masses.pop())
+    if masses:  # runs of different momentum: no single mass
+        known.pop("mass", None)
+    hyperparameters = [hyperparameters_of(run) for run in prepared.runs]
+    alone = not spec.pooled
+    return {
+        "run": labels[0] if alone else f"{len(labels)} runs",
+        "source": "\n".join(str(run["source"].values) for run in prepared.runs),
+        "notes": "\n".join(_gathered(labels, [str(run["notes"].values).split("\n") for run in prepared.runs])),
+        "model": spec.name,
+        "model_file": spec.history,
+        "hyperparameters": json.dumps(hyperparameters[0] if alone else dict(zip(labels, hyperparameters, strict=True))),
+        "quantities": json.dumps(values[0] if alone else dict(zip(labels, values, strict=True))),
+        "assumptions": json.dumps(_gathered(labels, [list(s.assumptions.values()) for s in prepared.settings])),
+        "fixed": json.dumps(known),
+    }
+
+
+def _gathered(labels: list[str], texts: list[list[str]]) -> list[str]:
+    """Texts of several runs, each once, with the runs it holds for unless that is all of them."""
+    where: dict[str, list[str]] = {}
+    for label, own in zip(labels, texts, strict=True):
+        for text in own:
+            if text:
+                where.setdefault(text, []).append(label)
+    return [
+        text if len(runs) == len(labels) else f"{', '.join(runs[:3])}{' ...' if runs[3:] else ''}: {text}"
+        for text, runs in where.items()
+    ]

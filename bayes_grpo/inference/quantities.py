@@ -1,0 +1,136 @@
+"""What a fit needs to know of a run beside its rewards, and what it assumes where that is unknown."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.models.spec import ModelSpec
+from bayes_grpo.runs.dataset import hyperparameters_of
+
+DEFAULT_MOMENTUM = 0.9
+
+#: What is done where the group size is unknown, by how a law uses it.
+_GROUP_SIZE_UNKNOWN = {
+    "own": "temperature is that of the run's own groups (T / G), not comparable with other group sizes",
+    "inverse": "taken as typical of the runs",
+    "exponent": "taken as typical of the runs",
+    "split": "taken as typical of the runs",
+    "factor": "the finite-group factor is left out, and temperature is that of the run's own groups (T / G)",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Known and assumed quantities of one run.
+
+    ``values`` holds every quantity that priors may use (`bayes_grpo.models.spec.QUANTITIES`), ``logging_window``, ``mean_age`` of the
+    rollouts (step) and, where logged, the peak ``learning_rate``; ``assumptions`` says, for each that was not known and that
+    the model needs, what was assumed and what that costs.
+    """
+
+    values: dict[str, float]
+    assumptions: dict[str, str] = field(default_factory=dict)
+    group_size_known: bool = True
+
+
+def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
+    """Collect a run's quantities for a model.
+
+    Parameters
+    ----------
+    run : xarray.Dataset
+        A single run, dims (step), from `bayes_grpo.runs.dataset.one_run`.
+    spec : ModelSpec
+        The model; only what it needs is reported as assumed.
+
+    Raises
+    ------
+    InputError
+        If the learning rate is logged as zero throughout.
+    """
+    known, law = hyperparameters_of(run), spec.law
+    steps = run["optimizer_step"].values
+    reward = run["reward"].values
+    assumed: dict[str, str] = {}
+    values = dict(known)
+
+    if "group_size" not in known:
+        values["group_size"] = 1.0
+        text = _GROUP_SIZE_UNKNOWN.get("factor" if law.finite_groups else law.group_noise)
+        if law.process_noise and text:
+            assumed["group_size"] = f"group size unknown: {text}; state --group-size"
+    if "momentum" not in known:
+        values["momentum"] = DEFAULT_MOMENTUM
+        if law.mass:
+            assumed["momentum"] = (
+                f"momentum unknown: assumed {DEFAULT_MOMENTUM} (beta1 of Adam, the trainers' default); mass, damping and "
+                "damping_ratio hold only if that is right; state --momentum"
+            )
+    values["closed_form_mass"] = (1 + values["momentum"]) / (2 * (1 - values["momentum"]))
+    if law.damping == "lag" and "refresh_interval" not in known:
+        assumed["refresh_interval"] = (
+            "refresh interval unknown: assumed 1 (fresh rollouts), so that no lag erodes the damping; state --refresh-interval"
+        )
+    values["mean_age"] = (known.get("refresh_interval", 1.0) - 1) / 2
+
+    if "planned_steps" not in known:
+        values["planned_steps"] = float(steps[-1] - min(steps[0], 0.0))
+        assumed["planned_steps"] = (
+            f"planned length unknown: took the last logged step, {steps[-1]:g}; the prior of stiffness is scaled by it; "
+            "state --planned-steps"
+        )
+    values["planned_steps"] = max(values["planned_steps"], float(np.ptp(steps)), 1.0)
+
+    _settle_bounds(reward, values, assumed)
+    values["reward_range"] = values["reward_upper"] - values["reward_lower"]
+
+    if "logging_window" not in known:
+        values["logging_window"] = 1.0
+        gaps = np.diff(steps)
+        spacing = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 1.0
+        if spacing > 1:
+            assumed["logging_window"] = (
+                f"rows are {spacing:g} steps apart and it is unknown whether each is a mean over them: assumed that it "
+                "is not; if it is, fluctuation is underestimated; state --logging-window"
+            )
+    if "learning_rate" not in run:
+        if law.schedule:
+            assumed["learning_rate"] = (
+                "learning rate not logged: assumed constant; a decaying schedule would be mistaken for an approaching plateau"
+            )
+    elif float(run["learning_rate"].max()) <= 0:
+        raise InputError(
+            str(run["source"].values) or str(run["run"].values),
+            "learning_rate: expected a positive value in some row, found none; nothing was trained, or the column is wrong",
+        )
+    else:
+        values["learning_rate"] = float(run["learning_rate"].max())
+    if law.finite_groups and known.get("group_size", 2.0) < 2:
+        raise InputError(
+            str(run["source"].values) or str(run["run"].values),
+            f"group_size: {spec.name} needs groups of at least 2, found {known['group_size']:g}: one completion has no group "
+            "to compare with; use a model without finite_groups",
+        )
+    return Setting(values, assumed, "group_size" in known)
+
+
+def _settle_bounds(reward: np.ndarray, values: dict[str, float], assumed: dict[str, str]) -> None:
+    """Fill in missing reward bounds by round numbers well outside the data, so that priors hardly see the data."""
+    if "reward_lower" in values and "reward_upper" in values:
+        return
+    low, high = float(np.nanmin(reward)), float(np.nanmax(reward))
+    if low >= 0 and high <= 1:
+        lower, upper = 0.0, 1.0
+    else:
+        span = high - low
+        unit = 10.0 ** math.ceil(math.log10(span)) / 2
+        lower, upper = math.floor((low - span) / unit) * unit, math.ceil((high + span) / unit) * unit
+    lower, upper = values.get("reward_lower", lower), values.get("reward_upper", upper)
+    values["reward_lower"], values["reward_upper"] = lower, upper
+    assumed["reward_bounds"] = (
+        f"reward bounds unknown: assumed {lower:g} to {upper:g}; plateau is sought inside them and priors are scaled by "
+        "them; state --reward-bounds LOWER UPPER"
+    )

@@ -1,0 +1,56 @@
+"""From a fit back to its model and runs, laid out for the compiled programs."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.inference.layout import Prepared, prepare
+from bayes_grpo.models.files import load_model
+from bayes_grpo.models.spec import ModelSpec
+
+
+def reopen(fit: xr.DataTree, model: str | Path | ModelSpec | None = None) -> tuple[ModelSpec, Prepared]:
+    """The model and the runs of a fit.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`, also after `bayes_grpo.load_fit`.
+    model : str, Path or ModelSpec, optional
+        The model that was fitted; needed where it did not come with the package.
+
+    Raises
+    ------
+    InputError
+        If the model's text is not the one that was fitted.
+    """
+    name = fit.attrs["model"]
+    try:
+        spec = model if isinstance(model, ModelSpec) else load_model(name if model is None else model)
+    except InputError as error:
+        raise InputError(
+            f"fit of {fit.attrs['run']}", f"model {name} is not at hand; name its file: {error}"
+        ) from error
+    if spec.history != fit.attrs["model_file"]:
+        raise InputError(
+            f"fit of {fit.attrs['run']}",
+            f"model {name}: {spec.path} is not the text that was fitted; name the file that was, or fit again",
+        )
+    return spec, prepare(runs_of(fit), spec)
+
+
+def runs_of(fit: xr.DataTree) -> xr.Dataset:
+    """The runs that a fit is of, dims (run, step)."""
+    runs = fit["constant_data"].to_dataset().rename(row="step").drop_vars("step")
+    return runs if "run" in runs.dims else runs.expand_dims(run=[fit.attrs["run"]])
+
+
+def logged_of(fit: xr.DataTree) -> dict[str, np.ndarray]:
+    """Steps and rewards of all rows with a reward, shape (row, 2), by run label."""
+    out = {}
+    for label, run in runs_of(fit).groupby("run", squeeze=False):
+        rows = np.column_stack([run[name].values.ravel() for name in ("optimizer_step", "reward")])
+        out[str(label)] = rows[np.isfinite(rows).all(1)]
+    return out

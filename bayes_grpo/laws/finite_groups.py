@@ -1,0 +1,89 @@
+"""What finite groups do to the mean update when rewards are 0 or 1: exact sums over binomial outcomes, in JAX.
+
+One prompt with success probability p, G rewards, f = share of successes, advantages (r - f) / s. Given f, the mean update
+direction is ``f (1 - f) / s * grad p / (p (1 - p))`` for any network, because the expected score is ``grad p / p`` given a
+success and ``-grad p / (1 - p)`` given a failure. So the expectation of ``f (1 - f) / s``, here called the drive, is all
+that group size changes.
+"""
+
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import gammaln, xlog1py, xlogy
+from jax.typing import ArrayLike
+
+from bayes_grpo.laws import precision  # noqa: F401
+
+#: How advantages are scaled: by the group's standard deviation (GRPO), not at all (Dr. GRPO), or by the whole batch's.
+NORMALISATIONS = ("group", "none", "batch")
+
+
+def binomial(p: ArrayLike, size: ArrayLike, most: int) -> Array:
+    """Probabilities of 0, 1, ..., most successes out of ``size <= most``, shape (..., most + 1)."""
+    p, n = jnp.asarray(p, float)[..., None], jnp.asarray(size, float)[..., None]
+    j = jnp.arange(most + 1.0)
+    possible = j <= n
+    j = jnp.where(possible, j, 0.0)
+    log_mass = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1) + xlogy(j, p) + xlog1py(n - j, -p)
+    return jnp.where(possible, jnp.exp(log_mass), 0.0)
+
+
+def finite_group_factor(p: ArrayLike, group_size: ArrayLike, most: int | None = None) -> Array:
+    """``phi_G(p) = E[sqrt(f (1 - f))] / sqrt(p (1 - p))``, f ~ Binomial(G, p) / G.
+
+    The mean GRPO update at group size G relative to that of infinite groups, for a trainer that divides by the group's
+    population standard deviation; one that divides by the sample's (as TRL's does) has ``sqrt((G - 1) / G)`` in front.
+
+    Parameters
+    ----------
+    p, group_size : array_like
+        Success probability and completions per prompt; broadcast together.
+    most : int, optional
+        An upper bound of the group size, needed where it is traced; else the largest one given.
+
+    Returns
+    -------
+    jax.Array
+        Between 0 and 1; 0 where p is 0 or 1, its limit.
+    """
+    p, n = jnp.broadcast_arrays(jnp.asarray(p, float), jnp.asarray(group_size, float))
+    spread = jnp.sqrt(jnp.where((p > 0) & (p < 1), p * (1 - p), 1.0))
+    most = int(n.max()) if most is None else most
+    share = jnp.arange(most + 1.0) / n[..., None]
+    values = jnp.sqrt(jnp.maximum(share * (1 - share), 0.0))
+    return jnp.sum(binomial(p, n, most) * values, axis=-1) / spread
+
+
+def drive(p: Array, group_size: Array, prompts: Array, normalisation: str, most_group: int, most_prompts: int) -> Array:
+    """``E[f (1 - f) / s]`` at finite group size, s with one degree of freedom taken off, as TRL divides; scalars.
+
+    Parameters
+    ----------
+    p, group_size, prompts : jax.Array
+        Success probability, completions per prompt and prompts per step.
+    normalisation : {"group", "none", "batch"}
+        What s is: the group's standard deviation, 1, or the whole batch's.
+    most_group, most_prompts : int
+        Upper bounds of the two sizes, for fixed shapes.
+    """
+    if normalisation == "none":
+        return p * (1 - p) * (1 - 1 / group_size)
+    if normalisation == "group":
+        bessel = jnp.sqrt((group_size - 1) / group_size)
+        return finite_group_factor(p, group_size, most_group) * jnp.sqrt(p * (1 - p)) * bessel
+    mine = jnp.arange(most_group + 1.0)[:, None]
+    others = jnp.arange(most_group * (most_prompts - 1) + 1.0)[None, :]
+    weight = (
+        binomial(p, group_size, most_group)[:, None]
+        * binomial(p, group_size * (prompts - 1), most_group * (most_prompts - 1))[None, :]
+    )
+    size = group_size * prompts
+    whole = (mine + others) / size
+    variance = whole * (1 - whole) * size / (size - 1)
+    f = mine / group_size
+    return jnp.sum(jnp.where(variance > 0, weight * f * (1 - f) / jnp.sqrt(jnp.where(variance > 0, variance, 1)), 0.0))
+
+
+def leading_drive(p: Array, normalisation: str) -> Array:
+    """The drive of infinite groups: ``p (1 - p)`` without normalisation, else ``sqrt(p (1 - p))``."""
+    variance = p * (1 - p)
+    return variance if normalisation == "none" else jnp.sqrt(jnp.maximum(variance, 1e-300))

@@ -1,0 +1,239 @@
+"""The oscillator in closed form: hyperparameters to mass, damping, stiffness and noise, and these to transitions.
+
+The law is ``m x'' + c x' + k (x - x*) = sqrt(q) w(t)`` with white noise ``w`` (Predictable GRPO, arXiv 2606.30789).
+Time is counted in optimizer steps.
+"""
+
+from math import factorial
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from bayes_grpo.laws import precision  # noqa: F401
+
+# Below this |Z| the hyperbolic functions of sqrt(Z) are summed as power series (see `_damped_pair`).
+_SERIES_LIMIT = 0.25
+_TERMS = 22
+
+
+class Transition(NamedTuple):
+    """Transition of ``z = (x - x*, x')`` over a gap: ``z -> F z + b + noise`` with covariance Q. Each of shape (n,)."""
+
+    f11: Array
+    f12: Array
+    f21: Array
+    f22: Array
+    q11: Array
+    q12: Array
+    q22: Array
+    b1: Array | None = None
+    b2: Array | None = None
+
+
+def closed_form_mass(momentum: ArrayLike) -> Array:
+    """Mass of an optimizer with momentum ``beta1``: ``(1 + beta1) / (2 (1 - beta1))`` steps."""
+    beta1 = jnp.asarray(momentum)
+    return (1 + beta1) / (2 * (1 - beta1))
+
+
+def mean_age(refresh_interval: ArrayLike, delay: ArrayLike = 0.0) -> Array:
+    """Mean age, in steps, of the rollouts an update uses: ``(K - 1) / 2`` for a refresh every K updates, plus a delay."""
+    return (jnp.asarray(refresh_interval) - 1) / 2 + jnp.asarray(delay)
+
+
+def lagged_damping(stiffness: ArrayLike, age: ArrayLike, lag_share: ArrayLike) -> Array:
+    """Damping left by off-policy lag, ``c = 1 - lambda k age``; ``lag_share`` (lambda) is 0 for exact re-weighting."""
+    return 1 - jnp.asarray(lag_share) * jnp.asarray(stiffness) * jnp.asarray(age)
+
+
+def noise_intensity(temperature: ArrayLike, group_size: ArrayLike, learning_rate_ratio: ArrayLike = 1.0) -> Array:
+    """White-noise intensity ``q = T (eta / eta0)^2 / G`` in reward^2 / step."""
+    return jnp.asarray(temperature) * jnp.asarray(learning_rate_ratio) ** 2 / jnp.asarray(group_size)
+
+
+def damping_ratio(mass: ArrayLike, damping: ArrayLike, stiffness: ArrayLike) -> Array:
+    """``c / (2 sqrt(m k))``: below 1 the mean rings, at or below 0 it is unstable."""
+    return jnp.asarray(damping) / (2 * jnp.sqrt(jnp.asarray(mass) * jnp.asarray(stiffness)))
+
+
+def regime(mass: float, damping: float, stiffness: float) -> str:
+    """Name the regime: 'unstable', 'undamped', 'oscillatory', 'critical', 'overdamped' or 'first_order' (no mass)."""
+    if damping < 0:
+        return "unstable"
+    if damping == 0:
+        return "undamped"
+    if mass == 0:
+        return "first_order"
+    discriminant = damping**2 - 4 * mass * stiffness
+    if abs(discriminant) <= 1e-12 * damping**2:
+        return "critical"
+    return "oscillatory" if discriminant < 0 else "overdamped"
+
+
+def stationary_variance(
+    mass: ArrayLike, damping: ArrayLike, stiffness: ArrayLike, noise: ArrayLike
+) -> tuple[Array, Array]:
+    """Stationary ``(Var x, Var x') = (q / (2 c k), q / (2 c m))``; infinite where damping or stiffness is not positive."""
+    m, c, k, q = (jnp.asarray(value, dtype=float) for value in (mass, damping, stiffness, noise))
+    stable = (c > 0) & (k > 0)
+    safe_c, safe_k = jnp.where(stable, c, 1.0), jnp.where(stable, k, 1.0)
+    return jnp.where(stable, q / (2 * safe_c * safe_k), jnp.inf), jnp.where(stable, q / (2 * safe_c * m), jnp.inf)
+
+
+def first_order(gap: ArrayLike, stiffness: ArrayLike, noise: ArrayLike) -> Transition:
+    """Exact transition of the overdamped limit ``x' = -k (x - x*) + sqrt(q) w`` over ``gap`` steps.
+
+    Parameters
+    ----------
+    gap, stiffness, noise : array_like
+        Time gap (step), stiffness k (1/step) and noise intensity q (reward^2/step); broadcast to shape (n,).
+
+    Returns
+    -------
+    Transition
+        The velocity entries are zero.
+    """
+    d, k, q = jnp.broadcast_arrays(*(jnp.asarray(value, dtype=float) for value in (gap, stiffness, noise)))
+    zero = jnp.zeros_like(d)
+    return Transition(jnp.exp(-k * d), zero, zero, zero, q * d * mean_exp(-2 * k * d), zero, zero)
+
+
+def second_order(
+    gap: ArrayLike, mass: ArrayLike, damping: ArrayLike, stiffness: ArrayLike, noise: ArrayLike
+) -> Transition:
+    """Exact transition of the oscillator over ``gap`` steps, constant coefficients within the gap.
+
+    Values and gradients hold through critical damping, ``c -> 0``, ``c < 0``, ``k = 0`` and gaps from 0 to thousands
+    of time constants.
+
+    Parameters
+    ----------
+    gap : array_like
+        Time gap, step.
+    mass, damping, stiffness, noise : array_like
+        m > 0 (step), c (1), k >= 0 (1/step), q (reward^2/step); broadcast against ``gap`` to shape (n,).
+    """
+    d, m, c, k, q = jnp.broadcast_arrays(
+        *(jnp.asarray(value, dtype=float) for value in (gap, mass, damping, stiffness, noise))
+    )
+    u, w = c * d / (2 * m), k * d * d / m
+    cosine, sine = _damped_pair(u, w)
+    f11, f22 = cosine + u * sine, cosine - u * sine
+    real = u * u - w >= _SERIES_LIMIT
+    slow, fast, root = _exponents(jnp.where(real, u, 1.0), jnp.where(real, w, 0.5))
+    # Far from critical damping C - uS cancels; the exponents' own form does not.
+    f11 = jnp.where(real, (slow * jnp.exp(fast) - fast * jnp.exp(slow)) / (2 * root), f11)
+    f22 = jnp.where(real, (slow * jnp.exp(slow) - fast * jnp.exp(fast)) / (2 * root), f22)
+    position, velocity = _response_energies(u, w, sine, f22)
+    scale = q / m**2
+    return Transition(
+        f11=f11,
+        f12=d * sine,
+        f21=-k * d / m * sine,
+        f22=f22,
+        q11=scale * d**3 * position,
+        q12=scale * d**2 * sine**2 / 2,
+        q22=scale * d * velocity,
+    )
+
+
+def mean_exp(z: Array) -> Array:
+    """``(exp(z) - 1) / z``, the mean of exp over [0, z], smooth through 0."""
+    small = jnp.abs(z) < 0.3
+    inner = jnp.where(small, z, 0.0)
+    series = jnp.ones_like(z)
+    for n in range(13, 1, -1):
+        series = 1 + inner / n * series
+    outer = jnp.where(small, 1.0, z)
+    return jnp.where(small, series, jnp.expm1(outer) / outer)
+
+
+def _exponents(u: Array, w: Array) -> tuple[Array, Array, Array]:
+    """``(r - u, -r - u, r)`` with ``r = sqrt(u^2 - w)`` for ``u^2 > w``, each without cancellation."""
+    root = jnp.sqrt(u * u - w)
+    forward = u >= 0
+    reach = jnp.abs(u) + root
+    slow = jnp.where(forward, -w / reach, reach)
+    fast = jnp.where(forward, -reach, w / reach)
+    return slow, fast, root
+
+
+def _damped_pair(u: Array, w: Array) -> tuple[Array, Array]:
+    """``exp(-u) cosh(sqrt Z)`` and ``exp(-u) sinh(sqrt Z) / sqrt Z`` with ``Z = u^2 - w``, smooth through Z = 0."""
+    z = u * u - w
+    near, real = jnp.abs(z) < _SERIES_LIMIT, z >= _SERIES_LIMIT
+    zs = jnp.where(near, z, 0.0)
+    even = odd = jnp.ones_like(z)
+    for n in range(8, 0, -1):
+        even = 1 + zs / ((2 * n - 1) * 2 * n) * even
+        odd = 1 + zs / (2 * n * (2 * n + 1)) * odd
+    decay = jnp.exp(-jnp.where(real, 0.0, u))
+    slow, fast, root = _exponents(jnp.where(real, u, 1.0), jnp.where(real, w, 0.5))
+    rise, fall = jnp.exp(slow), jnp.exp(fast)
+    angle = jnp.sqrt(jnp.where(near | real, 1.0, -z))
+    cosine = jnp.where(near, decay * even, jnp.where(real, (rise + fall) / 2, decay * jnp.cos(angle)))
+    sine = jnp.where(near, decay * odd, jnp.where(real, (rise - fall) / (2 * root), decay * jnp.sin(angle) / angle))
+    return cosine, sine
+
+
+def _response_energies(u: Array, w: Array, sine: Array, f22: Array) -> tuple[Array, Array]:
+    """``(int phi^2 / D^3, int phi'^2 / D)`` of the impulse response ``phi`` over the gap, each by the form that keeps digits.
+
+    Four regions of (u, w) = (c D / 2m, k D^2 / m): a power series for short gaps; the two exponentials when
+    overdamped; sine and cosine when weakly damped; else the stationary identity Q = P - F P F'.
+    """
+    short = (jnp.abs(u) < 0.5) & (w <= 0.75)
+    complex_ = (jnp.abs(u) < 0.5) & (w > 0.75)
+    real = (jnp.abs(u) >= 0.5) & (u * u - w >= u * u / 4)
+    rest = ~(short | complex_ | real)
+    forms = (
+        (short, _energies_series, (0.0, 0.0)),
+        (complex_, _energies_complex, (0.0, 1.0)),
+        (real, _energies_real, (1.0, 0.5)),
+    )
+    ui, wi = jnp.where(rest, u, 1.0), jnp.where(rest, w, 1.0)
+    si, fi = jnp.where(rest, sine, 0.0), jnp.where(rest, f22, 0.0)
+    velocity = (1 - fi * fi - wi * si * si) / (4 * ui)
+    position = (velocity - si * fi - ui * si * si) / wi
+    for region, form, (safe_u, safe_w) in forms:
+        here = form(jnp.where(region, u, safe_u), jnp.where(region, w, safe_w))
+        position = jnp.where(region, here[0], position)
+        velocity = jnp.where(region, here[1], velocity)
+    return position, velocity
+
+
+def _energies_series(u: Array, w: Array) -> tuple[Array, Array]:
+    # phi^2 and phi'^2 are exp(-2 u s) times power series in 4 Z s^2, so both energies are sums of the moments
+    # M_n = int_0^1 s^n exp(-2 u s) ds, which the downward recursion gives without loss.
+    a, z = 2 * u, 4 * (u * u - w)
+    tail = jnp.exp(-a)
+    moments = [tail / (_TERMS + 1) * (1 + a / (_TERMS + 2) * (1 + a / (_TERMS + 3)))]
+    for n in range(_TERMS, 0, -1):
+        moments.append((a * moments[-1] + tail) / n)
+    moments.reverse()
+    sines = odds = evens = jnp.zeros_like(u)
+    for j in range((_TERMS - 2) // 2, -1, -1):
+        sines = z * sines + 2 / factorial(2 * j + 2) * moments[2 * j + 2]
+        odds = z * odds + 2 / factorial(2 * j + 1) * moments[2 * j + 1]
+        evens = z * evens + (0.5 if j else 1.0) / factorial(2 * j) * moments[2 * j]
+    return sines, evens - u * odds + u * u * sines
+
+
+def _energies_complex(u: Array, w: Array) -> tuple[Array, Array]:
+    angle = jnp.sqrt(w - u * u)
+    decay = jnp.exp(-2 * u)
+    flat = mean_exp(-2 * u)
+    even = -u * (decay * jnp.cos(2 * angle) - 1)
+    odd = angle * decay * jnp.sin(2 * angle)
+    return (flat - (even + odd) / (2 * w)) / (2 * angle**2), (w * flat - (even - odd) / 2) / (2 * angle**2)
+
+
+def _energies_real(u: Array, w: Array) -> tuple[Array, Array]:
+    slow, fast, root = _exponents(u, w)
+    es, ef, em = mean_exp(2 * slow), mean_exp(2 * fast), mean_exp(-2 * u)
+    return (
+        (es + ef - 2 * em) / (4 * root**2),
+        (slow**2 * es + fast**2 * ef - 2 * w * em) / (4 * root**2),
+    )

@@ -1,0 +1,260 @@
+"""Models as files: a TOML file states equation, source, the law, and a prior for every parameter."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.models.expressions import evaluate
+from bayes_grpo.models.spec import (
+    DISTRIBUTIONS,
+    POOLINGS,
+    POSITIVE,
+    PREDICTORS,
+    QUANTITIES,
+    SIGNED,
+    Law,
+    ModelSpec,
+    Prior,
+)
+
+_TEXTS = ("summary", "equation", "source")
+_LAW = tuple(field.name for field in fields(Law))
+_PRIOR_TEXTS = ("unit", "source", "reason")
+_POOLING = ("pooling", "spread", "predictors")
+_DEEPEST = 5
+
+
+def models_folder() -> Path:
+    """Folder of the model files: beside this code in an installed package, at the root of a checkout."""
+    here = Path(__file__).parent
+    return here if any(here.glob("*.toml")) else here.parents[1] / "models"
+
+
+def list_models() -> list[ModelSpec]:
+    """All models that come with the package."""
+    return [_parse(path) for path in sorted(models_folder().glob("*.toml"))]
+
+
+def load_model(name_or_path: str | Path) -> ModelSpec:
+    """Read a model by its name, or from a TOML file of the user's.
+
+    Raises
+    ------
+    InputError
+        If there is no such model or file, or the file has faults (all are listed).
+    """
+    return _parse(_find(str(name_or_path)))
+
+
+def _find(name: str, beside: Path = Path()) -> Path:
+    if name.endswith(".toml") or "/" in name:
+        return beside / name
+    path = models_folder() / f"{name}.toml"
+    if not path.is_file():
+        known = [file.stem for file in sorted(models_folder().glob("*.toml"))]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise InputError(f"model {name!r}", f"expected one of {', '.join(known)}, or the path of a .toml file{hint}")
+    return path
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(path), f"cannot be read as a model file: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(path), f"expected TOML, found a syntax error: {error}") from error
+
+
+def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[str]]:
+    """A file's text, its history, its content with what it extends filled in, and the parameters it names itself."""
+    text, own = _read(path)
+    tables = own.get("parameters")
+    named = set(tables) if isinstance(tables, dict) else set()
+    base = own.pop("extends", None)
+    if base is None:
+        return text, text, own, named
+    if not isinstance(base, str):
+        raise InputError(str(path), f"extends: expected the name or file of a model, found {base!r}")
+    if depth == _DEEPEST:
+        raise InputError(str(path), f"extends: expected at most {_DEEPEST} models one upon another")
+    _, history, inherited, _ = _inherit(_find(base, path.parent), depth + 1)
+    if "dynamics" in own:  # another law: none of its switches is inherited
+        inherited = {key: value for key, value in inherited.items() if key not in _LAW}
+    content = inherited | own
+    if named:
+        merged = dict(inherited.get("parameters", {}))
+        for name, table in own["parameters"].items():
+            merged[name] = _merge(merged.get(name), table)
+        content["parameters"] = merged
+    return text, f"{text}\n# {path.stem} extends {base}:\n{history}", content, named
+
+
+def _merge(old: Any, new: Any) -> Any:
+    """A parameter's table over an inherited one: a new distribution replaces the prior, other keys are changed singly."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    if "distribution" in new:
+        old = {key: value for key, value in old.items() if key in _POOLING}
+    return old | new
+
+
+def _parse(path: Path) -> ModelSpec:
+    text, history, content, named = _inherit(path)
+    faults: list[str] = []
+    known = ("extends", *_TEXTS, *_LAW, "persistence", "parameters")
+    faults += [f"unknown key {key!r}; known are {', '.join(known)}" for key in content if key not in known]
+    for key in _TEXTS:
+        if not isinstance(content.get(key), str):
+            faults.append(f"{key}: expected a text, found {content.get(key, 'nothing')!r}")
+    tables = content.get("parameters")
+    if not isinstance(tables, dict):
+        faults.append("parameters: expected a table for every parameter")
+        tables = {}
+    law = _law(content, faults)
+    parameters: dict[str, Prior] = {}
+    if law is not None:
+        wanted = law.parameters()
+        for name in wanted:
+            if name not in tables:
+                faults.append(f"parameters.{name}: missing; this law has {', '.join(wanted)}")
+            elif (prior := _prior(f"parameters.{name}", name, tables[name], faults)) is not None:
+                parameters[name] = prior
+        # What is inherited and not of this law is left out; what the file itself names must be of it.
+        for name in sorted(named - set(wanted)):
+            faults.append(f"parameters.{name}: unknown parameter; this law has {', '.join(wanted)}")
+    persistence = _persistence(content["persistence"], faults) if "persistence" in content else None
+    if faults or law is None:
+        raise InputError(str(path), faults)
+    texts = {key: str(content[key]) for key in _TEXTS}
+    return ModelSpec(
+        name=path.stem,
+        path=str(path),
+        law=law,
+        parameters=parameters,
+        text=text,
+        history=history,
+        persistence=persistence,
+        **texts,
+    )
+
+
+def _persistence(table: Any, faults: list[str]) -> tuple[float, float] | None:
+    names = ("intercept", "slope")
+    if not isinstance(table, dict):
+        faults.append(f"persistence: expected a table with {', '.join(names)}, source and reason, found {table!r}")
+        return None
+    before = len(faults)
+    for name in names:
+        if isinstance(table.get(name), bool) or not isinstance(table.get(name), int | float):
+            faults.append(f"persistence.{name}: expected a number, found {table.get(name, 'nothing')!r}")
+    for name in ("source", "reason"):
+        if not isinstance(table.get(name), str):
+            faults.append(f"persistence.{name}: expected text, found {table.get(name, 'nothing')!r}")
+    faults += [f"persistence.{key}: unknown key" for key in table if key not in (*names, "source", "reason")]
+    return None if len(faults) > before else (float(table["intercept"]), float(table["slope"]))
+
+
+def _law(content: Mapping[str, Any], faults: list[str]) -> Law | None:
+    given: dict[str, Any] = {}
+    before = len(faults)
+    for name in _LAW:
+        if name not in content:
+            continue
+        value = content[name]
+        allowed = Law.CHOICES.get(name)
+        if allowed is not None and value not in allowed:
+            faults.append(f"{name}: expected one of {', '.join(allowed)}, found {value!r}")
+        elif allowed is None and not isinstance(value, bool):
+            faults.append(f"{name}: expected true or false, found {value!r}")
+        else:
+            given[name] = value
+    for name in ("dynamics", "process_noise"):
+        if name not in content:
+            faults.append(f"{name}: missing; a model states its dynamics and whether it has process noise")
+    if given.get("dynamics") == "second_order":
+        given.setdefault("damping", "parameter")
+        if "mass" not in content:
+            faults.append(f"mass: expected one of {', '.join(Law.CHOICES['mass'])}, found nothing")
+    if len(faults) > before:
+        return None
+    law = Law(**given)
+    clash = law.faults()
+    faults += clash
+    return None if clash else law
+
+
+def _prior(where: str, name: str, table: Any, faults: list[str], *, positive: bool = False) -> Prior | None:
+    if not isinstance(table, dict):
+        faults.append(f"{where}: expected a table with distribution, its arguments, unit, source and reason")
+        return None
+    family = table.get("distribution")
+    if family not in DISTRIBUTIONS:
+        faults.append(f"{where}.distribution: expected one of {', '.join(DISTRIBUTIONS)}, found {family!r}")
+        return None
+    if (positive or name in POSITIVE) and family in SIGNED:
+        faults.append(
+            f"{where}.distribution: {name} is positive, but {family} has negative draws; use LogNormal or such"
+        )
+    wanted = DISTRIBUTIONS[family][0]
+    for key in (*wanted, *_PRIOR_TEXTS):
+        if key not in table:
+            faults.append(
+                f"{where}.{key}: missing; {family} takes {', '.join(wanted)}, and a prior states {', '.join(_PRIOR_TEXTS)}"
+            )
+    for key, value in table.items():
+        if key in wanted:
+            _check_argument(f"{where}.{key}", value, faults)
+        elif key in _PRIOR_TEXTS and not isinstance(value, str):
+            faults.append(f"{where}.{key}: expected text, found {value!r}")
+        elif key not in ("distribution", *_PRIOR_TEXTS, *_POOLING):
+            faults.append(f"{where}.{key}: unknown; {family} takes {', '.join(wanted)}")
+    arguments = {key: table[key] for key in wanted if key in table}
+    unit, source, reason = (str(table.get(key, "")) for key in _PRIOR_TEXTS)
+    return Prior(family, arguments, unit, source, reason, *_pooling(where, name, table, faults))
+
+
+def _check_argument(where: str, value: Any, faults: list[str]) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        faults.append(f"{where}: expected a number or an expression, found {value!r}")
+        return
+    try:
+        evaluate(value, dict.fromkeys(QUANTITIES, 1.0))
+    except ValueError as error:
+        faults.append(f"{where} = {value!r}: {error}")
+    except ArithmeticError:
+        pass  # depends on the run; `ModelSpec.resolve` reports it with the run's numbers
+
+
+def _pooling(
+    where: str, name: str, table: Mapping[str, Any], faults: list[str]
+) -> tuple[str, Prior | None, dict[str, Prior]]:
+    pooling = table.get("pooling", "separate")
+    if pooling not in POOLINGS:
+        faults.append(f"{where}.pooling: expected one of {', '.join(POOLINGS)}, found {pooling!r}")
+    spread = None
+    if pooling == "partial" and "spread" not in table:
+        faults.append(f"{where}.spread: missing; partial pooling has a prior for the spread between runs")
+    elif "spread" in table and pooling != "partial":
+        faults.append(f"{where}.spread: only partial pooling has one; set pooling = 'partial' or remove it")
+    elif "spread" in table:
+        spread = _prior(f"{where}.spread", f"{name}_spread", table["spread"], faults, positive=True)
+    tables = table.get("predictors", {})
+    predictors: dict[str, Prior] = {}
+    if not isinstance(tables, dict):
+        faults.append(f"{where}.predictors: expected a table of priors, found {tables!r}")
+        tables = {}
+    if tables and pooling == "separate":
+        faults.append(f"{where}.predictors: separate parameters are not predicted; set pooling to shared or partial")
+    for key, own in tables.items():
+        if key not in PREDICTORS:
+            faults.append(f"{where}.predictors.{key}: expected one of {', '.join(PREDICTORS)}")
+        elif (prior := _prior(f"{where}.predictors.{key}", f"{name}_by_{key}", own, faults)) is not None:
+            predictors[key] = prior
+    return pooling, spread, predictors

@@ -1,0 +1,109 @@
+"""Files written whole or not at all, with a seal by which damage is found."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import xarray as xr
+
+from bayes_grpo.errors import InputError
+
+#: Stands behind the content, where HDF5 does not look, before the content's SHA-256.
+_SEAL = b"\nbayes_grpo sha256 "
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out before long work whether a file can be written.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or not writable, or the path is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(str(path), "expected a file to write, found a folder; give a file name")
+    if not path.parent.is_dir():
+        raise InputError(str(path), f"the folder {path.parent} does not exist; create it or choose another --out")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written ({error.strerror}); choose another --out") from error
+
+
+def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
+    """Write a file so that at any moment the path holds the old content or the new, never a part.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder not writable; nothing is left behind.
+    """
+    path = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path, level: int = 1) -> Path:
+    """Save labelled data as sealed NetCDF (HDF5), whole or not at all; arrays of several dimensions are compressed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file at the path is left as it was.
+    """
+    path = Path(path)
+    tree = content if isinstance(content, xr.DataTree) else xr.DataTree(content)
+    compressed = {
+        group.path: {
+            name: {"zlib": True, "complevel": level} for name, value in group.data_vars.items() if value.ndim > 1
+        }
+        for group in tree.subtree
+    }
+    write_atomically(path, _sealed(tree.to_netcdf(engine="h5netcdf", encoding=compressed)))
+    return path
+
+
+def _sealed(content: bytes | memoryview) -> bytes:
+    """Content with its checksum behind it."""
+    whole = bytes(content)
+    return whole + _SEAL + hashlib.sha256(whole).hexdigest().encode()
+
+
+def check_seal(path: Path) -> None:
+    """Refuse a damaged file before the HDF5 library sees it, which may not come back from some damage."""
+    length = len(_SEAL) + 64
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - length))
+            seal = file.read()
+            if len(seal) < length or not seal.startswith(_SEAL):
+                return  # written by something else
+            file.seek(0)
+            digest = hashlib.sha256()
+            left = size - length
+            while left > 0 and (piece := file.read(min(left, 1 << 20))):
+                digest.update(piece)
+                left -= len(piece)
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})") from error
+    if digest.hexdigest().encode() != seal[len(_SEAL) :]:
+        raise InputError(
+            str(path), "expected NetCDF as written, found a damaged file: its content has changed since it was written"
+        )

@@ -1,0 +1,37 @@
+"""The laboratory's TRL runs: complete, readable, and settled where the closed form says."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import bayes_grpo
+from bayes_grpo.bandit import Bandit, linearise
+from case_studies.common.runs import LABORATORY
+
+RUNS = LABORATORY
+
+
+@pytest.fixture(scope="module")
+def lab() -> xr.Dataset:
+    return bayes_grpo.read_run(RUNS)
+
+
+def test_every_sweep_has_five_seeds(lab: xr.Dataset) -> None:
+    names = [str(name) for name in lab["run"].values]
+    settings = {name.rsplit("-seed", 1)[0] for name in names}
+    assert len(names) == 115 and len(settings) == 23
+    assert all(sum(name.startswith(f"{setting}-seed") for name in names) == 5 for setting in settings)
+    assert set(np.unique(lab["group_size"])) == {2, 4, 8, 16, 32}
+    assert set(np.unique(lab["refresh_interval"])) == {1, 2, 4, 8, 16, 32, 64}
+    assert lab["reward_spread"].attrs["spread"] == "within_group"
+
+
+@pytest.mark.parametrize("group_size", [8, 16, 32])
+def test_transformers_settle_at_the_finite_group_fixed_point(lab: xr.Dataset, group_size: int) -> None:
+    """One softmax over the task's eleven words, no fitted number; infinite groups would be 0.02 to 0.07 higher."""
+    name = f"adamw-G{group_size}-K1-clip-beta0.9-lr0.001-kl0.4-w64-seed"
+    runs = lab.isel(run=[str(run).startswith(name) for run in lab["run"].values])
+    settled = float(runs["reward"].where(runs["optimizer_step"] > 150).mean())
+    task = Bandit(reward_mean=(0.8,) + (0.2,) * 10, kl=0.4, normalisation="group", group_size=group_size)
+    assert settled == pytest.approx(linearise(task, "finite").expected_reward, abs=0.01)
+    assert settled < linearise(task, "infinite").expected_reward - 0.015

@@ -1,0 +1,272 @@
+"""The real command: what it prints, writes and returns, on good input and on bad."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayes_grpo import load_fit, load_model, save_fit
+from tests.common import FACTS, curve
+
+COMMAND = Path(sys.executable).parent / "bayes-grpo"
+QUICK = ("--model", "exponential", "--draws", "25", "--tune", "25", "--chains", "2", "--target-accept", "0.995")
+
+
+def call(*arguments, folder: Path, within: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
+    environment = os.environ | {"XDG_CACHE_HOME": str(folder.parent / "cache"), "COLUMNS": "100"}
+    return subprocess.run(
+        [*within, COMMAND, *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def write_log(path: Path, n: int = 40, **columns) -> Path:
+    table = {"step": np.arange(1, n + 1), "reward": curve(n).round(4)} | columns
+    body = "\n".join(",".join(str(v) for v in row) for row in zip(*table.values(), strict=True))
+    path.write_text(",".join(table) + "\n" + body + "\n")
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(small_fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_fit(small_fit, tmp_path_factory.mktemp("saved") / "small.nc")
+
+
+def test_fit_prints_one_json_object_and_saves_a_fit(here: Path) -> None:
+    log = write_log(here / "log.csv")
+    options = ("--json", "--group-size", "8", "--reward-bounds", "0", "1", "--seed", "3", "--draws", "1000")
+    done = call("fit", log, "--model", "overdamped", "--out", "fit.nc", *options, folder=here)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert {"run", "model", "backend", "parameters", "interval", "diagnostics", "warnings"} <= set(summary)
+    wanted = {"plateau", "stiffness", "damping", "timescale", "damping_ratio", "temperature"}
+    assert wanted <= set(summary["parameters"])
+    for name in ("plateau", "stiffness", "timescale", "temperature"):
+        row = summary["parameters"][name]
+        assert {"mean", "sd", "lower", "upper", "ess_bulk", "rhat", "unit"} <= set(row)
+        assert row["lower"] < row["mean"] < row["upper"]
+    assert set(summary["diagnostics"]) == {
+        "max_rhat",
+        "min_ess_bulk",
+        "min_ess_tail",
+        "divergences",
+        "min_bfmi",
+        "seconds",
+    }
+    assert any("planned length unknown" in text for text in summary["warnings"])
+    fit = load_fit(here / "fit.nc")
+    assert json.loads(fit.attrs["hyperparameters"])["group_size"] == 8
+    assert float(fit["posterior"]["plateau"].mean()) == pytest.approx(summary["parameters"]["plateau"]["mean"])
+    again = call("summary", "fit.nc", "--json", folder=here)
+    assert json.loads(again.stdout) == summary
+
+
+def test_table_figure_and_models(here: Path, saved: Path) -> None:
+    table = call("summary", saved, folder=here)
+    assert table.returncode == 0
+    assert "plateau" in table.stdout and "converged" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 100
+    for suffix, mark in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        drawn = call("plot", saved, "--out", here / f"a{suffix}", folder=here)
+        assert drawn.returncode == 0, drawn.stderr
+        assert drawn.stdout.strip() == str(here / f"a{suffix}")
+        assert (here / f"a{suffix}").read_bytes().startswith(mark)
+    listed = json.loads(call("models", "--json", folder=here).stdout)
+    assert {"exponential", "oscillator", "bounded", "pooled"} < {m["name"] for m in listed}
+    printed = call("models", "overdamped", folder=here).stdout
+    assert tomllib.loads(printed)["dynamics"] == "first_order"
+    (here / "mine.toml").write_text(printed)
+    assert load_model(here / "mine.toml").structure == load_model("overdamped").structure
+
+
+def test_several_runs_in_one_command_one_of_them_bad(here: Path) -> None:
+    logs = [write_log(here / f"{name}.csv") for name in ("a", "b")]
+    done = call("fit", logs[0], here / "missing.csv", logs[1], "--json", *QUICK, folder=here)
+    assert done.returncode == 2
+    assert "missing.csv: no such file" in done.stderr
+    assert [fit["run"] for fit in json.loads(done.stdout)["fits"]] == ["a", "b"]
+    assert {p.name for p in here.glob("*.nc")} == {"a.exponential.nc", "b.exponential.nc"}
+
+
+def test_a_fit_that_does_not_converge_exits_with_3(here: Path) -> None:
+    # A resumed run and repeated steps are ordinary input.
+    steps = np.array([*range(1, 25), 20, 21, 21, *range(22, 35)])
+    log = write_log(here / "log.csv", n=len(steps), step=steps)
+    done = call("fit", log, *QUICK, folder=here)
+    assert done.returncode == 3
+    assert "*** NOT CONVERGED" in done.stderr and "NOT CONVERGED" in done.stdout
+    assert "resumed" in done.stderr
+    assert call("summary", "log.exponential.nc", folder=here).returncode == 3
+
+
+def test_help_and_import_are_light() -> None:
+    code = (
+        "import sys, bayes_grpo, bayes_grpo.cli\n"
+        "try: bayes_grpo.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'matplotlib', 'jax', 'numpy', 'xarray', 'numpyro'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "COMMAND" in done.stdout
+    code = "import sys, bayes_grpo; bayes_grpo.fit; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def pairs(reward: str, n: int = 20) -> str:
+    return "step,reward\n" + "".join(f"{i},{reward if i == 7 else i / n}\n" for i in range(n))
+
+
+BAD_LOGS = {
+    "empty": (b"", "empty"),
+    "truncated": (b'{"log_history": [{"step": 1, "reward": 0.1}, {"st', "line 1, column"),
+    "no_reward": (b"step,loss\n1,2\n2,3\n", "--reward-column"),
+    "all_nan": (b"step,reward\n" + b"".join(b"%d,nan\n" % i for i in range(20)), "expected numbers, found none"),
+    "constant": (b"step,reward\n" + b"".join(b"%d,0.5\n" % i for i in range(20)), "found 0.5 in all 20 rows"),
+    "two_rows": (b"step,reward\n1,0.1\n2,0.2\n", "at least 5 rows"),
+    "decreasing": (b"step,reward\n" + b"".join(b"%d,0.%d\n" % (20 - i, i) for i in range(20)), "one run"),
+    "text": (pairs("lots").encode(), "row 8, reward: expected a number, found 'lots'"),
+    "infinite": (pairs("inf").encode(), "expected finite numbers, found inf in row 8"),
+    "pickle": (pickle.dumps({"log_history": []}), "pickles are never opened"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LOGS)
+def test_bad_logs_end_with_2_and_one_clear_message(here: Path, case: str) -> None:
+    content, said = BAD_LOGS[case]
+    (here / "log.json").write_bytes(content)
+    done = call("fit", "log.json", *QUICK, folder=here)
+    assert_refused(done, said)
+    assert "log.json" in done.stderr
+    assert [p.name for p in here.iterdir()] == ["log.json"]
+
+
+def assert_refused(done: subprocess.CompletedProcess, *said: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for part in said:
+        assert part in done.stderr
+
+
+def test_bad_options_end_with_2(here: Path) -> None:
+    log = write_log(here / "log.csv")
+    (here / "folder").mkdir()
+    (here / "broken.toml").write_text('dynamics = "second_order"\n')
+    model = load_model("overdamped").text.replace('"Uniform"', '"Unifrom"')
+    (here / "typo.toml").write_text(model)
+    for arguments, said in (
+        (
+            ("--group-size", "0", "--momentum", "1", "--planned-steps", "x"),
+            ("3 faults", "group_size", "momentum", "planned_steps"),
+        ),
+        (("--model", "oscilator"), ("expected one of bounded, ", "did you mean 'oscillator'")),
+        (("--model", "broken.toml"), ("broken.toml", "mass: expected one of closed_form, parameter")),
+        (("--model", "typo.toml"), ("typo.toml", "Uniform", "'Unifrom'")),
+        (("--out", "nowhere/fit.nc"), ("nowhere", "does not exist")),
+        (("--out", "folder"), ("found a folder",)),
+        (("--draws", "0"), ("draws: expected a whole number of at least 1",)),
+    ):
+        assert_refused(call("fit", log, *arguments, folder=here), *said)
+    assert_refused(call("fit", "folder", folder=here), "expected trainer_state.json in the folder or in a checkpoint-N")
+    assert_refused(call("summary", log, folder=here), "expected a fit")
+    assert sorted(p.name for p in here.iterdir()) == ["broken.toml", "folder", "log.csv", "typo.toml"]
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_work(here: Path) -> None:
+    if os.geteuid() == 0:
+        target = Path("/proc/fit.nc")  # not even root may create files here
+    else:
+        (here / "locked").mkdir(mode=0o500)
+        target = here / "locked" / "fit.nc"
+    done = call("fit", write_log(here / "log.csv"), "--out", target, folder=here)
+    assert_refused(done, "cannot be written", "--out")
+
+
+def test_a_full_disk_loses_no_answer_and_leaves_no_part(here: Path) -> None:
+    """The file-size limit stands in for a full disk: writing fails after the first kilobytes."""
+
+    log = write_log(here / "log.csv")
+    limited = ("bash", "-c", 'trap "" XFSZ; ulimit -f 20; exec "$@"', "bash")
+    done = call("fit", log, *QUICK, "--out", "fit.nc", folder=here, within=limited)
+    assert done.returncode == 2
+    assert "plateau" in done.stdout
+    assert "could not be saved" in done.stderr and "Traceback" not in done.stderr
+    assert [p.name for p in here.iterdir()] == ["log.csv"]
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(here: Path) -> None:
+    log = write_log(here / "log.csv")
+    command = [COMMAND, "fit", log, "--model", "exponential", "--draws", "5000000", "--out", "fit.nc"]
+    environment = os.environ | {"XDG_CACHE_HOME": str(here.parent / "cache")}
+    # What is started in the background ignores Ctrl-C, and so would its children: one step between them hears it.
+    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", heard, *command]
+    with subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stderr is not None
+            assert "sampling" in running.stderr.readline()
+            time.sleep(20)
+            assert running.poll() is None
+            running.send_signal(signal.SIGINT)
+            _, message = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == 130
+    assert "interrupted" in message and "Traceback" not in message
+    assert [p.name for p in here.iterdir()] == ["log.csv"]
+
+
+def test_the_bundled_run_is_read_with_its_hyperparameters() -> None:
+    import bayes_grpo
+
+    run = bayes_grpo.example_run()
+    assert run.sizes["step"] == 380
+    assert run["group_size"].item() == FACTS["group_size"]
+    assert run["reward_spread"].attrs["spread"] == "batch"
+    assert run["learning_rate"].values[0, 0] == 0
+
+
+def test_simulated_runs_are_read_and_fitted(here: Path) -> None:
+    options = ("--group-size", "16", "--steps", "60", "--seeds", "2", "--learning-rate", "0.3", "--json")
+    done = call("simulate", "bandit", *options, "--out", "runs.nc", folder=here)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["runs"] == ["bandit-seed0", "bandit-seed1"]
+    assert told["truth"]["stiffness"][0] == pytest.approx(0.3 * 0.1153, rel=0.01)
+    fitted = call("fit", "runs.nc", *QUICK, "--json", folder=here)
+    assert fitted.returncode in (0, 3), fitted.stderr
+    fits = json.loads(fitted.stdout)["fits"]
+    assert [fit["run"] for fit in fits] == told["runs"]
+    assert all(0.5 < fit["parameters"]["plateau"]["mean"] < 1 for fit in fits)
+
+
+def test_impossible_simulations_are_refused_at_once(here: Path) -> None:
+    wrong = ("--group-size", "1", "--refresh-interval", "0", "--momentum", "1", "--kl", "-1", "--reward-mean", "2", "0")
+    done = call("simulate", "bandit", *wrong, folder=here)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    for name in ("group_size", "refresh_interval", "momentum", "kl", "reward_mean"):
+        assert f"- {name}: expected" in done.stderr
+    words = call("simulate", "bandit", "--steps", "many", "--reward-sd", "x", folder=here)
+    assert words.returncode == 2 and "steps: expected an integer, found 'many'" in words.stderr
+    assert not list(here.iterdir())

@@ -1,0 +1,317 @@
+"""`bayes-grpo report`: what is on the page, what cannot get onto it, and what a real browser makes of it."""
+
+import html
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayes_grpo import describe_run, fit, make_run, pair_fits, report_html, save_fit, save_report
+from bayes_grpo.cli import main
+from bayes_grpo.report.figures import inline_svg
+from bayes_grpo.report.page import MOST_DETAILED
+from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
+from tests.common import FACTS, curve
+from tests.report.browser import CHROMIUM, Browser
+
+HOSTILE = (
+    '<script>alert(1)</script>"><img src=x onerror=alert(1)>{{ 7*7 }}{% raw %}</script><!-- \u202egnp.exe $\\frac{x$'
+)
+SECTIONS = ("Findings", "The run", "Trajectory and forecast", "Posteriors against priors", "Regime: does it ring?")
+SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "Sampler diagnostics", "Methods")
+FEW = {"draws": 150, "tune": 300, "chains": 2, "seed": 3}
+
+
+@pytest.fixture(scope="session")
+def rings_fit(small_run: xr.Dataset) -> xr.DataTree:
+    return fit(small_run, "oscillator", **FEW)
+
+
+@pytest.fixture(scope="session")
+def ahead_fit(small_run: xr.Dataset) -> xr.DataTree:
+    return fit(small_run, "population", **FEW)
+
+
+@pytest.fixture(scope="session")
+def hostile_fit() -> xr.DataTree:
+    """Of a run with nothing but a reward column, and a name that would do harm."""
+    run = make_run(HOSTILE, {"optimizer_step": np.arange(1, 61), "reward": curve()}, notes=[HOSTILE], source=HOSTILE)
+    return fit(run, "overdamped", **FEW)
+
+
+@pytest.fixture(scope="session")
+def saved(rings_fit: xr.DataTree, ahead_fit: xr.DataTree, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("fits")
+    fits = {"oscillator": rings_fit, "population": ahead_fit}
+    return [str(save_fit(tree, folder / f"{name}.nc")) for name, tree in fits.items()]
+
+
+@pytest.fixture(scope="session")
+def one_page(saved: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("pages") / "one.html"
+    assert main(["report", *saved, "--out", str(out), "--until", "120"]) in (0, 3)
+    return out
+
+
+@pytest.fixture(scope="session")
+def two_runs(rings_fit: xr.DataTree, ahead_fit: xr.DataTree, hostile_fit: xr.DataTree) -> list:
+    return [describe_run(subject) for subject in pair_fits([rings_fit, ahead_fit, hostile_fit])]
+
+
+@pytest.fixture(scope="session")
+def two_page(two_runs: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("pages") / "two.html"
+    return save_report(report_html(two_runs, left_out=[(HOSTILE, HOSTILE)]), out)
+
+
+def text_of(page: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", " ", page))
+
+
+def test_one_run_has_every_section_with_its_numbers(one_page: Path, rings_fit: xr.DataTree) -> None:
+    page = one_page.read_text(encoding="utf-8")
+    assert re.findall(r"<h3>(.*?)</h3>", page) == list(SECTIONS)
+    text = text_of(page)
+    low, high = np.quantile(rings_fit["posterior"]["plateau"], [0.05, 0.95])
+    assert f"{low:.3g} to {high:.3g}" in text
+    assert "Forecast under population" in text and "At step 120 the expected reward is" in text
+    assert "m x'' + c x' + k(t)" in text and "numpyro" in text and "reward_upper = 1" in text
+    assert page.count('role="img"') == 5 and not re.search(r'aria-label=""', page)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) | set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_what_the_chart_reads_out_is_the_fit(one_page: Path, rings_fit: xr.DataTree) -> None:
+    found = re.search(r'id="run-1-values">(.*?)</script>', one_page.read_text(encoding="utf-8"))
+    values = json.loads(found[1])
+    rows = np.array(values["rows"][: values["logged"]])
+    observed = rings_fit["observed_data"]["reward"]
+    np.testing.assert_allclose(rows[:, 0], observed["optimizer_step"])
+    np.testing.assert_allclose(rows[:, 1], observed, rtol=1e-3)
+    expected = rings_fit["latent"]["expected_reward"].quantile([0.5, 0.05, 0.95], "sample")
+    np.testing.assert_allclose(rows[:, 2:], expected.T, rtol=1e-3)
+    assert values["rows"][-1][0] == 120 and len(values["x"]) == len(values["rows"])
+
+
+def test_nothing_is_loaded_and_only_the_own_script_may_run(one_page: Path, two_page: Path) -> None:
+    for path in (one_page, two_page):
+        page = path.read_text(encoding="utf-8")
+        assert "default-src 'none'; script-src 'sha256-" in html.unescape(page)
+        inside = re.findall(r"<(?!/)[a-z][^<>]*>", page)
+        assert len(inside) > 500 and not [
+            tag for tag in inside if re.search(r"(src|href)=.?(http|//|file|javascript)", tag)
+        ]
+        assert not re.search(r"https?://", page)
+
+
+def test_text_from_logs_is_escaped(two_page: Path) -> None:
+    page = two_page.read_text(encoding="utf-8")
+    assert page.count("<script") == 1 + 2 and "<img" not in page and "onerror=alert(1)>" not in page
+    assert "\u202e" not in page and "{{ 7*7 }}" in page
+    assert shown(HOSTILE) in text_of(page)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_a_reward_column_alone_says_what_cannot_be_told(two_runs: list) -> None:
+    run = two_runs[1]
+    assert run.label == HOSTILE and run.channels == ["reward"]
+    told = " ".join(one.text for one in run.findings)
+    assert "it is a failure that this log cannot show" in told and "no mass" in told
+    assert any("momentum" in text or "bounds unknown" in text for text in run.assumptions)
+    page = text_of(report_html([run]))
+    assert "cannot be told" in page and "reward bounds unknown" in page
+
+
+def test_several_runs_are_compared_first(two_page: Path, two_runs: list) -> None:
+    page = two_page.read_text(encoding="utf-8")
+    assert page.index("<table>") < page.index("<details")
+    assert page.count("<details") == 2 and 'href="#run-2"' in page
+    assert "1 of the inputs could not be reported" in page
+    # A column that no run fills is left out: the overdamped law cannot ring.
+    assert "P(rings)" in two_page.read_text(encoding="utf-8").split("<tbody>")[0]
+    assert "P(rings)" not in report_html([two_runs[1], two_runs[1]]).split("<tbody>")[0]
+
+
+def test_two_hundred_runs_stay_small_and_say_what_is_left_out(two_runs: list, hostile_fit: xr.DataTree) -> None:
+    bare = describe_run(pair_fits([hostile_fit])[0], figures=False)
+    page = report_html([two_runs[0]] * MOST_DETAILED + [bare] * (200 - MOST_DETAILED))
+    assert len(page.encode()) < 20e6 and page.count("<details") == MOST_DETAILED and page.count("<tr>") > 200
+    assert f"200 runs are in the table; {MOST_DETAILED} of them, the first, have a section" in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    log, out, broken = (tmp_path / name for name in ("log.jsonl", "r.html", "broken.csv"))
+    log.write_text("".join(json.dumps({"step": i, "reward": r}) + "\n" for i, r in enumerate(curve(), 1)))
+    broken.write_text("a,b\n1,2\n", encoding="utf-8")
+    arguments = ["report", str(log), str(broken), "--out", str(out), "--json", "--models", "oscillator,overdamped"]
+    code = main([*arguments, "--draws", "150", "--tune", "300", "--chains", "2"])
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert code == 2 and "broken.csv" in captured.err and out.stat().st_size > 1e5
+    assert set(found) == {"file", "runs", "left_out", "warnings", "findings"}
+    assert [one["run"] for one in found["left_out"]] == [str(broken)]
+    (run,) = found["runs"]
+    assert set(run["diagnostics"]) == {"oscillator", "population"}
+    assert {row["model"] for row in run["comparison"]["table"]} == {"oscillator", "overdamped"}
+    assert run["forecast"]["model"] == "population" and run["forecast"]["until"] == 90  # half as many steps again
+    kinds = {one["about"] for one in found["findings"]}
+    assert kinds >= {"plateau", "regime", "forecast", "threshold", "diagnosis", "comparison"}
+    for one in found["findings"]:
+        assert one["sure"] is None or one["sure"] == sure(one["probability"])
+    assert "Which law?" in out.read_text(encoding="utf-8")
+
+
+def test_an_interrupted_report_has_what_was_done(saved: list[str], tmp_path: Path) -> None:
+    """Ctrl-C in the second run's fit: the page has the first, and names the one that is missing."""
+    log, out = tmp_path / "log.jsonl", tmp_path / "page.html"
+    log.write_text("".join(json.dumps({"step": i, "reward": r}) + "\n" for i, r in enumerate(curve(), 1)))
+    # What is started in the background ignores Ctrl-C, and so would its children: one step between them hears it.
+    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [Path(sys.executable).with_name("bayes-grpo"), "report", *saved, log, "--out", out, "--draws", "5000000"]
+    with subprocess.Popen([sys.executable, "-c", heard, *command], stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stderr is not None
+            for line in running.stderr:
+                if "sampling" in line or running.poll() is not None:
+                    break
+            time.sleep(20)
+            running.send_signal(signal.SIGINT)
+            _, message = running.communicate(timeout=120)
+        finally:
+            running.kill()
+    assert running.returncode == 130, message
+    assert "the page has the runs that were done" in message and "Traceback" not in message
+    page = text_of(out.read_text(encoding="utf-8"))
+    assert "interrupted before its turn" in page and "Posteriors against priors" in page
+
+
+def test_one_of_runs_fitted_together_by_a_model_file(tmp_path: Path) -> None:
+    from bayes_grpo import combine
+
+    model = tmp_path / "same_noise.toml"
+    shared = '[parameters.observation_sd]\npooling = "shared"\n'
+    model.write_text(
+        f'summary = "."\nequation = "."\nsource = "."\nextends = "exponential"\n{shared}', encoding="utf-8"
+    )
+    steps = np.arange(1, 61)
+    runs = [make_run(f"run {i}", {"optimizer_step": steps, "reward": curve(seed=i)}, FACTS) for i in range(2)]
+    together = fit(combine(runs), model, **FEW)
+    subjects = pair_fits([together])
+    assert [one.run for one in subjects] == ["run 0", "run 1"]
+    reports = [describe_run(one, model=model) for one in subjects]
+    for i, run in enumerate(reports):
+        mine = together["posterior"]["plateau"].sel(run=f"run {i}")
+        assert run.summary["parameters"]["plateau"]["mean"] == pytest.approx(float(mine.mean()))
+        assert run.parts["forecast"]["run"] == f"run {i}" and run.rewards == 60
+    assert report_html(reports).count("<details") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--out", "none/r.html"], "does not exist"),
+        (["--out", "r.pdf"], "--out: expected a name ending in .html"),
+        (["--out", "r.html", "--until", "soon"], "--until: expected a number, found 'soon'"),
+        (["--out", "r.html", "--models", "exponential"], "expected at least 2"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_fitted(
+    arguments: list[str], fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "missing.csv", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert fault in captured.err and captured.out == "" and "Traceback" not in captured.err
+
+
+def test_long_lines_are_drawn_as_pixels() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    def svg(points: int) -> str:
+        figure = Figure(figsize=(6, 3))
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        axes.plot(np.random.default_rng(0).normal(size=points), ".", label="noise")
+        axes.set_title("5 < 6")
+        return inline_svg(figure, "one", 'a "quoted" <alt>')
+
+    few, many = svg(500), svg(50_000)
+    assert "data:image/png" not in few and "data:image/png" in many and len(many) < 300_000
+    assert few.startswith("<svg") and "xmlns" not in few and "5 &lt; 6" in few
+    assert 'aria-label="a &quot;quoted&quot; &lt;alt&gt;"' in few
+
+
+def test_words_and_foreign_text() -> None:
+    assert [sure(p) for p in (1, 0.95, 0.7, 0.5, 0.2, 0.05, 0)] == [word for _, word in SCALE]
+    long = shown("x" * 10_000 + "\x00\ud800", MOST_LABEL)
+    assert len(long) < MOST_LABEL + 20 and "\\x00\\ud800" in long
+
+
+def test_colours_can_be_told_apart() -> None:
+    """Contrast of text against page and panels is at least 4.5 (WCAG 2, level AA), light, dark and printed."""
+    import bayes_grpo.report.page as page
+
+    def luminance(colour: str) -> float:
+        colour = "".join(c * 2 for c in colour) if len(colour) == 3 else colour
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    schemes = [
+        dict(re.findall(r"--(\w+): #(\w+)", block))
+        for block in re.findall(r":root \{(.*?)\}", page._resource("style.css"))
+    ]
+    assert len(schemes) == 3
+    for scheme in schemes:
+        for ink in ("text", "soft", "link", "alert"):
+            for ground in ("page", "tint"):
+                low, high = sorted((luminance(scheme[ink]), luminance(scheme[ground])))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground, scheme)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
+def test_in_a_browser(one_page: Path, two_page: Path, tmp_path: Path) -> None:
+    drawn = "[...document.querySelectorAll('svg')].every(s => s.getBoundingClientRect().height > 50 && s.querySelector('path'))"
+    with Browser(tmp_path / "profile") as browser:
+        for page in (one_page, two_page):
+            for width, dark in ((360, False), (1280, True)):
+                browser.load(page, width, dark=dark)
+                browser.ask("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+                assert browser.ask("document.documentElement.scrollWidth") <= width
+                assert browser.ask(drawn) and browser.ask("document.querySelectorAll('svg').length") >= 5
+        browser.load(one_page)
+        read = "document.querySelector('.readout').textContent"
+        assert "arrow keys" in browser.ask(read)
+        browser.ask("document.querySelector('.chart svg').focus()")
+        browser.key("Home")
+        assert browser.ask(read).startswith("Step 1: logged reward")
+        browser.key("End")
+        assert browser.ask(read).startswith("Step 120: forecast; expected reward")
+        browser.ask("document.querySelector('.chart svg').scrollIntoView()")
+        box = browser.ask("(b => [b.x, b.y, b.width])(document.querySelector('.chart svg').getBoundingClientRect())")
+        x = box[0] + 74 / 720 * box[2]
+        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=box[1] + 100)
+        assert browser.ask(read).startswith("Step 1: logged reward")
+        browser.load(two_page)
+        assert browser.ask("document.title").startswith("GRPO training: 2 runs")
+        browser.ask("location.hash = '#run-2'")
+        browser.ask("0")
+        assert browser.ask("document.querySelector('#run-2').open") and not browser.ask(
+            "document.querySelector('#run-1').open"
+        )
+        browser.call("Emulation.setEmulatedMedia", media="print")
+        assert browser.ask("document.querySelector('#run-1 figure').getBoundingClientRect().height") > 100
+        assert browser.complaints() == []
+        assert {address.split(":")[0] for address in browser.requests()} == {"file"}
+        assert len({address.split("#")[0] for address in browser.requests()}) == 2
