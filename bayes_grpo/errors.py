@@ -1,6 +1,43 @@
-"""The one exception for input that cannot be used."""
+"""What is said of input and results: the one exception for input that cannot be used, and notes as data."""
 
+import json
 from collections.abc import Iterable
+from typing import NamedTuple
+
+#: What a note can be: the fit cannot be believed; something unknown was assumed; what a reader guessed or dropped; the rewards say
+#: little about a parameter; prior and rewards disagree; a run or model was left out; a limit of the answer.
+KINDS = ("not_converged", "assumption", "reading", "little_learned", "prior_conflict", "left_out", "limit")
+
+
+class Note(NamedTuple):
+    """Something that the reader of a result should know.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`; code asks for this, never for words of the text.
+    subject : str
+        What it is about: a parameter, a quantity of the run, a channel, a run or a file; '' for the whole result.
+    text : str
+        A sentence for a person.
+    """
+
+    kind: str
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"NOT CONVERGED: {self.text}" if self.kind == "not_converged" else self.text
+
+
+def write_notes(notes: Iterable[Note]) -> str:
+    """Notes as JSON, for the attributes of a saved result."""
+    return json.dumps([note._asdict() for note in notes])
+
+
+def read_notes(text: str, kind: str = "limit") -> tuple[Note, ...]:
+    """Notes from JSON; plain sentences, as version 0.1.0 stored them, become notes of ``kind`` without a subject."""
+    return tuple(Note(**entry) if isinstance(entry, dict) else Note(kind, "", str(entry)) for entry in json.loads(text))
 
 
 class InputError(ValueError):

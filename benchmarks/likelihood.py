@@ -36,8 +36,8 @@ def ours(n: int, values: np.ndarray, rate: np.ndarray | None) -> Callable:
         else:
             motion = dynamics.second_order(one, MASS, damping, stiffness * rate, noise * rate**2)
         seen = kalman.Observations(jnp.asarray(values), sd**2 * one, one, 0 * one, one)
-        start = dynamics.stationary_variance(MASS, damping, stiffness, noise)
-        return kalman.kalman_filter_stationary(motion, seen, *start).log_density.sum()
+        start = kalman.filter_start(0.0, 0.0, noise / (2 * damping * stiffness), noise / (2 * damping * MASS))
+        return kalman.filter_from(start, motion, seen).log_density.sum()
 
     return jax.jit(jax.value_and_grad(value))
 

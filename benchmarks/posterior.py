@@ -21,7 +21,6 @@ from numpyro.infer import MCMC, NUTS
 import bayes_grpo
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.laws import likelihood
-from bayes_grpo.laws.state_space import linear_state_space, mass_of
 from bayes_grpo.runs.dataset import make_run, one_run
 
 FACTS = {"group_size": 8, "prompts_per_step": 16, "momentum": 0.9, "logging_window": 1}
@@ -61,8 +60,8 @@ def peer(run, seed: int) -> tuple[float, float]:
 
     def program() -> None:
         p = priors(spec, prepared.data)
-        mass = mass_of(spec.law, p, prepared.data.run)
-        law = linear_state_space(spec.law, p | {"fluctuation": jnp.zeros(())}, prepared.data.run)
+        mass = spec.law.mass.value(p, prepared.data.run)
+        law = spec.law.state_space(p | {"fluctuation": jnp.zeros(())}, prepared.data.run)
 
         def move(state, motion):
             x, v = motion.f11 * state[0] + motion.f12 * state[1], motion.f21 * state[0] + motion.f22 * state[1]

@@ -64,8 +64,8 @@ def compare_laws(subject: Any, models: list[str], options: argparse.Namespace) -
     if not models:
         return None, ""
     from bayes_grpo.analysis.comparison.compare import compare
+    from bayes_grpo.inference.attributes import runs_of
     from bayes_grpo.inference.progress import sampling_progress
-    from bayes_grpo.inference.reopen import runs_of
     from bayes_grpo.report.single import one_of
 
     run = runs_of(one_of(subject.fit, subject.run))

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.errors import Note
+
 #: Limits: Vehtari et al. 2021 (R-hat, ESS of 100 a chain for four chains), Betancourt 2016 (E-BFMI).
 MAX_RHAT = 1.01
 MIN_ESS = 400.0
@@ -23,23 +25,27 @@ class Diagnostics:
     min_bfmi: float
     seconds: float
 
-    def failures(self) -> list[str]:
-        """What is wrong with the fit, one sentence each; empty if it may be believed."""
-        out = []
+    def failures(self) -> list[Note]:
+        """What is wrong with the fit, a note a fault; empty if it may be believed."""
+        faults: dict[str, str] = {}
         if not self.max_rhat <= MAX_RHAT:
-            out.append(f"R-hat {self.max_rhat:.3f}, expected at most {MAX_RHAT}: the chains disagree; raise --tune")
+            faults["max_rhat"] = (
+                f"R-hat {self.max_rhat:.3f}, expected at most {MAX_RHAT}: the chains disagree; raise --tune"
+            )
         for kind, value in (("bulk", self.min_ess_bulk), ("tail", self.min_ess_tail)):
             if not value >= MIN_ESS:
-                out.append(f"{kind} ESS {value:.0f}, expected at least {MIN_ESS:.0f}: too few draws; raise --draws")
+                faults[f"min_ess_{kind}"] = (
+                    f"{kind} ESS {value:.0f}, expected at least {MIN_ESS:.0f}: too few draws; raise --draws"
+                )
         if self.divergences > 0:
-            out.append(
+            faults["divergences"] = (
                 f"{self.divergences} divergent transitions, expected none: raise --target-accept or check the priors"
             )
         if not self.min_bfmi >= MIN_BFMI:
-            out.append(
+            faults["min_bfmi"] = (
                 f"E-BFMI {self.min_bfmi:.2f}, expected at least {MIN_BFMI}: heavy-tailed posterior; check the priors"
             )
-        return out
+        return [Note("not_converged", subject, text) for subject, text in faults.items()]
 
     def as_dict(self) -> dict[str, float | int | None]:
         """The values with None for NaN, ready for JSON."""

@@ -12,15 +12,14 @@ import xarray as xr
 from jax import random
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.inference.attributes import describe
 from bayes_grpo.inference.backends.programs import programs
 from bayes_grpo.inference.chains import Progress
-from bayes_grpo.inference.layout import Prepared, choose, prepare
+from bayes_grpo.inference.layout import choose, prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.tree import TreeBuilder, unit_of
-from bayes_grpo.laws import likelihood
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
-from bayes_grpo.runs.dataset import hyperparameters_of
 
 BACKENDS = ("numpyro", "pymc")
 
@@ -92,7 +91,7 @@ def fit(
     seconds = time.perf_counter() - began
     values, statistics = drawn.values, drawn.statistics
     tree = TreeBuilder(spec, prepared, drawn.compiled, seed).build(values, statistics)
-    tree.attrs = _attributes(spec, prepared) | {
+    tree.attrs = describe(spec, prepared) | {
         "backend": backend,
         "seed": seed,
         "draws": statistics["diverging"].shape[1],
@@ -155,39 +154,3 @@ def _check_arguments(**arguments: Any) -> None:
         faults.append(f"backend: expected one of {', '.join(BACKENDS)}, found {arguments['backend']!r}")
     if faults:
         raise InputError("fit", faults)
-
-
-def _attributes(spec: ModelSpec, prepared: Prepared) -> dict[str, Any]:
-    """What a fit is of: runs, model, hyperparameters and what was assumed."""
-    labels = [str(run["run"].values) for run in prepared.runs]
-    values = [setting.values for setting in prepared.settings]
-    masses = {value["closed_form_mass"] for value in values}
-    known = likelihood.fixed(spec.law, masses.pop())
-    if masses:  # runs of different momentum: no single mass
-        known.pop("mass", None)
-    hyperparameters = [hyperparameters_of(run) for run in prepared.runs]
-    alone = not spec.pooled
-    return {
-        "run": labels[0] if alone else f"{len(labels)} runs",
-        "source": "\n".join(str(run["source"].values) for run in prepared.runs),
-        "notes": "\n".join(_gathered(labels, [str(run["notes"].values).split("\n") for run in prepared.runs])),
-        "model": spec.name,
-        "model_file": spec.history,
-        "hyperparameters": json.dumps(hyperparameters[0] if alone else dict(zip(labels, hyperparameters, strict=True))),
-        "quantities": json.dumps(values[0] if alone else dict(zip(labels, values, strict=True))),
-        "assumptions": json.dumps(_gathered(labels, [list(s.assumptions.values()) for s in prepared.settings])),
-        "fixed": json.dumps(known),
-    }
-
-
-def _gathered(labels: list[str], texts: list[list[str]]) -> list[str]:
-    """Texts of several runs, each once, with the runs it holds for unless that is all of them."""
-    where: dict[str, list[str]] = {}
-    for label, own in zip(labels, texts, strict=True):
-        for text in own:
-            if text:
-                where.setdefault(text, []).append(label)
-    return [
-        text if len(runs) == len(labels) else f"{', '.join(runs[:3])}{' ...' if runs[3:] else ''}: {text}"
-        for text, runs in where.items()
-    ]

@@ -11,9 +11,9 @@ from jax.typing import ArrayLike
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.quantities import Setting, settle
 from bayes_grpo.inference.timeline import build_grid
+from bayes_grpo.laws.finite_groups import group_factor_table
 from bayes_grpo.laws.grid import Grid, padded_length
-from bayes_grpo.laws.linearise import group_factor_table
-from bayes_grpo.laws.state_space import RunData
+from bayes_grpo.laws.run_data import RunData
 from bayes_grpo.models.spec import QUANTITIES, ModelSpec
 from bayes_grpo.runs.dataset import index_of, one_run
 
@@ -95,7 +95,7 @@ def _run_data(grid: Grid, setting: Setting, spec: ModelSpec, reference: dict[str
         resolution=RESOLUTION * values["reward_range"],
         reward_lower=values["reward_lower"],
         reward_range=values["reward_range"],
-        log_group_factor=group_factor_table(group if spec.law.finite_groups and setting.group_size_known else None),
+        log_group_factor=group_factor_table(group if spec.law.groups.finite and setting.group_size_known else None),
     )
 
 

@@ -7,19 +7,11 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.laws.oscillator import closed_form_mass, mean_age
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of
 
 DEFAULT_MOMENTUM = 0.9
-
-#: What is done where the group size is unknown, by how a law uses it.
-_GROUP_SIZE_UNKNOWN = {
-    "own": "temperature is that of the run's own groups (T / G), not comparable with other group sizes",
-    "inverse": "taken as typical of the runs",
-    "exponent": "taken as typical of the runs",
-    "split": "taken as typical of the runs",
-    "factor": "the finite-group factor is left out, and temperature is that of the run's own groups (T / G)",
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,7 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
     InputError
         If the learning rate is logged as zero throughout.
     """
-    known, law = hyperparameters_of(run), spec.law
+    known, costs = hyperparameters_of(run), spec.law.needs()
     steps = run["optimizer_step"].values
     reward = run["reward"].values
     assumed: dict[str, str] = {}
@@ -59,22 +51,21 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
 
     if "group_size" not in known:
         values["group_size"] = 1.0
-        text = _GROUP_SIZE_UNKNOWN.get("factor" if law.finite_groups else law.group_noise)
-        if law.process_noise and text:
-            assumed["group_size"] = f"group size unknown: {text}; state --group-size"
+        if "group_size" in costs:
+            assumed["group_size"] = f"group size unknown: {costs['group_size']}; state --group-size"
     if "momentum" not in known:
         values["momentum"] = DEFAULT_MOMENTUM
-        if law.mass:
+        if "momentum" in costs:
             assumed["momentum"] = (
-                f"momentum unknown: assumed {DEFAULT_MOMENTUM} (beta1 of Adam, the trainers' default); mass, damping and "
-                "damping_ratio hold only if that is right; state --momentum"
+                f"momentum unknown: assumed {DEFAULT_MOMENTUM} (beta1 of Adam, the trainers' default); {costs['momentum']}; "
+                "state --momentum"
             )
-    values["closed_form_mass"] = (1 + values["momentum"]) / (2 * (1 - values["momentum"]))
-    if law.damping == "lag" and "refresh_interval" not in known:
+    values["closed_form_mass"] = float(closed_form_mass(values["momentum"]))
+    if "refresh_interval" in costs and "refresh_interval" not in known:
         assumed["refresh_interval"] = (
-            "refresh interval unknown: assumed 1 (fresh rollouts), so that no lag erodes the damping; state --refresh-interval"
+            f"refresh interval unknown: assumed 1 (fresh rollouts), {costs['refresh_interval']}; state --refresh-interval"
         )
-    values["mean_age"] = (known.get("refresh_interval", 1.0) - 1) / 2
+    values["mean_age"] = float(mean_age(known.get("refresh_interval", 1.0)))
 
     if "planned_steps" not in known:
         values["planned_steps"] = float(steps[-1] - min(steps[0], 0.0))
@@ -97,10 +88,8 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
                 "is not; if it is, fluctuation is underestimated; state --logging-window"
             )
     if "learning_rate" not in run:
-        if law.schedule:
-            assumed["learning_rate"] = (
-                "learning rate not logged: assumed constant; a decaying schedule would be mistaken for an approaching plateau"
-            )
+        if "learning_rate" in costs:
+            assumed["learning_rate"] = f"learning rate not logged: assumed constant; {costs['learning_rate']}"
     elif float(run["learning_rate"].max()) <= 0:
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
@@ -108,7 +97,7 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
         )
     else:
         values["learning_rate"] = float(run["learning_rate"].max())
-    if law.finite_groups and known.get("group_size", 2.0) < 2:
+    if spec.law.groups.finite and known.get("group_size", 2.0) < 2:
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
             f"group_size: {spec.name} needs groups of at least 2, found {known['group_size']:g}: one completion has no group "

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.inference.attributes import runs_of
 from bayes_grpo.inference.layout import Prepared, prepare
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
@@ -39,18 +39,3 @@ def reopen(fit: xr.DataTree, model: str | Path | ModelSpec | None = None) -> tup
             f"model {name}: {spec.path} is not the text that was fitted; name the file that was, or fit again",
         )
     return spec, prepare(runs_of(fit), spec)
-
-
-def runs_of(fit: xr.DataTree) -> xr.Dataset:
-    """The runs that a fit is of, dims (run, step)."""
-    runs = fit["constant_data"].to_dataset().rename(row="step").drop_vars("step")
-    return runs if "run" in runs.dims else runs.expand_dims(run=[fit.attrs["run"]])
-
-
-def logged_of(fit: xr.DataTree) -> dict[str, np.ndarray]:
-    """Steps and rewards of all rows with a reward, shape (row, 2), by run label."""
-    out = {}
-    for label, run in runs_of(fit).groupby("run", squeeze=False):
-        rows = np.column_stack([run[name].values.ravel() for name in ("optimizer_step", "reward")])
-        out[str(label)] = rows[np.isfinite(rows).all(1)]
-    return out

@@ -9,7 +9,7 @@ from jax import random
 from bayes_grpo.inference.backends.numpyro import log_prior
 from bayes_grpo.inference.backends.programs import Programs
 from bayes_grpo.inference.layout import Prepared, observed_of
-from bayes_grpo.laws.state_space import UNITS
+from bayes_grpo.laws.units import UNITS
 from bayes_grpo.models.spec import ModelSpec
 
 #: Draws of the expected reward, of the prior and of predictive paths kept with a fit.

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from jax import Array, lax, random
 from jax.typing import ArrayLike
 
+from bayes_grpo.laws.draws import draw_path
 from bayes_grpo.laws.kalman import filter_start, filter_states
+from bayes_grpo.laws.law import Law
 from bayes_grpo.laws.likelihood import state_space
-from bayes_grpo.laws.linearise import simulate_state_dependent, to_reward
-from bayes_grpo.laws.paths import Restart, simulate_path
-from bayes_grpo.laws.state_space import Parameters, RunData, absolute, origin
-from bayes_grpo.models.spec import Law
+from bayes_grpo.laws.paths import Restart, correlated
+from bayes_grpo.laws.run_data import Parameters, RunData
 
 
 class Ahead(NamedTuple):
@@ -31,7 +31,7 @@ class Ahead(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def draw_ahead(law: Law, parameters: Parameters, data: RunData, last: ArrayLike, key: Array) -> Ahead:
+def draw_ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: Array) -> Ahead:
     """Go on from the state that the rewards up to a row leave, once for each posterior draw.
 
     Parameters
@@ -40,7 +40,7 @@ def draw_ahead(law: Law, parameters: Parameters, data: RunData, last: ArrayLike,
         Any law.
     parameters : mapping of str to array
         Posterior draws, shape (draw,).
-    data : RunData
+    run : RunData
         The run with the rows to come, which hold no rewards.
     last : int
         Grid row of the last reward.
@@ -49,31 +49,19 @@ def draw_ahead(law: Law, parameters: Parameters, data: RunData, last: ArrayLike,
     """
     count = next(iter(parameters.values())).shape[0]
     drawn: Ahead = lax.map(
-        lambda one: _ahead(law, one[0], data, last, one[1]), (dict(parameters), random.split(key, count))
+        lambda one: _ahead(law, one[0], run, last, one[1]), (dict(parameters), random.split(key, count))
     )
     return drawn
 
 
-def _ahead(law: Law, parameters: Parameters, data: RunData, last: ArrayLike, key: Array) -> Ahead:
-    space = state_space(law, parameters, data)
-    parameters = absolute(law, parameters, data)
+def _ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: Array) -> Ahead:
+    space = state_space(law, parameters, run)
     start = filter_start(space.position, space.velocity)
     x, v, xx, xv, vv = (entry[last] for entry in filter_states(space.transition, space.observations, start))
     key_state, key_path = random.split(key)
-    z = random.normal(key_state, (2,))
-    root = jnp.sqrt(jnp.maximum(xx, 0.0))
-    cross = jnp.where(root > 0, xv / jnp.where(root > 0, root, 1.0), 0.0)
-    rest = jnp.sqrt(jnp.maximum(vv - cross**2, 0.0))
-    here = Restart(last, x + root * z[0], v + cross * z[0] + rest * z[1])
-
-    def simulated(key: Array | None, restart: Restart | None) -> tuple[Array, Array]:
-        if law.state_dependent:
-            path, logged = simulate_state_dependent(law, parameters, data, key, restart)
-            return to_reward(law, parameters, data, path), logged
-        path, logged = simulate_path(*space, key, restart)
-        zero = origin(law, parameters)
-        return path + zero, logged + zero
-
-    path, logged = simulated(key_path, here)
-    plateau = parameters["plateau"] if "plateau" in parameters else jnp.asarray(jnp.nan)
-    return Ahead(simulated(None, None)[0], simulated(None, here)[0], path, logged, plateau)
+    dx, dv = correlated(jnp.maximum(xx, 0.0), xv, vv, random.normal(key_state, (2,)))
+    here = Restart(last, x + dx, v + dv)
+    path, logged = draw_path(law, parameters, run, key_path, here)
+    plateau = law.absolute(parameters, run).get("plateau", jnp.asarray(jnp.nan))
+    curve, trend = (draw_path(law, parameters, run, None, restart)[0] for restart in (None, here))
+    return Ahead(curve, trend, path, logged, plateau)

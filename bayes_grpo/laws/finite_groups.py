@@ -6,15 +6,25 @@ success and ``-grad p / (1 - p)`` given a failure. So the expectation of ``f (1 
 that group size changes.
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, override
+
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy.special import gammaln, xlog1py, xlogy
 from jax.typing import ArrayLike
 
 from bayes_grpo.laws import precision  # noqa: F401
+from bayes_grpo.laws.correction import Correction, Needs
+from bayes_grpo.laws.run_data import RunData
 
 #: How advantages are scaled: by the group's standard deviation (GRPO), not at all (Dr. GRPO), or by the whole batch's.
 NORMALISATIONS = ("group", "none", "batch")
+#: The table of the finite-group factor: logits of p from -_REACH to _REACH.
+_REACH, _STEP = 14.0, 0.25
 
 
 def binomial(p: ArrayLike, size: ArrayLike, most: int) -> Array:
@@ -87,3 +97,64 @@ def leading_drive(p: Array, normalisation: str) -> Array:
     """The drive of infinite groups: ``p (1 - p)`` without normalisation, else ``sqrt(p (1 - p))``."""
     variance = p * (1 - p)
     return variance if normalisation == "none" else jnp.sqrt(jnp.maximum(variance, 1e-300))
+
+
+def group_factor_table(group_size: float | None) -> np.ndarray:
+    """Log of the finite-group factor, TRL's divisor G - 1 included, on a regular grid of logits; zeros where G is unknown."""
+    logits = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
+    if group_size is None:
+        return np.zeros_like(logits)
+    factor = np.asarray(finite_group_factor(1 / (1 + np.exp(-logits)), round(group_size)))
+    table: np.ndarray = np.log(factor) + np.log1p(-1 / group_size) / 2
+    return table
+
+
+def group_factor(table: ArrayLike, logit: Array) -> Array:
+    """Finite-group factor at a logit of p: cubic interpolation of the table's logs, straight lines beyond its ends."""
+    table = jnp.asarray(table)
+    place = (logit + _REACH) / _STEP
+    last = table.shape[-1] - 1
+    left = jnp.clip(jnp.floor(place).astype(int), 1, last - 2)
+    t = jnp.clip(place - left, -1.0, 2.0)
+    table = jnp.asarray(table)
+    y0, y1, y2, y3 = (table[left + i] for i in (-1, 0, 1, 2))
+    cubic = y1 + t / 2 * (y2 - y0 + t * (2 * y0 - 5 * y1 + 4 * y2 - y3 + t * (3 * (y1 - y2) + y3 - y0)))
+    low, high = jnp.minimum(place, 0.0), jnp.maximum(place - last, 0.0)
+    return jnp.exp(cubic + low * (table[1] - table[0]) + high * (table[last] - table[last - 1]))
+
+
+@dataclass(frozen=True)
+class Groups(Correction, ABC):
+    """Whether the drift knows that groups are finite."""
+
+    #: Whether the factor depends on the state.
+    finite: ClassVar[bool]
+
+    @abstractmethod
+    def factor(self, run: RunData, logit: Array) -> Array:
+        """Factor of the drift at a logit of the success probability."""
+
+
+@dataclass(frozen=True)
+class FiniteGroups(Groups):
+    """The drift carries the finite-group factor of binary rewards, at each state's own success probability."""
+
+    finite: ClassVar[bool] = True
+    needs: ClassVar[Needs] = MappingProxyType(
+        {"group_size": "the finite-group factor is left out, and temperature is that of the run's own groups (T / G)"}
+    )
+
+    @override
+    def factor(self, run: RunData, logit: Array) -> Array:
+        return group_factor(run.log_group_factor, logit)
+
+
+@dataclass(frozen=True)
+class InfiniteGroups(Groups):
+    """The drift does not know the group size: the leading order."""
+
+    finite: ClassVar[bool] = False
+
+    @override
+    def factor(self, run: RunData, logit: Array) -> Array:
+        return jnp.ones_like(logit)

@@ -54,15 +54,13 @@ class State(NamedTuple):
     aa: Array
 
 
-def filter_start(position: ArrayLike, velocity: ArrayLike) -> State:
-    """State of the filter before the first gap: known exactly."""
+def filter_start(
+    position: ArrayLike, velocity: ArrayLike, variance_x: ArrayLike = 0.0, variance_v: ArrayLike = 0.0
+) -> State:
+    """State of the filter before the first gap: known exactly, or with independent errors of these variances."""
+    x, v, xx, vv = (jnp.asarray(value, float) for value in (position, velocity, variance_x, variance_v))
     zero = jnp.zeros(())
-    return State(jnp.asarray(position, float), jnp.asarray(velocity, float), *([zero] * 7))
-
-
-def _start_stationary(variance_x: ArrayLike, variance_v: ArrayLike) -> State:
-    zero = jnp.zeros(())
-    return State(zero, zero, zero, jnp.asarray(variance_x), zero, jnp.asarray(variance_v), zero, zero, zero)
+    return State(x, v, zero, xx, zero, vv, zero, zero, zero)
 
 
 def predict(s: State, t: Transition, o: Observations) -> State:
@@ -147,17 +145,10 @@ def kalman_filter(
     Filtered
         The log-likelihood is ``log_density.sum()``.
     """
-    return _filter(transition, observations, filter_start(position, velocity))
+    return filter_from(filter_start(position, velocity), transition, observations)
 
 
-def kalman_filter_stationary(
-    transition: Transition, observations: Observations, variance_x: ArrayLike, variance_v: ArrayLike
-) -> Filtered:
-    """Filter a curve that starts in the stationary state about its plateau (variances from `stationary_variance`)."""
-    return _filter(transition, observations, _start_stationary(variance_x, variance_v))
-
-
-def filter_row(state: "State", transition: Transition, observations: Observations) -> tuple["State", Filtered]:
+def filter_row(state: State, transition: Transition, observations: Observations) -> tuple[State, Filtered]:
     """One row of the filter: move, then condition on what is observed; scalars."""
     state, innovation, total = update(predict(state, transition, observations), observations)
     squared = innovation * innovation / total
@@ -165,12 +156,13 @@ def filter_row(state: "State", transition: Transition, observations: Observation
     return state, Filtered(log_density, state.x, state.xx, innovation / jnp.sqrt(total))
 
 
-def _filter(transition: Transition, observations: Observations, start: State) -> Filtered:
+def filter_from(start: State, transition: Transition, observations: Observations) -> Filtered:
+    """Filter a reward curve from any state before the first gap."""
     _, filtered = lax.scan(lambda state, row: filter_row(state, *row), start, (transition, observations))
     return filtered
 
 
-def filter_states(transition: Transition, observations: Observations, start: "State") -> tuple[Array, ...]:
+def filter_states(transition: Transition, observations: Observations, start: State) -> tuple[Array, ...]:
     """Position and velocity after each row's observation: means and covariance x, v, xx, xv, vv, each of shape (n,)."""
 
     def row(state: State, inputs: tuple[Transition, Observations]) -> tuple[State, tuple[Array, ...]]:

@@ -48,38 +48,9 @@ def lagged_damping(stiffness: ArrayLike, age: ArrayLike, lag_share: ArrayLike) -
     return 1 - jnp.asarray(lag_share) * jnp.asarray(stiffness) * jnp.asarray(age)
 
 
-def noise_intensity(temperature: ArrayLike, group_size: ArrayLike, learning_rate_ratio: ArrayLike = 1.0) -> Array:
-    """White-noise intensity ``q = T (eta / eta0)^2 / G`` in reward^2 / step."""
-    return jnp.asarray(temperature) * jnp.asarray(learning_rate_ratio) ** 2 / jnp.asarray(group_size)
-
-
 def damping_ratio(mass: ArrayLike, damping: ArrayLike, stiffness: ArrayLike) -> Array:
     """``c / (2 sqrt(m k))``: below 1 the mean rings, at or below 0 it is unstable."""
     return jnp.asarray(damping) / (2 * jnp.sqrt(jnp.asarray(mass) * jnp.asarray(stiffness)))
-
-
-def regime(mass: float, damping: float, stiffness: float) -> str:
-    """Name the regime: 'unstable', 'undamped', 'oscillatory', 'critical', 'overdamped' or 'first_order' (no mass)."""
-    if damping < 0:
-        return "unstable"
-    if damping == 0:
-        return "undamped"
-    if mass == 0:
-        return "first_order"
-    discriminant = damping**2 - 4 * mass * stiffness
-    if abs(discriminant) <= 1e-12 * damping**2:
-        return "critical"
-    return "oscillatory" if discriminant < 0 else "overdamped"
-
-
-def stationary_variance(
-    mass: ArrayLike, damping: ArrayLike, stiffness: ArrayLike, noise: ArrayLike
-) -> tuple[Array, Array]:
-    """Stationary ``(Var x, Var x') = (q / (2 c k), q / (2 c m))``; infinite where damping or stiffness is not positive."""
-    m, c, k, q = (jnp.asarray(value, dtype=float) for value in (mass, damping, stiffness, noise))
-    stable = (c > 0) & (k > 0)
-    safe_c, safe_k = jnp.where(stable, c, 1.0), jnp.where(stable, k, 1.0)
-    return jnp.where(stable, q / (2 * safe_c * safe_k), jnp.inf), jnp.where(stable, q / (2 * safe_c * m), jnp.inf)
 
 
 def first_order(gap: ArrayLike, stiffness: ArrayLike, noise: ArrayLike) -> Transition:

@@ -26,6 +26,14 @@ def restarted(restart: Restart | None, row: Array, x: Array, v: Array) -> tuple[
     return jnp.where(here, restart.position, x), jnp.where(here, restart.velocity, v)
 
 
+def correlated(xx: Array, xv: Array, vv: Array, z: Array) -> tuple[Array, Array]:
+    """Two normals of this covariance from the first two standard ones of ``z``; the covariance may be singular."""
+    root = jnp.sqrt(xx)
+    cross = jnp.where(root > 0, xv / jnp.where(root > 0, root, 1.0), 0.0)
+    rest = jnp.sqrt(jnp.maximum(vv - cross**2, 0.0))
+    return root * z[0], cross * z[0] + rest * z[1]
+
+
 def simulate_path(
     transition: Transition,
     observations: Observations,
@@ -45,12 +53,9 @@ def simulate_path(
     ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
         x, v, a = state
         t, o, z, place = inputs
-        # Cholesky factor of the 2 x 2 process noise, with zero noise allowed.
-        root = jnp.sqrt(t.q11)
-        cross = jnp.where(root > 0, t.q12 / jnp.where(root > 0, root, 1.0), 0.0)
-        rest = jnp.sqrt(jnp.maximum(t.q22 - cross**2, 0.0))
         x, v = moved(t, x, v)
-        x, v = restarted(restart, place, x + root * z[0], v + cross * z[0] + rest * z[1])
+        dx, dv = correlated(t.q11, t.q12, t.q22, z)
+        x, v = restarted(restart, place, x + dx, v + dv)
         a = o.keep * a + x
         return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * z[2])
 

@@ -3,26 +3,18 @@
 import difflib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.laws.corrections import CHOICES
+from bayes_grpo.laws.dynamics import laws
+from bayes_grpo.laws.law import Law
 from bayes_grpo.models.expressions import evaluate
-from bayes_grpo.models.spec import (
-    DISTRIBUTIONS,
-    POOLINGS,
-    POSITIVE,
-    PREDICTORS,
-    QUANTITIES,
-    SIGNED,
-    Law,
-    ModelSpec,
-    Prior,
-)
+from bayes_grpo.models.spec import DISTRIBUTIONS, POOLINGS, PREDICTORS, QUANTITIES, SIGNED, ModelSpec, Prior
 
 _TEXTS = ("summary", "equation", "source")
-_LAW = tuple(field.name for field in fields(Law))
+_LAW = ("dynamics", "process_noise", *CHOICES)
 _PRIOR_TEXTS = ("unit", "source", "reason")
 _POOLING = ("pooling", "spread", "predictors")
 _DEEPEST = 5
@@ -120,11 +112,13 @@ def _parse(path: Path) -> ModelSpec:
     law = _law(content, faults)
     parameters: dict[str, Prior] = {}
     if law is not None:
-        wanted = law.parameters()
+        wanted, positive = law.parameters(), law.positive_parameters()
         for name in wanted:
             if name not in tables:
                 faults.append(f"parameters.{name}: missing; this law has {', '.join(wanted)}")
-            elif (prior := _prior(f"parameters.{name}", name, tables[name], faults)) is not None:
+            elif (
+                prior := _prior(f"parameters.{name}", name, tables[name], faults, positive=name in positive)
+            ) is not None:
                 parameters[name] = prior
         # What is inherited and not of this law is left out; what the file itself names must be of it.
         for name in sorted(named - set(wanted)):
@@ -162,32 +156,45 @@ def _persistence(table: Any, faults: list[str]) -> tuple[float, float] | None:
 
 
 def _law(content: Mapping[str, Any], faults: list[str]) -> Law | None:
-    given: dict[str, Any] = {}
+    """The law that a file names, composed with the corrections that it chooses."""
     before = len(faults)
-    for name in _LAW:
-        if name not in content:
-            continue
-        value = content[name]
-        allowed = Law.CHOICES.get(name)
-        if allowed is not None and value not in allowed:
-            faults.append(f"{name}: expected one of {', '.join(allowed)}, found {value!r}")
-        elif allowed is None and not isinstance(value, bool):
-            faults.append(f"{name}: expected true or false, found {value!r}")
-        else:
-            given[name] = value
-    for name in ("dynamics", "process_noise"):
-        if name not in content:
-            faults.append(f"{name}: missing; a model states its dynamics and whether it has process noise")
-    if given.get("dynamics") == "second_order":
-        given.setdefault("damping", "parameter")
-        if "mass" not in content:
-            faults.append(f"mass: expected one of {', '.join(Law.CHOICES['mass'])}, found nothing")
-    if len(faults) > before:
+    for key in ("dynamics", "process_noise"):
+        if key not in content:
+            faults.append(f"{key}: missing; a model states its dynamics and whether it has process noise")
+    known, name = laws(), content.get("dynamics")
+    if "dynamics" in content and name not in known:
+        faults.append(f"dynamics: expected one of {', '.join(known)}, found {name!r}")
+    noise = content.get("process_noise", True)
+    if not isinstance(noise, bool):
+        faults.append(f"process_noise: expected true or false, found {noise!r}")
+    kind = known.get(name) if isinstance(name, str) else None
+    chosen = {key: content[key] for key in CHOICES if key in content}
+    faults += [fault for key, value in chosen.items() if (fault := _choice_fault(key, value, kind))]
+    if kind is not None and "mass" in kind.keys and "mass" not in chosen:
+        faults.append(f"mass: expected one of {', '.join(CHOICES['mass'].values)}, found nothing")
+    if kind is None or len(faults) > before:
         return None
-    law = Law(**given)
-    clash = law.faults()
-    faults += clash
-    return None if clash else law
+    law = kind(noise, **{CHOICES[key].field: CHOICES[key].values[chosen[key]] for key in chosen if key in kind.keys})
+    clashes = law.faults()
+    faults += clashes
+    return None if clashes else law
+
+
+def _choice_fault(key: str, value: Any, kind: type[Law] | None) -> str:
+    """What is wrong with a key that chooses a correction; '' if nothing."""
+    values = CHOICES[key].values
+    # True equals 1 in Python, but a model file means what it says.
+    if value not in values or isinstance(value, bool) != isinstance(next(iter(values)), bool):
+        listed = "true or false" if isinstance(next(iter(values)), bool) else f"one of {', '.join(values)}"
+        return f"{key}: expected {listed}, found {value!r}"
+    of_every_law = CHOICES[key].field in Law.__dataclass_fields__
+    if (
+        kind is not None
+        and key not in kind.keys
+        and not (of_every_law and values[value] == next(iter(values.values())))
+    ):
+        return f"{key}: {kind.name} dynamics have no such choice; remove the key, or name other dynamics"
+    return ""
 
 
 def _prior(where: str, name: str, table: Any, faults: list[str], *, positive: bool = False) -> Prior | None:
@@ -198,7 +205,7 @@ def _prior(where: str, name: str, table: Any, faults: list[str], *, positive: bo
     if family not in DISTRIBUTIONS:
         faults.append(f"{where}.distribution: expected one of {', '.join(DISTRIBUTIONS)}, found {family!r}")
         return None
-    if (positive or name in POSITIVE) and family in SIGNED:
+    if positive and family in SIGNED:
         faults.append(
             f"{where}.distribution: {name} is positive, but {family} has negative draws; use LogNormal or such"
         )

@@ -1,6 +1,5 @@
 """All that a page says about one run, worked out from its fits."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from bayes_grpo.analysis.posterior.summary import summarise
 from bayes_grpo.analysis.stability.oscillation import oscillation, summarise_oscillation
 from bayes_grpo.analysis.stability.threshold import summarise_threshold, threshold
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.reopen import runs_of
+from bayes_grpo.inference.attributes import assumptions, hyperparameters, reading_notes, runs_of
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.report.drawings import draw_figures
 from bayes_grpo.report.findings import list_findings
@@ -66,7 +65,7 @@ def describe_run(
     observed = fit["observed_data"].to_dataset()["reward"]
     rewards, last = observed.values, float(observed["optimizer_step"].values[-1])
     recent = rewards[-max(_RECENT_LEAST, round(_RECENT_SHARE * rewards.size)) :]
-    known = json.loads(fit.attrs["hyperparameters"])
+    known = hyperparameters(fit)
     end = _horizon(run, known, last) if until is None else until
     absent = {"comparison": no_comparison} if no_comparison else {}
     found: dict[str, xr.Dataset] = {}
@@ -98,8 +97,8 @@ def describe_run(
         rewards=int(rewards.size),
         last_step=last,
         hyperparameters={name: known[name] for name in RUN_FIELDS if name in known},
-        assumptions=json.loads(fit.attrs["assumptions"]),
-        notes=[text for text in fit.attrs["notes"].split("\n") if text],
+        assumptions=[str(note) for note in assumptions(fit)],
+        notes=[str(note) for note in reading_notes(fit)],
         channels=[str(name) for name in run.data_vars if run[name].dims == ("step",) and name != "optimizer_step"],
         summary=summary,
         prior=_priors(fit),

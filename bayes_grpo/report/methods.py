@@ -1,12 +1,12 @@
 """The paragraph on methods, as text for a paper."""
 
-import json
 from typing import Any
 
 import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.errors import InputError
+from bayes_grpo.inference.attributes import quantities, versions
 from bayes_grpo.inference.convergence import MAX_RHAT, MIN_BFMI, MIN_ESS
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import QUANTITIES, ModelSpec
@@ -68,8 +68,8 @@ def methods_text(
             "Laws were compared by expected log predictive density under Pareto-smoothed leave-one-out cross-validation, and weighted by stacking."
         )
         cited += ["loo", "stacking"]
-    versions = json.loads(fit.attrs["versions"])
-    lines.append("Software: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".")
+    software = (f"{name} {version}" for name, version in versions(fit).items())
+    lines.append(f"Software: {', '.join(software)}.")
     return lines, [_PAPERS[name] for name in cited]
 
 
@@ -77,12 +77,11 @@ def _model(fit: xr.DataTree, run: str, opening: str) -> str:
     spec = spec_of(fit)
     if spec is None:
         return f"{opening} by the model {fit.attrs['model']}, a model file of its own; its text is stored with the fit."
-    quantities = json.loads(fit.attrs["quantities"])
-    quantities = quantities.get(run, quantities)  # of several runs a mapping of each
+    known = quantities(fit, run)
     used = {
-        name: quantities[name]
+        name: known[name]
         for name in QUANTITIES
-        if name in quantities and any(name in str(prior) for prior in spec.parameters.values())
+        if name in known and any(name in str(prior) for prior in spec.parameters.values())
     }
     where = f", where {', '.join(f'{name} = {value:g}' for name, value in used.items())}" if used else ""
     priors = "; ".join(f"{name} ~ {prior}" for name, prior in spec.parameters.items())

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.reopen import logged_of
-from bayes_grpo.laws.state_space import UNITS
+from bayes_grpo.inference.attributes import logged_of
+from bayes_grpo.laws.units import UNITS
 from bayes_grpo.runs.files import check_seal
 
 

@@ -16,7 +16,7 @@ import xarray as xr
 
 import bayes_grpo
 from bayes_grpo.analysis.comparison.scoring import Scored, score
-from bayes_grpo.analysis.comparison.statement import Scores, difference
+from bayes_grpo.analysis.differences import Scores, difference
 from bayes_grpo.inference.progress import use_compilation_cache
 from case_studies.common.runs import runs
 

@@ -66,9 +66,9 @@ def gaussian(residual: np.ndarray, covariance: np.ndarray) -> float:
 def test_stationary_likelihood_equals_celerite2(damping: float, stiffness: float) -> None:
     celerite2 = pytest.importorskip("celerite2")
     times, values = scattered(300)
-    var_x, var_v = (float(v) for v in dynamics.stationary_variance(MASS, damping, stiffness, NOISE))
+    var_x, var_v = NOISE / (2 * damping * stiffness), NOISE / (2 * damping * MASS)
     transition = dynamics.second_order(np.diff(times, prepend=times[0]), MASS, damping, stiffness, NOISE)
-    ours = kalman.kalman_filter_stationary(transition, observe(values), var_x, var_v).log_density.sum()
+    ours = kalman.filter_from(kalman.filter_start(0, 0, var_x, var_v), transition, observe(values)).log_density.sum()
     w0, quality = np.sqrt(stiffness / MASS), np.sqrt(MASS * stiffness) / damping
     gp = celerite2.GaussianProcess(celerite2.terms.SHOTerm(S0=var_x / (w0 * quality), w0=w0, Q=quality), mean=0.0)
     gp.compute(times, yerr=SD)

@@ -9,7 +9,7 @@ import xarray as xr
 from bayes_grpo import load_model, make_run
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.laws.likelihood import derived, expected_reward, filtered, leave_one_out, log_likelihood, simulated
-from bayes_grpo.laws.state_space import RunData
+from bayes_grpo.laws.run_data import RunData
 
 STEPS = np.array([1, 2, 4, 5, 9, 10, 11, 15, 16, 17.0])
 RATE = np.linspace(1.0, 0.3, 10) * 1e-6

@@ -10,10 +10,9 @@ from scipy.linalg import expm
 from bayes_grpo import InputError, load_model, make_run
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.laws import oscillator as dynamics
-from bayes_grpo.laws.finite_groups import finite_group_factor
+from bayes_grpo.laws.finite_groups import finite_group_factor, group_factor, group_factor_table
 from bayes_grpo.laws.likelihood import derived, expected_reward, leave_one_out, log_likelihood, simulated
-from bayes_grpo.laws.linearise import group_factor, group_factor_table
-from bayes_grpo.laws.state_space import RunData
+from bayes_grpo.laws.run_data import RunData
 
 FACTS = {"momentum": 0.9, "reward_lower": 0, "reward_upper": 1, "logging_window": 1, "group_size": 4}
 RISE = {"plateau": 0.85, "initial_reward": 0.08, "stiffness": 0.12, "damping": 0.9, "initial_velocity": 0.5}

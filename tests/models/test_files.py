@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bayes_grpo import InputError, list_models, load_model
+from bayes_grpo.laws.dynamics.first_order import FirstOrder
 from bayes_grpo.models.expressions import evaluate
-from bayes_grpo.models.spec import QUANTITIES, Law
+from bayes_grpo.models.spec import QUANTITIES
 
 VALUES = dict(zip(QUANTITIES, (-5.0, 10.0, 15.0, 400.0, 0.9, 9.5, 8.0), strict=True))
 
@@ -56,7 +57,7 @@ def test_a_copied_file_with_an_edited_prior_is_read(tmp_path: Path) -> None:
         ('"LogitNormal"', '"Normal"', "stiffness is positive"),
         ('"reward_lower"', '"reward_low"', "unknown quantity 'reward_low'; known are reward_lower"),
         ('"reward_lower"', "\"__import__('os').getcwd()\"", r"expected \+ - "),
-        ('"second_order"', '"third_order"', "expected one of first_order, second_order"),
+        ('"second_order"', '"third_order"', "expected one of first_order, random_walk, second_order, sigmoid"),
         ("process_noise = true", "process_noise = true\nnoise = 3", "unknown key 'noise'"),
         ("process_noise = true", "process_noise = true\n= 3", "syntax error"),
     ],
@@ -83,7 +84,7 @@ def test_a_file_that_extends_another_states_only_what_differs(tmp_path: Path) ->
     first = 'dynamics = "first_order"\nprocess_noise = true\n[parameters.stiffness]\ndistribution = "Beta"\n'
     first += 'concentration1 = 1\nconcentration0 = 9\nunit = "1/step"\nsource = "s"\nreason = "r"\n'
     other = load_model(extending(tmp_path, first))
-    assert other.law == Law("first_order", process_noise=True)
+    assert other.law == FirstOrder(process_noise=True)
     assert other.parameters["stiffness"].arguments == {"concentration1": 1, "concentration0": 9}
     assert set(other.parameters) == set(load_model("overdamped").parameters)
 
@@ -94,8 +95,14 @@ def test_a_file_that_extends_another_states_only_what_differs(tmp_path: Path) ->
         ("[parameters.lag_share]\nlow = 0\n", "parameters.lag_share: unknown parameter; this law has plateau"),
         ('damping = "lag"\n', "parameters.lag_share: missing; this law has plateau"),
         ('dynamics = "sigmoid"\nprocess_noise = true\n', "process_noise: expected false, the sigmoid is a curve"),
-        ('dynamics = "first_order"\nprocess_noise = true\nmass = "closed_form"\n', "mass: first_order dynamics have"),
-        ('dynamics = "random_walk"\nprocess_noise = true\nfinite_groups = true\n', "no drift towards a plateau"),
+        (
+            'dynamics = "first_order"\nprocess_noise = true\nmass = "closed_form"\n',
+            "mass: first_order dynamics have no such choice",
+        ),
+        (
+            'dynamics = "random_walk"\nprocess_noise = true\nfinite_groups = true\n',
+            "finite_groups: random_walk dynamics have no such choice",
+        ),
         ('schedule = "yes"\n', "schedule: expected true or false"),
         ('[parameters.damping]\npooling = "some"\n', "pooling: expected one of separate, shared, partial"),
         ('[parameters.damping]\npooling = "partial"\n', "damping.spread: missing"),

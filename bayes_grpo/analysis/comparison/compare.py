@@ -23,7 +23,8 @@ from bayes_grpo.analysis.comparison.scores import (
     side_by_side,
 )
 from bayes_grpo.analysis.comparison.scoring import Scored, score
-from bayes_grpo.analysis.comparison.statement import Difference, Scores, difference, statement
+from bayes_grpo.analysis.comparison.statement import statement
+from bayes_grpo.analysis.differences import Difference, Scores, difference
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.chains import Progress
 from bayes_grpo.inference.fit import fit
@@ -69,7 +70,7 @@ class Comparison:
         return Scores(own["elpd"].values, own["reliable"].values)
 
     def difference(self, better: str, other: str) -> Difference:
-        """How far model ``other`` is behind model ``better``, with the rules of `bayes_grpo.analysis.comparison.statement`."""
+        """How far model ``other`` is behind model ``better``, with the rules of `bayes_grpo.analysis.differences`."""
         return difference(self.scores(better), self.scores(other), self.pointwise["run"].values.astype(str))
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.inference.attributes import logged_of
 from bayes_grpo.inference.layout import duplicates, prepare
-from bayes_grpo.inference.reopen import logged_of
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import one_run

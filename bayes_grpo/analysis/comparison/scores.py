@@ -11,7 +11,7 @@ import xarray as xr
 from arviz_stats.utils import ELPDData
 
 from bayes_grpo.analysis.comparison.scoring import Scored
-from bayes_grpo.analysis.comparison.statement import LEAST_REWARDS
+from bayes_grpo.analysis.differences import LEAST_REWARDS
 
 
 def side_by_side(models: list[str], label: str, scored: Sequence[Scored]) -> xr.Dataset:

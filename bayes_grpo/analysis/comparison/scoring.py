@@ -1,6 +1,5 @@
 """Pointwise predictive scores of one fit, with what a comparison must know of it."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.comparison.crossval import leave_future_out, loo
+from bayes_grpo.inference.attributes import notes
 from bayes_grpo.inference.chains import Progress
 from bayes_grpo.inference.convergence import diagnose_sampling
 from bayes_grpo.inference.reopen import reopen
@@ -42,7 +42,7 @@ def score(
     progress: Progress | None = None,
 ) -> Scored:
     """Score a fit by leave-one-out ('loo') or leave-future-out ('lfo')."""
-    failures = diagnose_sampling(fit).failures()
+    failures = [failure.text for failure in diagnose_sampling(fit).failures()]
     if method == "lfo":
         spec, prepared = reopen(fit, model)
         result = leave_future_out(fit, spec, prepared, min_observations=min_observations, progress=progress)
@@ -69,5 +69,5 @@ def score(
         parameters=float(elpd.p),
         draws=int(elpd.n_samples),
         failures=failures,
-        assumptions=[*json.loads(fit.attrs["assumptions"]), *(n for n in fit.attrs["notes"].split("\n") if n)],
+        assumptions=[str(note) for note in notes(fit)],
     )

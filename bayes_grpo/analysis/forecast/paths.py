@@ -12,7 +12,7 @@ from bayes_grpo.inference.quantities import Setting
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.inference.timeline import build_grid
 from bayes_grpo.laws.ahead import draw_ahead
-from bayes_grpo.laws.state_space import RunData
+from bayes_grpo.laws.run_data import RunData
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import index_of
 

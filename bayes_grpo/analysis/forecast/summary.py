@@ -9,6 +9,7 @@ import xarray as xr
 from bayes_grpo.analysis.forecast.forecast import GAIN_STEPS
 from bayes_grpo.analysis.intervals import INTERVAL, interval, interval_row
 from bayes_grpo.analysis.posterior.summary import prior_conflicts
+from bayes_grpo.inference.attributes import assumptions
 from bayes_grpo.inference.convergence import diagnose_sampling
 
 #: A gain below this share of the reward's range in `GAIN_STEPS` steps is not worth them, unless said otherwise.
@@ -75,8 +76,9 @@ def summarise_forecast(
         "warnings": json.loads(attrs["warnings"]),
     }
     if fit is not None:
-        failures = [f"NOT CONVERGED: {failure}" for failure in diagnose_sampling(fit).failures()]
-        out["warnings"] = [*failures, *out["warnings"], *json.loads(fit.attrs["assumptions"]), *prior_conflicts(fit)]
+        failures = [str(failure) for failure in diagnose_sampling(fit).failures()]
+        assumed = [str(note) for note in assumptions(fit)]
+        out["warnings"] = [*failures, *out["warnings"], *assumed, *prior_conflicts(fit)]
     return out
 
 

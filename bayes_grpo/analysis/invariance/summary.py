@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.comparison.statement import LEAST_NATS, STANDARD_ERRORS
+from bayes_grpo.analysis.differences import LEAST_NATS, STANDARD_ERRORS
 from bayes_grpo.analysis.intervals import INTERVAL, interval_row
 from bayes_grpo.analysis.invariance.statistics import STATISTICS, Check, jointly
 

@@ -1,14 +1,14 @@
 """What a fit says, as numbers: parameters with intervals, probabilities, diagnostics and warnings."""
 
-import json
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL, interval, interval_row
+from bayes_grpo.inference.attributes import fixed, notes
 from bayes_grpo.inference.convergence import Diagnostics, diagnose_sampling, varying
-from bayes_grpo.laws.state_space import UNITS
+from bayes_grpo.laws.units import UNITS
 
 #: A posterior median beyond this quantile of the prior, on either side, is a conflict.
 _CONFLICT = 0.01
@@ -77,7 +77,7 @@ def _rows(posterior: xr.Dataset) -> dict[str, dict[str, Any]]:
 
 def _fixed_rows(fit: xr.DataTree) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
-    for name, value in json.loads(fit.attrs["fixed"]).items():
+    for name, value in fixed(fit).items():
         known = _number(value)
         rows[name] = {
             "median": known,
@@ -102,9 +102,7 @@ def _probabilities(posterior: xr.Dataset) -> dict[str, float]:
 
 
 def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
-    out = [f"NOT CONVERGED: {failure}" for failure in diagnostics.failures()]
-    out += list(json.loads(fit.attrs["assumptions"]))
-    out += [note for note in fit.attrs["notes"].split("\n") if note]
+    out = [str(note) for note in (*diagnostics.failures(), *notes(fit))]
     posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     vague = [
         name

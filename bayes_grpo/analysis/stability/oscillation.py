@@ -1,6 +1,5 @@
 """Does training ring: posterior of the damping ratio, period and overshoot, and where ringing sets in."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
 from bayes_grpo.analysis.stability.threshold import fitted_dynamics
+from bayes_grpo.inference.attributes import assumptions
 from bayes_grpo.laws import stability
 
 
@@ -61,7 +61,7 @@ def oscillation(fit: xr.DataTree, *, run: str | None = None) -> xr.Dataset:
 def summarise_oscillation(fit: xr.DataTree, found: xr.Dataset) -> dict[str, Any]:
     """What `oscillation` found, as one JSON-ready object; period and overshoot are those of the draws that ring."""
     ratio = found["damping_ratio"].values
-    warnings = [text for text in json.loads(fit.attrs["assumptions"]) if "momentum" in text]
+    warnings = [str(note) for note in assumptions(fit) if note.subject in ("momentum", "")]
     unstable = float((ratio <= 0).mean())
     if unstable > 0.05:
         warnings.append(f"unstable with probability {unstable:.2f}: beyond ringing, the mean runs away")

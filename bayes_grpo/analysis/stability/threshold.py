@@ -4,7 +4,6 @@ The thresholds are closed forms and linear algebra of `bayes_grpo.laws.stability
 lag share.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL, interval_row
 from bayes_grpo.errors import InputError
+from bayes_grpo.inference.attributes import assumptions, fixed, quantities
 from bayes_grpo.laws import stability
 
 #: Draws the exact maps are evaluated at.
@@ -34,28 +34,24 @@ def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Datase
             f"fit {fit.attrs['run']}",
             f"{fit.attrs['model']} has no stiffness; fit a law with a plateau, such as oscillator",
         )
-    quantities: dict[str, Any] = json.loads(fit.attrs["quantities"])
+    known = quantities(fit, run)
     if "run" in posterior.dims:
-        labels = [str(label) for label in posterior["run"].values]
-        if run not in labels:
-            found = "nothing" if run is None else repr(run)
-            raise InputError(f"fit {fit.attrs['run']}", f"run: expected one of {', '.join(labels)}, found {found}")
-        posterior, quantities = posterior.sel(run=run), quantities[run]
+        posterior = posterior.sel(run=run)
     draws = posterior.stack(sample=("chain", "draw"), create_index=False).drop_vars(
         ["chain", "draw", "run"], errors="ignore"
     )
     thin = np.unique(np.linspace(0, draws.sizes["sample"] - 1, DRAWS).round().astype(int))
     draws = draws.isel(sample=thin)
-    fixed = json.loads(fit.attrs["fixed"])
+    by_law = fixed(fit)
     out = xr.Dataset({"stiffness": 1 / draws["timescale"]})
     for name in ("damping", "mass", "lag_share"):
         if name in draws:
             out[name] = draws[name]
-        elif name in fixed:
-            out[name] = xr.full_like(out["stiffness"], float(fixed[name]))
+        elif name in by_law:
+            out[name] = xr.full_like(out["stiffness"], float(by_law[name]))
     if "mass" not in out:  # runs of different momentum: each has its own
-        out["mass"] = xr.full_like(out["stiffness"], quantities["closed_form_mass"])
-    return out, {name: float(value) for name, value in quantities.items()}
+        out["mass"] = xr.full_like(out["stiffness"], known["closed_form_mass"])
+    return out, {name: float(value) for name, value in known.items()}
 
 
 def threshold(
@@ -102,15 +98,15 @@ def threshold(
         faults.append(f"lag_share: expected a number between 0 and 1, found {lag_share!r}")
     if faults:
         raise InputError("threshold", faults)
-    draws, quantities = fitted_dynamics(fit, run)
-    k, momentum = draws["stiffness"].values, quantities["momentum"]
+    draws, known = fitted_dynamics(fit, run)
+    k, momentum = draws["stiffness"].values, known["momentum"]
     if lag_share is not None:
         share, source = np.full(k.size, lag_share), "stated"
     elif "lag_share" in draws:
         share, source = draws["lag_share"].values, "posterior"
     else:
         share, source = np.random.default_rng(seed).uniform(size=k.size), "uniform"
-    interval = refresh_interval or quantities.get("refresh_interval", np.nan)
+    interval = refresh_interval or known.get("refresh_interval", np.nan)
     steps = {
         "leading": stability.leading_refresh_threshold(k, share),
         "exact": stability.refresh_threshold(k, momentum, share, LONGEST),
@@ -156,7 +152,7 @@ def _interval(values: np.ndarray) -> dict[str, Any]:
 
 
 def _warnings(fit: xr.DataTree, found: xr.Dataset) -> list[str]:
-    out = [text for text in json.loads(fit.attrs["assumptions"]) if "momentum" in text or "refresh interval" in text]
+    out = [str(note) for note in assumptions(fit) if note.subject in ("momentum", "refresh_interval", "")]
     if found.attrs["lag_share_source"] == "uniform":
         out.append(
             "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1: one on-policy "

@@ -15,7 +15,7 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.inference.backends.numpyro import over_runs
 from bayes_grpo.inference.layout import Observed, Prepared
 from bayes_grpo.laws import likelihood
-from bayes_grpo.laws.state_space import RunData
+from bayes_grpo.laws.run_data import RunData
 from bayes_grpo.models.spec import ModelSpec
 
 

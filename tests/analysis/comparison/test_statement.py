@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bayes_grpo.analysis.comparison.statement import Scores, difference, statement
+from bayes_grpo.analysis.comparison.statement import statement
+from bayes_grpo.analysis.differences import Scores, difference
 
 
 def scores(total: float, sd: float, n: int = 200, seed: int = 0, unreliable: int = 0) -> Scores:

@@ -1,0 +1,76 @@
+"""Paths of the expected reward drawn from any law, and the rewards logged along them."""
+
+import jax.numpy as jnp
+from jax import Array, lax, random
+
+from bayes_grpo.laws.kalman import moved
+from bayes_grpo.laws.law import Law
+from bayes_grpo.laws.linearise import LEAST_VARIANCE, local_motion
+from bayes_grpo.laws.paths import Restart, correlated, restarted, simulate_path
+from bayes_grpo.laws.relaxation import Relaxation
+from bayes_grpo.laws.run_data import Parameters, RunData
+
+#: Motion over a gap of a law that is not linear is drawn in this many parts.
+_PARTS = 4
+
+
+def draw_path(
+    law: Law, parameters: Parameters, run: RunData, key: Array | None, restart: Restart | None = None
+) -> tuple[Array, Array]:
+    """Draw a path of the expected reward and the rewards logged along it, each of shape (n,).
+
+    Parameters
+    ----------
+    law : Law
+        Any law.
+    parameters : mapping of str to array
+        One value each.
+    run : RunData
+        The run laid out in time; its rewards are not used.
+    key : jax.Array or None
+        Without a key there is no noise.
+    restart : Restart, optional
+        A row at which the path is set anew.
+    """
+    parameters = law.absolute(parameters, run)
+    if law.linear:
+        path, logged = simulate_path(*law.state_space(parameters, run), key, restart)
+    else:
+        assert isinstance(law, Relaxation)
+        path, logged = _draw_curved(law, parameters, run, key, restart)
+    return law.to_reward(parameters, run, path), logged + law.coordinate.zero(law.origin(parameters, run))
+
+
+def _draw_curved(
+    law: Relaxation, parameters: Parameters, run: RunData, key: Array | None, restart: Restart | None
+) -> tuple[Array, Array]:
+    """A path of the state, in short linear parts, and the logged rewards relative to the coordinate's zero."""
+    rate, _ = law.clock.rates(run)
+    kind, n = jnp.asarray(run.grid.kind), run.grid.kind.shape[0]
+    zero = law.coordinate.zero(law.origin(parameters, run))
+    least = jnp.asarray(LEAST_VARIANCE)
+
+    def part(state, z):  # type: ignore[no-untyped-def]
+        x, v, gap, rate = state
+        t = local_motion(law, parameters, run, gap, rate, x, least)
+        x, v = moved(t, x, v)
+        dx, dv = correlated(t.q11, t.q12, t.q22, z)
+        return (x + dx, v + dv, gap, rate), None
+
+    def row(state, inputs):  # type: ignore[no-untyped-def]
+        x, v, a = state
+        gap, rate, o, z, noise, place = inputs
+        (x, v, _, _), _ = lax.scan(part, (x, v, gap / _PARTS, rate), z)
+        x, v = restarted(restart, place, x, v)
+        a = o.keep * a + law.to_reward(parameters, run, x) - zero
+        return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * noise)
+
+    path_noise, row_noise = jnp.zeros((n, _PARTS, 2)), jnp.zeros(n)
+    if key is not None:
+        key_path, key_noise = random.split(key)
+        path_noise, row_noise = random.normal(key_path, path_noise.shape), random.normal(key_noise, row_noise.shape)
+    observations = law.observations(parameters, run)
+    rows = (jnp.asarray(run.grid.gap)[kind], rate[kind], observations, path_noise, row_noise, jnp.arange(n))
+    start = (*law.initial_state(parameters, run), jnp.zeros(()))
+    _, (path, logged) = lax.scan(row, start, rows)
+    return path, logged

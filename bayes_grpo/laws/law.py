@@ -1,0 +1,181 @@
+"""What a law of motion is: one class with a handful of small methods, composed with corrections.
+
+A law says how the expected reward moves between two rows of a log. Laws that are linear in their state have exact transitions;
+of the others only the drift and the diffusion are asked, and `bayes_grpo.laws.linearise` does the rest. A subclass is known by
+its name as soon as its module is imported; the laws that come with the package lie in `bayes_grpo.laws.dynamics`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from bayes_grpo.laws.coordinates import Coordinate, RewardCoordinate
+from bayes_grpo.laws.correction import Correction
+from bayes_grpo.laws.corrections import Absolute, Clock, GroupNoise, LearningRateClock, OwnGroups, Statement
+from bayes_grpo.laws.finite_groups import Groups, InfiniteGroups
+from bayes_grpo.laws.kalman import Observations
+from bayes_grpo.laws.oscillator import Transition
+from bayes_grpo.laws.run_data import Parameters, RunData
+
+#: Parameters of the package's laws that cannot be negative.
+POSITIVE = frozenset(
+    ("stiffness", "mass", "fluctuation", "noise_ratio", "observation_sd", "step_sd", "midpoint", "steepness")
+)
+
+
+class StateSpace(NamedTuple):
+    """The law at given parameters: motion, observations and the initial state, in the law's coordinate."""
+
+    transition: Transition
+    observations: Observations
+    position: Array
+    velocity: Array
+
+
+@dataclass(frozen=True)
+class Law(ABC):
+    """A law of motion of the expected reward, composed with corrections.
+
+    Parameters
+    ----------
+    process_noise : bool
+        Whether the expected reward itself is driven by noise.
+    clock, group_noise, coordinate, groups, statement
+        Corrections: how the learning rate sets the time, how noise depends on the group size, where the law is written, whether the
+        drift knows finite groups, and how the parameters are stated; see `bayes_grpo.laws.corrections`.
+    """
+
+    process_noise: bool = True
+    clock: Clock = LearningRateClock()
+    group_noise: GroupNoise = OwnGroups()
+    coordinate: Coordinate = RewardCoordinate()
+    groups: Groups = InfiniteGroups()
+    statement: Statement = Absolute()
+
+    #: The name that a model file gives as ``dynamics``.
+    name: ClassVar[str] = ""
+    #: Keys of a model file, beside ``dynamics`` and ``process_noise``, that this law takes.
+    keys: ClassVar[tuple[str, ...]] = ("schedule", "group_noise")
+    #: Whether there is a plateau that the law is pulled to.
+    relaxes: ClassVar[bool] = False
+    #: Parameter that the process noise is stated by.
+    noise_parameter: ClassVar[str] = "fluctuation"
+    #: Parameters that cannot be negative, beside those of the package's own laws.
+    positive: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, name: str = "", **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if name:
+            cls.name = name
+            LAWS[name] = cls
+
+    # What a law states of itself.
+
+    @abstractmethod
+    def motion_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters of the motion without noise."""
+
+    @abstractmethod
+    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
+        """Position and velocity before the first gap, in the law's coordinate."""
+
+    @abstractmethod
+    def transition(self, parameters: Parameters, run: RunData) -> Transition:
+        """Exact motion over the gap before each row, entries of shape (n,); only of a law that is `linear`."""
+
+    def origin(self, parameters: Parameters, run: RunData) -> Array:
+        """Reward at which the state of a law written in the reward is zero, a number or of shape (n,)."""
+        return jnp.zeros(())
+
+    def derived(self, parameters: Parameters, run: RunData) -> dict[str, Array]:
+        """Quantities that follow from the parameters."""
+        return {}
+
+    def fixed(self, closed_form_mass: float) -> dict[str, float]:
+        """Quantities that the law itself fixes."""
+        return {}
+
+    def faults(self) -> list[str]:
+        """Corrections that do not go together, one sentence each."""
+        return []
+
+    # What follows for every law.
+
+    @property
+    def linear(self) -> bool:
+        """Whether the motion is linear in the state, so that transitions are exact."""
+        return self.coordinate.linear and not self.groups.finite
+
+    def parameters(self) -> tuple[str, ...]:
+        """Names of all parameters."""
+        names = [*self.motion_parameters()]
+        if self.process_noise:
+            names.append(self.noise_parameter)
+        names = [self.statement.names.get(name, name) for name in names]
+        suffix = self.group_noise.suffix
+        if suffix:
+            of_noise = ["temperature"] * self.process_noise + ["observation"]
+            return (*names, "observation_sd", *(f"{kind}_{suffix}" for kind in of_noise))
+        return (*names, "observation_sd")
+
+    def positive_parameters(self) -> frozenset[str]:
+        """Names of parameters that cannot be negative."""
+        return POSITIVE | frozenset(self.positive)
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """All corrections that the law is composed with."""
+        return (self.clock, self.group_noise, self.coordinate, self.groups, self.statement)
+
+    def needs(self) -> Mapping[str, str]:
+        """Quantities of a run that the law needs, and what it costs not to know them."""
+        out: dict[str, str] = {}
+        for correction in self.corrections():
+            out |= correction.needs
+        if not self.process_noise:
+            out.pop("group_size", None)
+        return out
+
+    def absolute(self, parameters: Parameters, run: RunData) -> Parameters:
+        """Parameters with those added that are stated relative to others."""
+        return self.statement.absolute(parameters, run)
+
+    def row_variance(self, parameters: Parameters, run: RunData) -> Array:
+        """Observation variance of one log row, shape (n,)."""
+        variance = parameters["observation_sd"] ** 2 * self.group_noise.scale(parameters, run, "observation")
+        return variance * jnp.asarray(run.grid.noise) + run.resolution**2
+
+    def observations(self, parameters: Parameters, run: RunData) -> Observations:
+        """The run's rows as a filter takes them, relative to the coordinate's zero; entries of shape (n,)."""
+        grid = run.grid
+        return Observations(
+            value=jnp.asarray(grid.value) - self.coordinate.zero(self.origin(parameters, run)),
+            variance=self.row_variance(parameters, run) / grid.repeats,
+            observed=jnp.asarray(grid.observed),
+            keep=jnp.asarray(grid.keep),
+            weight=jnp.asarray(grid.weight),
+        )
+
+    def to_reward(self, parameters: Parameters, run: RunData, state: Array) -> Array:
+        """Reward of a position in the law's coordinate."""
+        return self.coordinate.to_reward(run, state, self.origin(parameters, run))
+
+    def state_space(self, parameters: Parameters, run: RunData) -> StateSpace:
+        """A linear law as a state space; entries of shape (n,)."""
+        transition = self.transition(parameters, run)
+        return StateSpace(transition, self.observations(parameters, run), *self.initial_state(parameters, run))
+
+
+#: Every law whose module was imported, by name; `bayes_grpo.laws.dynamics.laws` imports those that come with the package.
+LAWS: dict[str, type[Law]] = {}
+
+
+def per_row(table: Transition, run: RunData) -> Transition:
+    """Transitions of each row from those of each kind of gap."""
+    kind = jnp.asarray(run.grid.kind)
+    rows: Transition = jax.tree.map(lambda entry: entry[kind], table)
+    return rows
