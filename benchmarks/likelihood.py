@@ -35,7 +35,7 @@ def ours(n: int, values: np.ndarray, rate: np.ndarray | None) -> Callable:
             motion = jax.tree.map(lambda entry: jnp.broadcast_to(entry, (n,)), motion)
         else:
             motion = dynamics.second_order(one, MASS, damping, stiffness * rate, noise * rate**2)
-        seen = kalman.Observations(jnp.asarray(values), sd**2 * one, one, 0 * one, one)
+        seen = kalman.Observations(jnp.asarray(values), sd**2 * one, one)
         start = kalman.filter_start(0.0, 0.0, noise / (2 * damping * stiffness), noise / (2 * damping * MASS))
         return kalman.filter_from(start, motion, seen).log_density.sum()
 

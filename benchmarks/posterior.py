@@ -67,7 +67,7 @@ def peer(run, seed: int) -> tuple[float, float]:
             x, v = motion.f11 * state[0] + motion.f12 * state[1], motion.f21 * state[0] + motion.f22 * state[1]
             return (x, v), x
 
-        _, path = jax.lax.scan(move, (law.position, law.velocity), law.transition)
+        _, path = jax.lax.scan(move, (law.position, law.velocity), law.motion.per_row())
         w0 = jnp.sqrt(p["stiffness"] / mass)
         damping = jnp.abs(p["damping"])
         kernel = kernels.quasisep.SHO(

@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.quantities import Setting, settle
-from bayes_grpo.inference.timeline import build_grid
+from bayes_grpo.inference.timeline import GridShape, build_grid, common_shape, shape_of
 from bayes_grpo.laws.finite_groups import group_factor_table
 from bayes_grpo.laws.grid import Grid, padded_length
 from bayes_grpo.laws.run_data import RunData
@@ -60,33 +60,35 @@ def prepare(runs: xr.Dataset, spec: ModelSpec, rows: int = 0) -> Prepared:
     singles = [one_run(runs, label) for label in labels]
     settings = [settle(single, spec) for single in singles]
     if not spec.pooled:
-        grid, places = build_grid(singles[0], settings[0], padded_length(rows) if rows else 0)
-        data = ModelData(_run_data(grid, settings[0], spec, {}), spec.resolve(settings[0].values), {})
+        grid, places = build_grid(singles[0], settings[0], GridShape(padded_length(rows) if rows else 0))
+        data = ModelData(_run_data(grid, singles[0], settings[0], spec, {}), spec.resolve(settings[0].values), {})
         return Prepared(data, singles, settings, [places])
     _check_pool(spec, labels, singles, settings)
-    first = [build_grid(*pair)[0] for pair in zip(singles, settings, strict=True)]
-    size, kinds = (max(getattr(grid, name).size for grid in first) for name in ("value", "gap"))
-    laid = [build_grid(*pair, size, kinds) for pair in zip(singles, settings, strict=True)]
+    shape = common_shape([shape_of(build_grid(*pair)[0]) for pair in zip(singles, settings, strict=True)])
+    laid = [build_grid(*pair, shape) for pair in zip(singles, settings, strict=True)]
     reference = {
         name: float(np.exp(np.nanmean(logs)))
         for name in ("group_size", "prompts_per_step")
         if np.isfinite(logs := _logs(name, settings)).any()
     }
-    parts = [_run_data(grid, setting, spec, reference) for (grid, _), setting in zip(laid, settings, strict=True)]
+    parts = [
+        _run_data(grid, single, setting, spec, reference)
+        for (grid, _), single, setting in zip(laid, singles, settings, strict=True)
+    ]
     stacked: RunData = jax.tree.map(lambda *entries: np.stack(entries), *parts)
     predictors = {name: _predictor(_logs(name, settings)) for name in spec.predictors}
     data = ModelData(stacked, _pooled_priors(spec, settings), predictors)
     return Prepared(data, singles, settings, [rows for _, rows in laid])
 
 
-def _run_data(grid: Grid, setting: Setting, spec: ModelSpec, reference: dict[str, float]) -> RunData:
+def _run_data(grid: Grid, run: xr.Dataset, setting: Setting, spec: ModelSpec, reference: dict[str, float]) -> RunData:
     values = setting.values
     group = values["group_size"]
     typical = reference.get("group_size", group)
     prompts = reference.get("prompts_per_step", 1.0)
     return RunData(
         grid=grid,
-        duration=float(grid.gap[grid.kind].sum()),
+        duration=float(np.ptp(run["optimizer_step"].values)),
         closed_form_mass=values["closed_form_mass"],
         mean_age=values["mean_age"],
         group_size=group if setting.group_size_known else typical,

@@ -57,7 +57,8 @@ def draw_ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, 
 def _ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: Array) -> Ahead:
     space = state_space(law, parameters, run)
     start = filter_start(space.position, space.velocity)
-    x, v, xx, xv, vv = (entry[last] for entry in filter_states(space.transition, space.observations, start))
+    states = filter_states(start, space.motion, space.observations)
+    x, v, xx, xv, vv = (entry[last] for entry in states)
     key_state, key_path = random.split(key)
     dx, dv = correlated(jnp.maximum(xx, 0.0), xv, vv, random.normal(key_state, (2,)))
     here = Restart(last, x + dx, v + dv)

@@ -5,7 +5,7 @@ from jax import Array, lax, random
 
 from bayes_grpo.laws.kalman import moved
 from bayes_grpo.laws.law import Law
-from bayes_grpo.laws.linearise import LEAST_VARIANCE, local_motion
+from bayes_grpo.laws.linearise import LEAST_VARIANCE, local_motion, row_gaps
 from bayes_grpo.laws.paths import Restart, correlated, restarted, simulate_path
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
@@ -45,8 +45,7 @@ def _draw_curved(
     law: Relaxation, parameters: Parameters, run: RunData, key: Array | None, restart: Restart | None
 ) -> tuple[Array, Array]:
     """A path of the state, in short linear parts, and the logged rewards relative to the coordinate's zero."""
-    rate, _ = law.clock.rates(run)
-    kind, n = jnp.asarray(run.grid.kind), run.grid.kind.shape[0]
+    gaps, n = row_gaps(law, run), run.grid.value.shape[0]
     zero = law.coordinate.zero(law.origin(parameters, run))
     least = jnp.asarray(LEAST_VARIANCE)
 
@@ -55,22 +54,31 @@ def _draw_curved(
         t = local_motion(law, parameters, run, gap, rate, x, least)
         x, v = moved(t, x, v)
         dx, dv = correlated(t.q11, t.q12, t.q22, z)
-        return (x + dx, v + dv, gap, rate), None
+        return (x + dx, v + dv, gap, rate), law.to_reward(parameters, run, x + dx)
 
     def row(state, inputs):  # type: ignore[no-untyped-def]
-        x, v, a = state
-        gap, rate, o, z, noise, place = inputs
-        (x, v, _, _), _ = lax.scan(part, (x, v, gap / _PARTS, rate), z)
-        x, v = restarted(restart, place, x, v)
-        a = o.keep * a + law.to_reward(parameters, run, x) - zero
-        return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * noise)
+        x, v = state
+        g, o, z, noise, place = inputs
+        if averages:
+            (x, v, _, _), _ = lax.scan(part, (x, v, g.gap, g.rate), z[:1])
+            inside = (g.points - 1) * g.spacing
+            first = law.to_reward(parameters, run, x)
+            (x, v, _, _), rewards = lax.scan(part, (x, v, inside / _PARTS, g.rate), z[1:])
+            # Trapezoids of the parts stand for the mean of the points.
+            reward = (rewards.sum() + (first - rewards[-1]) / 2) / _PARTS
+            x, v = restarted(restart, place, x, v)
+        else:
+            (x, v, _, _), _ = lax.scan(part, (x, v, g.gap / _PARTS, g.rate), z)
+            x, v = restarted(restart, place, x, v)
+            reward = law.to_reward(parameters, run, x)
+        return (x, v), (x, reward - zero + jnp.sqrt(o.variance) * noise)
 
-    path_noise, row_noise = jnp.zeros((n, _PARTS, 2)), jnp.zeros(n)
+    averages = run.grid.averages
+    path_noise, row_noise = jnp.zeros((n, _PARTS + averages, 2)), jnp.zeros(n)
     if key is not None:
         key_path, key_noise = random.split(key)
         path_noise, row_noise = random.normal(key_path, path_noise.shape), random.normal(key_noise, row_noise.shape)
     observations = law.observations(parameters, run)
-    rows = (jnp.asarray(run.grid.gap)[kind], rate[kind], observations, path_noise, row_noise, jnp.arange(n))
-    start = (*law.initial_state(parameters, run), jnp.zeros(()))
-    _, (path, logged) = lax.scan(row, start, rows)
+    rows = (gaps, observations, path_noise, row_noise, jnp.arange(n))
+    _, (path, logged) = lax.scan(row, law.initial_state(parameters, run), rows)
     return path, logged

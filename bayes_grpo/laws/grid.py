@@ -1,32 +1,53 @@
-"""A run as the laws see it: gaps in time, the learning-rate clock and observation masks, padded to one of a few lengths."""
+"""A run as the laws see it: gaps in time, the learning-rate clock and observations, padded to one of a few lengths."""
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
 
 
 class Grid(NamedTuple):
-    """Arrays of shape (n,), n a padded length; a row is a point in time at which the state is visited.
+    """Rows of a log, in order of time, as arrays of shape (n,), n a padded length.
 
-    The time since the row before (``gap``, step) and the learning rate over its peak, averaged over that gap
-    (``rate``), are tables of shape (kinds,) that ``kind`` points into: most runs have few kinds of gap, and a
-    transition is computed once for each. ``noise`` is the observation variance in units of a one-step mean's; ``repeats`` the
-    number of log rows that a point stands for, ``value`` their mean and ``scatter`` their sum of squares about it. The other
-    fields are those of `bayes_grpo.laws.kalman.Observations` with ``value`` in reward units. ``start_rate`` is the clock's
-    rate at the start.
+    Many rows have the same kind of gap before them. What depends on the gap alone is a table of shape (kinds,): the time from the
+    row before to the row's first point (``gap``, step), the learning rate over its peak, averaged over the row's gap (``rate``), the
+    number of ``points`` that the row averages, the time from one to the next (``spacing``, step), and the binary digits of the number
+    of points less one (``digits``, shape (digit, kinds)). ``kind`` points into the tables. Where the learning rate changes from row to row, a table holds some
+    nodes of the rate, and ``blend``, shape (n, kinds), interpolates between them; else it is None.
+
+    ``value`` is the mean of the ``repeats`` log rows that share a step, ``scatter`` their sum of squares about it, and ``noise`` the
+    observation variance in units of a one-step mean's. ``observed`` is 1 where there is a reward. ``start_rate`` is the clock's rate at
+    the start.
     """
 
     gap: np.ndarray
     rate: np.ndarray
+    points: np.ndarray
+    spacing: np.ndarray
+    digits: np.ndarray
     kind: np.ndarray
+    blend: np.ndarray | None
     value: np.ndarray
     noise: np.ndarray
     repeats: np.ndarray
     scatter: np.ndarray
     observed: np.ndarray
-    keep: np.ndarray
-    weight: np.ndarray
     start_rate: np.ndarray
+
+    @property
+    def averages(self) -> bool:
+        """Whether rows are means over several points."""
+        return len(self.digits) > 0
+
+    def per_row(self, *tables: ArrayLike) -> tuple[Array, ...]:
+        """Entries of tables of shape (kinds,) in each row, shape (n,)."""
+        if self.blend is None:
+            kind = jnp.asarray(self.kind)
+            return tuple(jnp.asarray(table)[kind] for table in tables)
+        rows = jnp.asarray(self.blend) @ jnp.stack([jnp.asarray(table) for table in tables], axis=-1)
+        return tuple(rows[..., i] for i in range(len(tables)))
 
 
 def padded_length(n: int) -> int:

@@ -6,21 +6,24 @@ its name as soon as its module is imported; the laws that come with the package 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from bayes_grpo.laws.coordinates import Coordinate, RewardCoordinate
 from bayes_grpo.laws.correction import Correction
 from bayes_grpo.laws.corrections import Absolute, Clock, GroupNoise, LearningRateClock, OwnGroups, Statement
 from bayes_grpo.laws.finite_groups import Groups, InfiniteGroups
 from bayes_grpo.laws.kalman import Observations
+from bayes_grpo.laws.motion import Motion
 from bayes_grpo.laws.oscillator import Transition
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.window import windowed
 
 #: Parameters of the package's laws that cannot be negative.
 POSITIVE = frozenset(
@@ -31,7 +34,7 @@ POSITIVE = frozenset(
 class StateSpace(NamedTuple):
     """The law at given parameters: motion, observations and the initial state, in the law's coordinate."""
 
-    transition: Transition
+    motion: Motion
     observations: Observations
     position: Array
     velocity: Array
@@ -85,8 +88,8 @@ class Law(ABC):
         """Position and velocity before the first gap, in the law's coordinate."""
 
     @abstractmethod
-    def transition(self, parameters: Parameters, run: RunData) -> Transition:
-        """Exact motion over the gap before each row, entries of shape (n,); only of a law that is `linear`."""
+    def transitions(self, parameters: Parameters, run: RunData) -> Motion:
+        """Exact motion over the gap before each row; only of a law that is `linear`."""
 
     def origin(self, parameters: Parameters, run: RunData) -> Array:
         """Reward at which the state of a law written in the reward is zero, a number or of shape (n,)."""
@@ -156,8 +159,6 @@ class Law(ABC):
             value=jnp.asarray(grid.value) - self.coordinate.zero(self.origin(parameters, run)),
             variance=self.row_variance(parameters, run) / grid.repeats,
             observed=jnp.asarray(grid.observed),
-            keep=jnp.asarray(grid.keep),
-            weight=jnp.asarray(grid.weight),
         )
 
     def to_reward(self, parameters: Parameters, run: RunData, state: Array) -> Array:
@@ -166,16 +167,29 @@ class Law(ABC):
 
     def state_space(self, parameters: Parameters, run: RunData) -> StateSpace:
         """A linear law as a state space; entries of shape (n,)."""
-        transition = self.transition(parameters, run)
-        return StateSpace(transition, self.observations(parameters, run), *self.initial_state(parameters, run))
+        motion = self.transitions(parameters, run)
+        return StateSpace(motion, self.observations(parameters, run), *self.initial_state(parameters, run))
 
 
 #: Every law whose module was imported, by name; `bayes_grpo.laws.dynamics.laws` imports those that come with the package.
 LAWS: dict[str, type[Law]] = {}
 
 
-def per_row(table: Transition, run: RunData) -> Transition:
-    """Transitions of each row from those of each kind of gap."""
-    kind = jnp.asarray(run.grid.kind)
-    rows: Transition = jax.tree.map(lambda entry: entry[kind], table)
-    return rows
+def row_motion(run: RunData, motion: Callable[[ArrayLike], Transition]) -> Motion:
+    """Motion over the gap before each row, from that over given gaps.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    motion : callable
+        Given a time (step) for each kind of gap, shape (kinds,), the exact transition over it.
+    """
+    grid = run.grid
+    table = motion(grid.gap)
+    if grid.averages:
+        table = windowed(table, motion(grid.spacing), jnp.asarray(grid.digits), grid.points)
+    if grid.blend is None:
+        return Motion(table, jnp.asarray(grid.kind))
+    entries, structure = jax.tree.flatten(table)
+    return Motion(jax.tree.unflatten(structure, grid.per_row(*entries)))

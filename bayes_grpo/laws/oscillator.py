@@ -18,8 +18,25 @@ _SERIES_LIMIT = 0.25
 _TERMS = 22
 
 
+class Window(NamedTuple):
+    """Mean of x - x* over the points of a row, ``g z + c + noise`` with z the state before the row's gap. Each of shape (n,).
+
+    ``r1`` and ``r2`` are the covariances of its noise with that of the state after the row, ``s`` is its variance.
+    """
+
+    g1: Array
+    g2: Array
+    c: Array
+    r1: Array
+    r2: Array
+    s: Array
+
+
 class Transition(NamedTuple):
-    """Transition of ``z = (x - x*, x')`` over a gap: ``z -> F z + b + noise`` with covariance Q. Each of shape (n,)."""
+    """Transition of ``z = (x - x*, x')`` over a gap: ``z -> F z + b + noise`` with covariance Q. Each of shape (n,).
+
+    ``window`` is the mean over the row's points; None where rows log single steps.
+    """
 
     f11: Array
     f12: Array
@@ -30,6 +47,7 @@ class Transition(NamedTuple):
     q22: Array
     b1: Array | None = None
     b2: Array | None = None
+    window: Window | None = None
 
 
 def closed_form_mass(momentum: ArrayLike) -> Array:

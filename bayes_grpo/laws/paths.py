@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax, random
+from jax import Array, random
 from jax.typing import ArrayLike
 
 from bayes_grpo.laws.kalman import Observations, moved
+from bayes_grpo.laws.motion import Motion, scan_rows
 from bayes_grpo.laws.oscillator import Transition
 
 
@@ -35,7 +36,7 @@ def correlated(xx: Array, xv: Array, vv: Array, z: Array) -> tuple[Array, Array]
 
 
 def simulate_path(
-    transition: Transition,
+    motion: Motion | Transition,
     observations: Observations,
     position: ArrayLike,
     velocity: ArrayLike,
@@ -49,18 +50,38 @@ def simulate_path(
     """
 
     def row(
-        state: tuple[Array, Array, Array], inputs: tuple[Transition, Observations, Array, Array]
-    ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
-        x, v, a = state
-        t, o, z, place = inputs
-        x, v = moved(t, x, v)
+        state: tuple[Array, Array], t: Transition, inputs: tuple[Observations, Array, Array]
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        (x, v), (o, z, place) = state, inputs
+        mean_x, mean_v = moved(t, x, v)
         dx, dv = correlated(t.q11, t.q12, t.q22, z)
-        x, v = restarted(restart, place, x + dx, v + dv)
-        a = o.keep * a + x
-        return (x, v, a), (x, o.weight * a + jnp.sqrt(o.variance) * z[2])
+        ahead_x, ahead_v = restarted(restart, place, mean_x + dx, mean_v + dv)
+        logged = ahead_x if t.window is None else _average(t, x, v, dx, dv, z[3])
+        return (ahead_x, ahead_v), (ahead_x, logged + jnp.sqrt(o.variance) * z[2])
 
-    n = transition.f11.shape[0]
-    normals = jnp.zeros((n, 3)) if key is None else random.normal(key, (n, 3))
-    start = (jnp.asarray(position, float), jnp.asarray(velocity, float), jnp.zeros(()))
-    _, (path, logged) = lax.scan(row, start, (transition, observations, normals, jnp.arange(n)))
+    n = observations.value.shape[0]
+    # The first three normals of a row are the same whether it is a mean or not.
+    normals = (
+        jnp.zeros((n, 4))
+        if key is None
+        else jnp.concatenate([random.normal(key, (n, 3)), random.normal(random.fold_in(key, 1), (n, 1))], axis=1)
+    )
+    start = (jnp.asarray(position, float), jnp.asarray(velocity, float))
+    _, (path, logged) = scan_rows(row, start, motion, (observations, normals, jnp.arange(n)))
     return path, logged
+
+
+def _average(t: Transition, x: Array, v: Array, dx: Array, dv: Array, z: Array) -> Array:
+    """Mean over a row's window, given the state before the row and the noise of the state after it."""
+    w = t.window
+    assert w is not None
+    # Regression of the mean's noise on the state's: two steps, as the state's noise may be singular.
+    along = jnp.where(t.q11 > 0, w.r1 / jnp.where(t.q11 > 0, t.q11, 1.0), 0.0)
+    cross = jnp.where(t.q11 > 0, t.q12 / jnp.where(t.q11 > 0, t.q11, 1.0), 0.0)
+    rest = t.q22 - cross * t.q12
+    rest_covariance = w.r2 - along * t.q12
+    known = rest > 1e-12 * t.q22
+    across = jnp.where(known, rest_covariance / jnp.where(known, rest, 1.0), 0.0)
+    variance = jnp.maximum(w.s - along * w.r1 - across * rest_covariance, 0.0)
+    noise = along * dx + across * (dv - cross * dx) + jnp.sqrt(variance) * z
+    return w.g1 * x + w.g2 * v + w.c + noise

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from bayes_grpo.laws.law import Law, per_row
+from bayes_grpo.laws.law import Law, row_motion
+from bayes_grpo.laws.motion import Motion
 from bayes_grpo.laws.oscillator import Transition
 from bayes_grpo.laws.run_data import Parameters, RunData
 
@@ -85,11 +86,11 @@ class Relaxation(Law):
         q = 2 * parameters["stiffness"] * (parameters["fluctuation"] * unit * rate) ** 2
         return q * self.group_noise.scale(parameters, run, "temperature")
 
-    def transition(self, parameters: Parameters, run: RunData) -> Transition:
-        """Exact motion over the gap before each row, entries of shape (n,)."""
+    def transitions(self, parameters: Parameters, run: RunData) -> Motion:
+        """Exact motion over the gap before each row."""
         rate, _ = self.clock.rates(run)
         stiffness, noise = parameters["stiffness"] * rate, self.diffusion(parameters, run, rate)
-        return per_row(self.motion(parameters, run, run.grid.gap, stiffness, noise), run)
+        return row_motion(run, lambda gap: self.motion(parameters, run, gap, stiffness, noise))
 
     def plateau_stiffness(self, parameters: Parameters, run: RunData) -> Array:
         """Pull at the plateau (1/step): what the laws that are linear in the reward call stiffness."""

@@ -3,10 +3,20 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
-from bayes_grpo.laws.kalman import LOG_TWO_PI, Observations, State, filter_start, predict, update
+from bayes_grpo.laws.kalman import (
+    LOG_TWO_PI,
+    Observations,
+    State,
+    averaged,
+    filter_start,
+    predict,
+    seen_through,
+    update,
+)
+from bayes_grpo.laws.motion import Motion, scan_rows
 from bayes_grpo.laws.oscillator import Transition
 
 
@@ -21,33 +31,37 @@ class Smoothed(NamedTuple):
 
 
 def kalman_smoother(
-    transition: Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
+    motion: Motion | Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
 ) -> Smoothed:
     """Mean and variance of ``x - x*`` given all observations, and leave-one-out densities.
 
     Modified Bryson-Frazier form (Bierman 1973): no predicted covariance is inverted, so singular ones (known start,
     no process noise, first-order models) are ordinary. The same backward pass gives, with the innovation over its variance
-    and the gain, ``p(y_t | all other y)`` (de Jong 1989, "Smoothing and interpolation with the state-space model").
+    and the gain, ``p(y_t | all other y)`` (de Jong 1989, "Smoothing and interpolation with the state-space model"). What a row logs is
+    the third component of the state, which the next row does not remember.
     """
 
-    def forward(state: State, inputs: tuple[Transition, Observations]) -> tuple[State, tuple[Array, ...]]:
-        t, o = inputs
-        before = predict(state, t, o)
-        after, innovation, total = update(before, o)
-        mean = jnp.stack([before.x, before.v, before.a])
+    def forward(state: State, t: Transition, o: Observations) -> tuple[State, tuple[Array, ...]]:
+        before = predict(state, t)
+        average = averaged(state, before, t)
+        after, innovation, total = update(before, seen_through(average, o), o)
+        mean = jnp.stack([before.x, before.v, average.mean])
         covariance = jnp.array(
             [
-                [before.xx, before.xv, before.xa],
-                [before.xv, before.vv, before.va],
-                [before.xa, before.va, before.aa],
+                [before.xx, before.xv, average.x],
+                [before.xv, before.vv, average.v],
+                [average.x, average.v, average.variance],
             ]
         )
         return after, (mean, covariance, innovation, total)
 
-    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
-        score, information = carry
-        t, o, mean, covariance, innovation, total = inputs
-        h = jnp.stack([jnp.zeros(()), jnp.zeros(()), o.weight * o.observed])
+    def backward(
+        carry: tuple[Array, Array], t: Transition, row: tuple[Observations, Any]
+    ) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
+        (score, information), (o, (mean, covariance, innovation, total)) = carry, row
+        zero = jnp.zeros(())
+        slope = o.observed if o.slope is None else o.slope * o.observed
+        h = jnp.stack([zero, zero, slope])
         gain = covariance @ h / total
         error, precision = innovation / total + gain @ score, 1 / total + gain @ information @ gain
         density = -0.5 * (LOG_TWO_PI - jnp.log(precision) + error**2 / precision)
@@ -55,16 +69,13 @@ def kalman_smoother(
         score = rest.T @ score - h * innovation / total
         information = rest.T @ information @ rest + jnp.outer(h, h) / total
         smoothed = mean - covariance @ score, covariance - covariance @ information @ covariance
-        zero = jnp.zeros(())
-        slope = 1.0 if o.slope is None else o.slope
-        motion = jnp.array([[t.f11, t.f12, zero], [t.f21, t.f22, zero], [slope * t.f11, slope * t.f12, o.keep]])
+        g1, g2 = (t.f11, t.f12) if t.window is None else (t.window.g1, t.window.g2)
+        moves = jnp.array([[t.f11, t.f12, zero], [t.f21, t.f22, zero], [g1, g2, zero]])
         left_out = jnp.where(o.observed > 0, density, 0.0)
         out = (smoothed[0][0], smoothed[1][0, 0], left_out, error / precision, 1 / precision)
-        return (motion.T @ score, motion.T @ information @ motion), out
+        return (moves.T @ score, moves.T @ information @ moves), out
 
-    rows = (transition, observations)
-    _, saved = lax.scan(forward, filter_start(position, velocity), rows)
+    _, saved = scan_rows(forward, filter_start(position, velocity), motion, observations)
     start = (jnp.zeros(3), jnp.zeros((3, 3)))
-    inputs: Any = (*rows, *saved)
-    _, smoothed = lax.scan(backward, start, inputs, reverse=True)
+    _, smoothed = scan_rows(backward, start, motion, (observations, saved), reverse=True)
     return Smoothed(*smoothed)

@@ -24,8 +24,7 @@ def scattered(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def observe(values: np.ndarray, sd: float | np.ndarray = SD) -> kalman.Observations:
     n = len(values)
-    one, zero = jnp.ones(n), jnp.zeros(n)
-    return kalman.Observations(jnp.asarray(values), jnp.broadcast_to(jnp.asarray(sd) ** 2, (n,)), one, zero, one)
+    return kalman.Observations(jnp.asarray(values), jnp.broadcast_to(jnp.asarray(sd) ** 2, (n,)), jnp.ones(n))
 
 
 def dense_covariance(
@@ -146,32 +145,6 @@ def test_leave_one_out_densities_equal_those_of_a_dense_gaussian() -> None:
     dense = -0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
     np.testing.assert_allclose(ours[seen], dense, rtol=1e-9)
     assert ours[~seen].tolist() == [0.0, 0.0, 0.0]
-
-
-def test_window_means_equal_a_dense_gaussian_of_averages() -> None:
-    """Rows that log the mean of four steps: observing the average of the states, exactly."""
-    n, window = 8, 4
-    size = n * window
-    gaps = np.concatenate([[0.0], np.ones(size - 1)])
-    rng = np.random.default_rng(4)
-    logged = rng.normal(size=n)
-    last = np.arange(size) % window == window - 1
-    values = np.zeros(size)
-    values[last] = logged
-    rows = kalman.Observations(
-        jnp.asarray(values),
-        jnp.full(size, SD**2 / window),
-        jnp.asarray(last.astype(float)),
-        jnp.asarray((np.arange(size) % window > 0).astype(float)),
-        jnp.full(size, 1 / window),
-    )
-    transition = dynamics.second_order(gaps, MASS, 0.6, 0.1, NOISE)
-    ours = float(kalman.kalman_filter(transition, rows, -0.5, 0.0).log_density.sum())
-    maps, covariance = dense_covariance(gaps, 0.6, np.full(size, 0.1), np.full(size, NOISE))
-    average = np.kron(np.eye(n), np.full((1, window), 1 / window))
-    residual = logged - average @ maps[:, 0] * -0.5
-    dense = gaussian(residual, average @ covariance @ average.T + SD**2 / window * np.eye(n))
-    assert ours == pytest.approx(dense, rel=1e-9)
 
 
 @pytest.mark.parametrize(("damping", "stiffness"), [*LAWS, (1e-6, 0.1), (-0.1, 0.05)])

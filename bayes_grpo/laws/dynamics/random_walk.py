@@ -6,8 +6,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_grpo.laws.law import Law, per_row
-from bayes_grpo.laws.oscillator import Transition, first_order
+from bayes_grpo.laws.law import Law, row_motion
+from bayes_grpo.laws.motion import Motion
+from bayes_grpo.laws.oscillator import first_order
 from bayes_grpo.laws.run_data import Parameters, RunData
 
 
@@ -29,8 +30,8 @@ class RandomWalk(Law, name="random_walk"):
         """The start, at rest."""
         return parameters["initial_reward"] - self.origin(parameters, run), jnp.zeros(())
 
-    def transition(self, parameters: Parameters, run: RunData) -> Transition:
-        """No motion but noise; entries of shape (n,)."""
+    def transitions(self, parameters: Parameters, run: RunData) -> Motion:
+        """No motion but noise."""
         rate, _ = self.clock.rates(run)
         noise = (parameters["step_sd"] * rate) ** 2 * self.group_noise.scale(parameters, run, "temperature")
-        return per_row(first_order(run.grid.gap, jnp.zeros_like(rate), noise), run)
+        return row_motion(run, lambda gap: first_order(gap, jnp.zeros_like(rate), noise))

@@ -7,8 +7,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayes_grpo.laws.law import Law
-from bayes_grpo.laws.oscillator import Transition
+from bayes_grpo.laws.motion import Motion
+from bayes_grpo.laws.oscillator import Transition, Window
 from bayes_grpo.laws.run_data import Parameters, RunData
+
+#: Places in a window at which the curve is averaged.
+_PLACES = 10
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,17 @@ class Sigmoid(Law, name="sigmoid"):
         share = jnp.where(begun, jax.nn.sigmoid(parameters["steepness"] * log_ratio), 0.0)
         return parameters["initial_reward"] + (parameters["plateau"] - parameters["initial_reward"]) * share
 
-    def transition(self, parameters: Parameters, run: RunData) -> Transition:
-        """Motion that forgets where it was: the curve as a state space, entries of shape (n,)."""
+    def transitions(self, parameters: Parameters, run: RunData) -> Motion:
+        """Motion that forgets where it was: the curve as a state space."""
         rate, _ = self.clock.rates(run)
-        curve = self.curve(parameters, jnp.cumsum((run.grid.gap * rate)[run.grid.kind]))
+        grid = run.grid
+        between, inside = grid.per_row(grid.gap * rate, (grid.points - 1) * grid.spacing * rate)
+        compute = jnp.cumsum(between + inside)
+        curve = self.curve(parameters, compute)
         zero = jnp.zeros_like(curve)
-        return Transition(zero, zero, zero, zero, zero, zero, zero, curve, zero)
+        window = None
+        if grid.averages:
+            places = (jnp.arange(_PLACES) + 0.5) / _PLACES
+            mean = self.curve(parameters, compute - inside * places[:, None]).mean(0)
+            window = Window(zero, zero, mean, zero, zero, zero)
+        return Motion(Transition(zero, zero, zero, zero, zero, zero, zero, curve, zero, window))
