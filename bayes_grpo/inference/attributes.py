@@ -8,7 +8,9 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError, Note, read_notes, write_notes
+from bayes_grpo.inference.importance.quality import Quality
 from bayes_grpo.inference.layout import Prepared
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of
 
@@ -113,6 +115,26 @@ def reading_notes(fit: xr.DataTree) -> tuple[Note, ...]:
 def notes(fit: xr.DataTree) -> tuple[Note, ...]:
     """All that was said of the runs when they were read and laid out: assumptions, then what the reader guessed."""
     return assumptions(fit) + reading_notes(fit)
+
+
+def sampler_of(fit: xr.DataTree) -> Sampler:
+    """How the fit was sampled; fits of version 0.1.0 were all sampled by NUTS."""
+    numbers = {name: int(fit.attrs[name]) for name in ("seed", "draws", "tune", "chains")}
+    return Sampler(
+        fit.attrs.get("method", "nuts"),
+        fit.attrs["backend"],
+        target_accept=float(fit.attrs["target_accept"]),
+        **numbers,
+    )
+
+
+def quality_of(fit: xr.DataTree) -> Quality | None:
+    """Diagnostics of importance sampling, where it was tried."""
+    stored = json.loads(fit.attrs.get("importance", "null"))
+    if stored is None:
+        return None
+    numbers: dict[str, Any] = {key: float("nan") if value is None else value for key, value in stored.items()}
+    return Quality(**numbers)
 
 
 def versions(fit: xr.DataTree) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -11,25 +11,22 @@ import numpy as np
 from jax import random
 from numpyro.infer.hmc import HMCState
 
-from bayes_grpo.inference.backends.programs import CHUNK, Draws, Programs
+from bayes_grpo.inference.backends.nuts import CHUNK, Draws, Nuts
+from bayes_grpo.inference.evaluate import Values
 from bayes_grpo.inference.layout import ModelData
-
-#: Called with (draws made by all chains, draws wanted from all chains).
-Progress = Callable[[int, int], None]
+from bayes_grpo.inference.progress import Progress
+from bayes_grpo.inference.sampler import Sampler
 
 
 def sample(
-    programs: Programs,
+    kernel: Nuts,
     data: ModelData,
-    *,
-    seed: int,
-    chains: int,
-    draws: int,
-    tune: int,
+    sampler: Sampler,
     progress: Progress | None = None,
+    *,
     enough: Callable[[Draws], bool] | None = None,
     most: int = 1,
-    starts: dict[str, np.ndarray] | None = None,
+    starts: Sequence[Values] | None = None,
 ) -> Draws:
     """Sample all chains.
 
@@ -38,17 +35,18 @@ def sample(
 
     Parameters
     ----------
-    programs, data
-        Compiled programs and the run they are given.
-    seed, chains, draws, tune : int
-        ``draws`` and ``tune`` are per chain.
+    kernel, data
+        Compiled NUTS and the run it is given.
+    sampler : Sampler
+        Its seed, chains, draws and warm-up.
     progress : callable, optional
         Told how many draws are made.
     enough : callable, optional
         Judges the draws so far; while it says no, the chains go on for as many draws again, up to ``most * draws``.
-
-    starts : dict of str to numpy.ndarray, optional
-        Unconstrained values that the chains begin at, shape (chain, ...); by default the best of some prior draws.
+    most : int
+        See ``enough``.
+    starts : sequence of mappings, optional
+        Parameters that each chain begins at; by default the best of some prior draws.
 
     Returns
     -------
@@ -60,17 +58,17 @@ def sample(
     KeyboardInterrupt
         On Ctrl-C, after the running chunks have ended.
     """
-    keys = random.split(random.key(seed), chains)
+    keys = random.split(random.key(sampler.seed), sampler.chains)
     if starts is None:
-        states = [programs.start(key, data) for key in keys]
+        states = [kernel.start(key, data) for key in keys]
     else:
-        states = [programs.resume(key, {n: v[i] for n, v in starts.items()}, data) for i, key in enumerate(keys)]
+        states = [kernel.start_at(key, values, data) for key, values in zip(keys, starts, strict=True)]
     # Tracing must happen here, once: NumPyro's handler stack is shared by all threads.
-    jax.block_until_ready(programs.advance(states[0], data))
-    running = _Chains(programs, data, states, tune)
+    jax.block_until_ready(kernel.advance(states[0], data))
+    running = _Chains(kernel, data, states, sampler.tune)
     for part in range(1, most + 1):
-        running.reach(tune + part * draws, progress)
-        drawn = running.collect(part * draws)
+        running.reach(sampler.tune + part * sampler.draws, progress)
+        drawn = running.collect(part * sampler.draws)
         if enough is None or enough(drawn):
             break
     return drawn
@@ -79,8 +77,8 @@ def sample(
 class _Chains:
     """Chains that can be taken further; one thread each."""
 
-    def __init__(self, programs: Programs, data: ModelData, states: list[HMCState], tune: int) -> None:
-        self.programs, self.data, self.states, self.tune = programs, data, states, tune
+    def __init__(self, kernel: Nuts, data: ModelData, states: list[HMCState], tune: int) -> None:
+        self.kernel, self.data, self.states, self.tune = kernel, data, states, tune
         self.made = [0] * len(states)
         self.kept: list[list[Draws]] = [[] for _ in states]
         self.stop = threading.Event()
@@ -106,7 +104,7 @@ class _Chains:
 
     def _run(self, index: int, total: int) -> None:
         while self.made[index] < total and not self.stop.is_set():
-            self.states[index], chunk = self.programs.advance(self.states[index], self.data)
+            self.states[index], chunk = self.kernel.advance(self.states[index], self.data)
             chunk = jax.tree.map(np.asarray, chunk)
             # Warm-up need not end with a chunk: keep what lies behind it.
             skip = min(max(self.tune - self.made[index], 0), CHUNK)

@@ -1,12 +1,14 @@
 """Whether a fit may be believed: R-hat, effective sample sizes, divergences and E-BFMI, and their limits."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import Note
+from bayes_grpo.inference.attributes import quality_of
+from bayes_grpo.inference.importance.quality import Quality
 
 #: Limits: Vehtari et al. 2021 (R-hat, ESS of 100 a chain for four chains), Betancourt 2016 (E-BFMI).
 MAX_RHAT = 1.01
@@ -16,7 +18,10 @@ MIN_BFMI = 0.3
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Worst values over all parameters and chains; NaN where too few chains or draws to compute one."""
+    """Worst values over all parameters and chains; NaN where too few chains or draws to compute one, or the method has none.
+
+    ``quality`` are the diagnostics of importance sampling; where NUTS followed it, they say why.
+    """
 
     max_rhat: float
     min_ess_bulk: float
@@ -24,9 +29,13 @@ class Diagnostics:
     divergences: int
     min_bfmi: float
     seconds: float
+    method: str = "nuts"
+    quality: Quality | None = None
 
     def failures(self) -> list[Note]:
         """What is wrong with the fit, a note a fault; empty if it may be believed."""
+        if self.method == "importance" and self.quality is not None:
+            return self.quality.failures()
         faults: dict[str, str] = {}
         if not self.max_rhat <= MAX_RHAT:
             faults["max_rhat"] = (
@@ -47,11 +56,11 @@ class Diagnostics:
             )
         return [Note("not_converged", subject, text) for subject, text in faults.items()]
 
-    def as_dict(self) -> dict[str, float | int | None]:
-        """The values with None for NaN, ready for JSON."""
-        return {
-            key: None if isinstance(value, float) and np.isnan(value) else value for key, value in asdict(self).items()
-        }
+    def as_dict(self) -> dict[str, float | int | str | None]:
+        """The values with None for NaN, ready for JSON; those of importance sampling among them."""
+        own = {key: value for key, value in vars(self).items() if key != "quality"}
+        values = {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in own.items()}
+        return values | (self.quality.as_dict() if self.quality is not None else {})
 
 
 def chains_agree(draws: xr.Dataset, max_rhat: float = MAX_RHAT, min_ess: float = MIN_ESS) -> bool:
@@ -67,20 +76,56 @@ def chains_agree(draws: xr.Dataset, max_rhat: float = MAX_RHAT, min_ess: float =
 
 def diagnose_sampling(tree: xr.DataTree) -> Diagnostics:
     """Sampler diagnostics of a fit over all parameters and derived quantities."""
+    quality, method, seconds = quality_of(tree), tree.attrs.get("method", "nuts"), float(tree.attrs["seconds"])
+    posterior = varying(tree["posterior"].to_dataset())
+    if method == "importance" and quality is not None:
+        ess = quality.importance_ess
+        return Diagnostics(between_chains(posterior), ess, np.nan, 0, np.nan, seconds, method, quality)
     import arviz_stats as az
 
-    posterior = varying(tree["posterior"].to_dataset())
     rhat = az.rhat(posterior)
     bulk, tail = az.ess(posterior, method="bulk"), az.ess(posterior, method="tail")
-    bfmi = az.bfmi(tree)["energy"]
     return Diagnostics(
         max_rhat=_worst(rhat, max),
         min_ess_bulk=_worst(bulk, min),
         min_ess_tail=_worst(tail, min),
         divergences=int(tree["sample_stats"]["diverging"].sum()),
-        min_bfmi=float(bfmi.min()),
-        seconds=float(tree.attrs["seconds"]),
+        min_bfmi=float(az.bfmi(tree)["energy"].min()),
+        seconds=seconds,
+        quality=quality,
     )
+
+
+def by_quantity(fit: xr.DataTree, draws: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """R-hat and bulk ESS of every quantity of a fit, dims (chain, draw); NaN where there is none.
+
+    Draws of importance sampling are independent, and all quantities have its effective number of draws.
+    """
+    quality = quality_of(fit)
+    if fit.attrs.get("method", "nuts") == "importance" and quality is not None:
+        return {
+            str(name): (rhat_of(value.values) if draws.sizes["chain"] > 1 else np.nan, quality.importance_ess)
+            for name, value in draws.data_vars.items()
+        }
+    import arviz_stats as az
+
+    rhat, bulk = az.rhat(varying(draws)), az.ess(draws, method="bulk")
+    return {str(n): (float(rhat[n]) if n in rhat else np.nan, float(bulk[n])) for n in draws.data_vars}
+
+
+def between_chains(draws: xr.Dataset) -> float:
+    """Largest R-hat of independent draws (Gelman and Rubin 1992), dims (chain, draw); NaN for a single chain."""
+    if draws.sizes["chain"] < 2 or not draws.data_vars:
+        return float("nan")
+    return max(float(rhat_of(np.asarray(value.values))) for value in draws.data_vars.values())
+
+
+def rhat_of(values: np.ndarray) -> float:
+    """R-hat of independent draws of one quantity, shape (chain, draw)."""
+    within, count = values.var(axis=1, ddof=1).mean(), values.shape[1]
+    if not within > 0:
+        return float("nan")
+    return float(np.sqrt((count - 1) / count + values.mean(axis=1).var(ddof=1) / within))
 
 
 def varying(draws: xr.Dataset) -> xr.Dataset:

@@ -5,7 +5,6 @@ import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,15 +12,14 @@ from jax import random
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.attributes import describe
-from bayes_grpo.inference.backends.programs import programs
-from bayes_grpo.inference.chains import Progress
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import choose, prepare
 from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.progress import Progress
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.inference.tree import TreeBuilder, unit_of
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
-
-BACKENDS = ("numpyro", "pymc")
 
 _PACKAGES = ("bayes-grpo", "numpyro", "pymc", "nutpie", "jax", "arviz", "xarray", "numpy")
 
@@ -31,6 +29,7 @@ def fit(
     model: str | Path | ModelSpec = "oscillator",
     *,
     run: str | None = None,
+    method: str = "auto",
     backend: str = "numpyro",
     seed: int = 0,
     draws: int = 1000,
@@ -49,8 +48,11 @@ def fit(
         Name of a model that comes with the package, or the path of a model file.
     run : str, optional
         Label of the run to fit; needed where the Dataset holds several and the model does not pool.
+    method : {"auto", "importance", "nuts"}
+        Adaptive importance sampling, which takes a fraction of a second; NUTS; or the first, and the second where the first cannot be trusted
+        (Pareto k above 0.7, or fewer than 400 effective draws). Models that pool are always sampled by NUTS.
     backend : {"numpyro", "pymc"}
-        Which library samples. The PyMC model is `bayes_grpo.pymc_model`, sampled by nutpie.
+        Which library runs NUTS. The PyMC model is `bayes_grpo.pymc_model`, sampled by nutpie.
     seed, draws, tune, chains : int
         A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where NumPyro's
         chains do not agree yet, they go on, up to `bayes_grpo.inference.posterior.MOST_DRAWS` times as many draws.
@@ -65,7 +67,8 @@ def fit(
     xarray.DataTree
         Groups posterior, sample_stats, log_likelihood (one-step-ahead terms log p(y_t | y_<t)), leave_one_out (log p(y_t | all
         other y); what `bayes_grpo.loo` uses), log_prior, observed_data, constant_data (the runs), latent (draws of the expected
-        reward), posterior_predictive, prior and prior_predictive. ArviZ takes it as it is. Of runs fitted together,
+        reward), posterior_predictive, prior and prior_predictive; after importance sampling also importance (its weighted points). Draws have
+        equal weight: ArviZ takes them as they are. The attribute ``method`` tells what made them. Of runs fitted together,
         parameters have a dimension ``run``, and rewards the dimension ``observation`` with the coordinate ``observed_run``.
 
     Raises
@@ -74,30 +77,21 @@ def fit(
         If the runs, the model or an argument cannot be used.
     """
     spec = model if isinstance(model, ModelSpec) else load_model(model)
-    _check_arguments(seed=seed, draws=draws, tune=tune, chains=chains, target_accept=target_accept, backend=backend)
+    sampler = Sampler(method, backend, seed, draws, tune, chains, target_accept)
     prepared = prepare(choose(runs, run, spec), spec)
     began = time.perf_counter()
-    drawn = draw_posterior(
-        spec,
-        prepared,
-        backend=backend,
-        seed=seed,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        target_accept=target_accept,
-        progress=progress,
-    )
+    posterior = draw_posterior(spec, prepared, sampler, progress)
     seconds = time.perf_counter() - began
-    values, statistics = drawn.values, drawn.statistics
-    tree = TreeBuilder(spec, prepared, drawn.compiled, seed).build(values, statistics)
+    tree = TreeBuilder(spec, prepared, seed).build(posterior.values, posterior.statistics, posterior.weighted)
     tree.attrs = describe(spec, prepared) | {
+        "method": posterior.method,
         "backend": backend,
         "seed": seed,
-        "draws": statistics["diverging"].shape[1],
+        "draws": posterior.statistics["diverging"].shape[1],
         "tune": tune,
         "chains": chains,
-        "target_accept": drawn.target_accept,
+        "target_accept": posterior.target_accept,
+        "importance": json.dumps(posterior.quality and posterior.quality.as_dict()),
         "seconds": round(seconds, 2),
         "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
     }
@@ -126,31 +120,17 @@ def prior_predictive(
     if spec.pooled:
         raise InputError(f"model {spec.name}", "pools over runs: draw from the model it extends, one run at a time")
     prepared = prepare(choose(runs, run, spec), spec)
-    compiled, key = programs(spec, 1000, 0.95), random.fold_in(random.key(seed), 2)
-    values = compiled.prior(key, prepared.data, draws)
-    path, logged = compiled.simulate(values, prepared.data, random.fold_in(key, 1))
-    named = {**values, **compiled.derive(values, prepared.data)}
+    functions, key = evaluator(spec), random.fold_in(random.key(seed), 2)
+    values = functions.prior(key, prepared.data, draws)
+    path, logged = functions.simulate(values, prepared.data, random.fold_in(key, 1))
+    named = {**values, **functions.derive(values, prepared.data)}
     rows = prepared.rows[0]
     steps = {"optimizer_step": ("step", prepared.runs[0]["optimizer_step"].values)}
     return xr.Dataset(
-        {name: ("draw", np.asarray(value), {"units": unit_of(name)}) for name, value in named.items()}
+        {name: ("draw", np.asarray(value), {"units": unit_of(name, spec)}) for name, value in named.items()}
         | {
             "expected_reward": (("draw", "step"), np.asarray(path)[:, rows]),
             "reward": (("draw", "step"), np.asarray(logged)[:, rows]),
         },
         coords=steps,
     )
-
-
-def _check_arguments(**arguments: Any) -> None:
-    faults = []
-    for name, least in (("seed", 0), ("draws", 1), ("tune", 1), ("chains", 1)):
-        value = arguments[name]
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            faults.append(f"{name}: expected a whole number of at least {least}, found {value!r}")
-    if not 0 < arguments["target_accept"] < 1:
-        faults.append(f"target_accept: expected a number between 0 and 1, found {arguments['target_accept']!r}")
-    if arguments["backend"] not in BACKENDS:
-        faults.append(f"backend: expected one of {', '.join(BACKENDS)}, found {arguments['backend']!r}")
-    if faults:
-        raise InputError("fit", faults)

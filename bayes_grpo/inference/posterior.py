@@ -1,16 +1,23 @@
-"""Posterior draws of a model that is laid out already."""
+"""Posterior draws of a model that is laid out already, by the method that was asked for."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.inference.backends.programs import Draws, Programs, programs
-from bayes_grpo.inference.chains import Progress, sample
 from bayes_grpo.inference.convergence import chains_agree
+from bayes_grpo.inference.evaluate import evaluator
+from bayes_grpo.inference.importance.draws import ImportanceDraws, draw_importance
+from bayes_grpo.inference.importance.quality import Quality
 from bayes_grpo.inference.layout import Prepared
+from bayes_grpo.inference.progress import Progress
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from bayes_grpo.inference.backends.nuts import Draws, Nuts
 
 #: Target acceptance of the second attempt, after a first one with divergences.
 CAREFUL_ACCEPT = 0.995
@@ -19,82 +26,123 @@ CAREFUL_ACCEPT = 0.995
 MOST_DRAWS = 4
 
 
-class Drawn(NamedTuple):
+class Posterior(NamedTuple):
     """Posterior draws: recorded values and sampler statistics, shape (chain, draw) or (chain, draw, run).
 
-    ``last`` holds the unconstrained values at which NumPyro's chains ended, shape (chain, ...).
+    ``quality`` are the diagnostics of importance sampling where it was tried, also where NUTS had to follow; ``weighted`` are its points
+    where the draws are from them.
     """
 
     values: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
-    compiled: Programs
+    method: str
     target_accept: float
-    last: dict[str, np.ndarray] | None
+    quality: Quality | None = None
+    weighted: ImportanceDraws | None = None
 
 
 def draw_posterior(
+    spec: ModelSpec, prepared: Prepared, sampler: Sampler, progress: Progress | None = None
+) -> Posterior:
+    """Sample a model that is laid out already.
+
+    Importance sampling comes first unless NUTS is asked for, or the model pools, or PyMC is to sample. Where the method is ``auto`` and
+    its draws cannot be trusted, NUTS follows, started from them.
+    """
+    if sampler.method == "nuts" or spec.pooled or sampler.backend == "pymc":
+        return SAMPLERS[sampler.backend](spec, prepared, sampler, progress)
+    drawn = draw_importance(spec, prepared.data, sampler, progress)
+    if sampler.method == "auto" and drawn.quality.failures():
+        chains = SAMPLERS[sampler.backend](spec, prepared, sampler, progress, drawn.values)
+        return chains._replace(quality=drawn.quality)
+    statistics = {"lp": drawn.log_posterior, "diverging": np.zeros(drawn.log_posterior.shape, bool)}
+    return Posterior(drawn.values, statistics, "importance", sampler.target_accept, drawn.quality, drawn)
+
+
+def settled(posterior: Posterior) -> bool:
+    """Whether draws may be believed, as far as they tell by themselves."""
+    if posterior.method == "importance" and posterior.quality is not None:
+        return not posterior.quality.failures()
+    dims = ("chain", "draw", "run")
+    draws = xr.Dataset({name: (dims[: value.ndim], value) for name, value in posterior.values.items()})
+    return not posterior.statistics["diverging"].any() and chains_agree(draws)
+
+
+def _by_numpyro(
     spec: ModelSpec,
     prepared: Prepared,
-    *,
-    backend: str,
-    seed: int,
-    draws: int,
-    tune: int,
-    chains: int,
-    target_accept: float,
+    sampler: Sampler,
     progress: Progress | None = None,
-    starts: dict[str, np.ndarray] | None = None,
-) -> Drawn:
-    """Sample a model that is laid out already; with a more careful second attempt where a transition diverged.
+    approximation: dict[str, np.ndarray] | None = None,
+) -> Posterior:
+    """NUTS in NumPyro; with a more careful second attempt where a transition diverged.
 
-    ``starts`` are values at which NumPyro's chains begin, as `Drawn.last`.
+    Chains begin at the first draw of each chain of an ``approximation``, if there is one.
     """
-    last = None
-    settings: dict[str, Any] = {"seed": seed, "chains": chains, "draws": draws, "tune": tune, "progress": progress}
-    for target in dict.fromkeys((target_accept, max(target_accept, CAREFUL_ACCEPT))):
-        compiled = programs(spec, tune, target)
-        if backend == "pymc":
-            from bayes_grpo.inference.backends.pymc import sample_pymc
+    from bayes_grpo.inference.backends.nuts import nuts
+    from bayes_grpo.inference.chains import sample
 
-            values, statistics = sample_pymc(spec, prepared, target_accept=target, **settings)
-        else:
-            enough = partial(_settled, compiled, prepared)
-            result = sample(compiled, prepared.data, enough=enough, most=MOST_DRAWS, starts=starts, **settings)
-            last = {name: np.asarray(value[:, -1]) for name, value in result.values.items()}
-            values, statistics = _constrained(compiled, prepared, result), _statistics(result)
+    starts = None
+    if approximation is not None:
+        starts = [{name: value[chain, 0] for name, value in approximation.items()} for chain in range(sampler.chains)]
+    for target in dict.fromkeys((sampler.target_accept, max(sampler.target_accept, CAREFUL_ACCEPT))):
+        kernel = nuts(spec, sampler.tune, target)
+        enough = partial(_settled, kernel, prepared)
+        drawn = sample(kernel, prepared.data, sampler, progress, enough=enough, most=MOST_DRAWS, starts=starts)
+        if not drawn.diverging.any():
+            break
+    return Posterior(_constrained(kernel, prepared, drawn), _statistics(drawn), "nuts", target)
+
+
+def _by_pymc(
+    spec: ModelSpec,
+    prepared: Prepared,
+    sampler: Sampler,
+    progress: Progress | None = None,
+    approximation: dict[str, np.ndarray] | None = None,
+) -> Posterior:
+    """NUTS in nutpie on a PyMC model; with a more careful second attempt where a transition diverged."""
+    from bayes_grpo.inference.backends.pymc import sample_pymc
+
+    for target in dict.fromkeys((sampler.target_accept, max(sampler.target_accept, CAREFUL_ACCEPT))):
+        values, statistics = sample_pymc(spec, prepared, sampler, target, progress)
         if not statistics["diverging"].any():
             break
-    return Drawn(values, statistics, compiled, target, last)
+    return Posterior(values, statistics, "nuts", target)
 
 
-def _constrained(compiled: Programs, prepared: Prepared, result: Draws) -> dict[str, np.ndarray]:
+#: Libraries that run Markov chains, by the name of the back end.
+SAMPLERS: dict[str, Callable[..., Posterior]] = {"numpyro": _by_numpyro, "pymc": _by_pymc}
+
+
+def _constrained(kernel: "Nuts", prepared: Prepared, drawn: "Draws") -> dict[str, np.ndarray]:
     """Recorded values of all draws, shape (chain, draw) or (chain, draw, run)."""
-    shape = result.diverging.shape
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in result.values.items()}
-    values = compiled.constrain(flat, prepared.data)
+    shape = drawn.diverging.shape
+    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in drawn.values.items()}
+    values = kernel.constrain(flat, prepared.data)
     return {name: np.asarray(value).reshape(*shape, *value.shape[1:]) for name, value in values.items()}
 
 
-def _settled(compiled: Programs, prepared: Prepared, result: Draws) -> bool:
+def _settled(kernel: "Nuts", prepared: Prepared, drawn: "Draws") -> bool:
     """Whether going on would not help: the chains agree on every quantity, or some transition diverged."""
-    if result.diverging.any():
+    if drawn.diverging.any():
         return True
-    shape = result.diverging.shape
-    values = _constrained(compiled, prepared, result)
+    shape = drawn.diverging.shape
+    values = _constrained(kernel, prepared, drawn)
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in values.items()}
-    for name, value in compiled.derive(flat, prepared.data).items():
+    for name, value in evaluator(kernel.spec).derive(flat, prepared.data).items():
         values[name] = np.asarray(value).reshape(*shape, *value.shape[1:])
     dims = ("chain", "draw", "run")
     return chains_agree(xr.Dataset({name: (dims[: value.ndim], value) for name, value in values.items()}))
 
 
-def _statistics(result: Draws) -> dict[str, np.ndarray]:
+def _statistics(drawn: "Draws") -> dict[str, np.ndarray]:
     return {
-        "diverging": np.asarray(result.diverging),
-        "energy": np.asarray(result.energy),
-        "lp": -np.asarray(result.potential_energy),
-        "n_steps": np.asarray(result.tree_steps),
-        "tree_depth": np.floor(np.log2(np.maximum(result.tree_steps, 1))).astype(int) + 1,
-        "acceptance_rate": np.asarray(result.acceptance_rate),
-        "step_size": np.asarray(result.step_size),
+        "diverging": np.asarray(drawn.diverging),
+        "energy": np.asarray(drawn.energy),
+        "lp": -np.asarray(drawn.potential_energy),
+        "n_steps": np.asarray(drawn.tree_steps),
+        "tree_depth": np.floor(np.log2(np.maximum(drawn.tree_steps, 1))).astype(int) + 1,
+        "acceptance_rate": np.asarray(drawn.acceptance_rate),
+        "step_size": np.asarray(drawn.step_size),
     }

@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bayes_grpo.inference.chains import Progress
+#: Called with (draws or densities made, those wanted).
+Progress = Callable[[int, int], None]
 
 
 def use_compilation_cache() -> None:

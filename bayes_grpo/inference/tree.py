@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from jax import random
 
-from bayes_grpo.inference.backends.numpyro import log_prior
-from bayes_grpo.inference.backends.programs import Programs
+from bayes_grpo.inference.evaluate import evaluator
+from bayes_grpo.inference.importance.draws import ImportanceDraws
 from bayes_grpo.inference.layout import Prepared, observed_of
 from bayes_grpo.laws.units import UNITS
 from bayes_grpo.models.spec import ModelSpec
@@ -22,24 +22,26 @@ MOST_TERMS = 20_000_000
 _OWN_KEY = 1_000_000
 
 
-def unit_of(name: str) -> str:
+def unit_of(name: str, spec: ModelSpec) -> str:
     """Unit of a recorded quantity; spreads and coefficients are on a log or logit scale."""
-    return UNITS.get(name) or UNITS.get(name.removesuffix("_location"), "1")
+    prior = spec.parameters.get(name)
+    stated = "1" if prior is None else prior.unit
+    return UNITS.get(name) or UNITS.get(name.removesuffix("_location"), stated)
 
 
 class TreeBuilder:
-    """Makes the groups of a fit from draws, with everything that follows from them computed by the compiled programs.
+    """Makes the groups of a fit from draws, with everything that follows from them.
 
     Parameters
     ----------
-    spec, prepared, compiled
-        The model, the runs laid out for it, and its programs.
+    spec, prepared
+        The model, and the runs laid out for it.
     seed : int
         Of the draws made here: latent, prior and predictive ones.
     """
 
-    def __init__(self, spec: ModelSpec, prepared: Prepared, compiled: Programs, seed: int) -> None:
-        self.spec, self.prepared, self.compiled = spec, prepared, compiled
+    def __init__(self, spec: ModelSpec, prepared: Prepared, seed: int) -> None:
+        self.spec, self.prepared, self.evaluator = spec, prepared, evaluator(spec)
         # Apart from the chains' keys: split(key, n)[i] is fold_in(key, i).
         self.key = random.fold_in(random.key(seed), _OWN_KEY)
         self.observed = observed_of(prepared)
@@ -58,23 +60,33 @@ class TreeBuilder:
             return values[..., self.observed.run, self.observed.position]
         return values[..., self.observed.position]
 
-    def build(self, values: Mapping[str, np.ndarray], statistics: Mapping[str, np.ndarray]) -> xr.DataTree:
-        """All groups from recorded values, shape (chain, draw) or (chain, draw, run), and sampler statistics."""
+    def build(
+        self,
+        values: Mapping[str, np.ndarray],
+        statistics: Mapping[str, np.ndarray],
+        weighted: ImportanceDraws | None = None,
+    ) -> xr.DataTree:
+        """All groups from recorded values, shape (chain, draw) or (chain, draw, run), and sampler statistics.
+
+        The points of importance sampling become the group ``importance``.
+        """
         chains, draws = next(iter(statistics.values())).shape
         coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
         flat = {name: np.reshape(value, (chains * draws, *value.shape[2:])) for name, value in values.items()}
-        more = self.compiled.derive(flat, self.prepared.data)
+        more = self.evaluator.derive(flat, self.prepared.data)
         joined = {name: np.reshape(value, (chains, draws, *value.shape[1:])) for name, value in (flat | more).items()}
         groups = {
             "posterior": self._named(joined, coords),
             "sample_stats": xr.Dataset({name: (("chain", "draw"), v) for name, v in statistics.items()}, coords),
-            **self._terms(flat, chains, draws),
+            **self._account(flat, chains, draws),
             "observed_data": self._rewards(self.at_observations(self.prepared.data.run.grid.value)),
             "constant_data": self._constant(),
-            "latent": self._latent(flat),
             **self._predictive("posterior_predictive", flat, 3),
             **self._prior(),
         }
+        if weighted is not None:
+            points = {**weighted.points, "log_weight": weighted.log_weight}
+            groups["importance"] = xr.Dataset({name: (("repetition", "point"), v) for name, v in points.items()})
         return xr.DataTree.from_dict(groups)
 
     def _named(self, values: Mapping[str, np.ndarray], coords: Mapping[str, object]) -> xr.Dataset:
@@ -82,7 +94,7 @@ class TreeBuilder:
         data = {}
         for name, value in values.items():
             dims = ("chain", "draw", "run")[: np.ndim(value)]
-            data[name] = (dims, np.asarray(value), {"units": unit_of(name)})
+            data[name] = (dims, np.asarray(value), {"units": unit_of(name, self.spec)})
         by_run = {"run": self.coords["run"]} if self.spec.pooled else {}
         return xr.Dataset(data, {**coords, **by_run})
 
@@ -93,23 +105,26 @@ class TreeBuilder:
         coords = coords or {}
         return xr.Dataset({name: ((*coords, self.dim), values, {"units": "reward"})}, coords={**self.coords, **coords})
 
-    def _terms(self, flat: Mapping[str, np.ndarray], chains: int, draws: int) -> dict[str, xr.Dataset]:
-        """Pointwise densities and prior densities, chain by chain: memory stays bounded by a chain's grid."""
+    def _account(self, flat: Mapping[str, np.ndarray], chains: int, draws: int) -> dict[str, xr.Dataset]:
+        """Pointwise densities, draws of the expected reward, and prior densities."""
         stride = max(1, -(-chains * draws * self.observed.row.size // MOST_TERMS))
         kept = np.arange(0, draws, stride)
+        rows = (np.arange(chains)[:, None] * draws + kept).ravel()
+        some = {name: value[rows] for name, value in flat.items()}
+        account = self.evaluator.account(some, self.prepared.data, random.fold_in(self.key, 1))
         at = {"chain": np.arange(chains), "draw": kept}
         out = {}
-        parts = [{name: value[chain * draws + kept] for name, value in flat.items()} for chain in range(chains)]
-        for group, function in (
-            ("log_likelihood", self.compiled.pointwise),
-            ("leave_one_out", self.compiled.leave_one_out),
-        ):
-            terms = [self.at_observations(np.asarray(function(part, self.prepared.data))) for part in parts]
-            out[group] = self._rewards(np.stack(terms), at)
+        for group, terms in (("log_likelihood", account.log_density), ("leave_one_out", account.leave_one_out)):
+            out[group] = self._rewards(self.at_observations(terms).reshape(chains, kept.size, -1), at)
             out[group]["reward"].attrs.pop("units")
-        densities = log_prior(self.spec, flat, self.prepared.data)
-        pair = {name: (("chain", "draw"), np.reshape(d, (chains, draws))[:, kept]) for name, d in densities.items()}
-        return out | {"log_prior": xr.Dataset(pair, at)}
+        densities = self.evaluator.log_prior(some, self.prepared.data)
+        pair = {name: (("chain", "draw"), value.reshape(chains, kept.size)) for name, value in densities.items()}
+        sample = _evenly(rows.size, LATENT_DRAWS)
+        latent = self.at_observations(account.expected_reward[sample])
+        return out | {
+            "log_prior": xr.Dataset(pair, at),
+            "latent": self._rewards(latent, {"sample": rows[sample]}, name="expected_reward"),
+        }
 
     def _constant(self) -> xr.Dataset:
         """The runs as they were read."""
@@ -127,28 +142,22 @@ class TreeBuilder:
             combine_attrs="drop_conflicts",
         )
 
-    def _latent(self, flat: Mapping[str, np.ndarray]) -> xr.Dataset:
-        some, which = _thinned(flat, LATENT_DRAWS)
-        drawn = np.asarray(self.compiled.latent(some, self.prepared.data, random.fold_in(self.key, 1)))
-        return self._rewards(self.at_observations(drawn), {"sample": which}, name="expected_reward")
-
     def _predictive(self, group: str, flat: Mapping[str, np.ndarray], fold: int) -> dict[str, xr.Dataset]:
-        some, which = _thinned(flat, PATHS)
-        _, logged = self.compiled.simulate(some, self.prepared.data, random.fold_in(self.key, fold))
+        which = _evenly(next(iter(flat.values())).shape[0], PATHS)
+        some = {name: value[which] for name, value in flat.items()}
+        _, logged = self.evaluator.simulate(some, self.prepared.data, random.fold_in(self.key, fold))
         values = self.at_observations(np.asarray(logged))[None]
         return {group: self._rewards(values, {"chain": np.zeros(1, int), "draw": np.arange(which.size)})}
 
     def _prior(self) -> dict[str, xr.Dataset]:
-        drawn = self.compiled.prior(random.fold_in(self.key, 2), self.prepared.data, PRIOR_DRAWS)
-        more = self.compiled.derive(drawn, self.prepared.data)
+        drawn = self.evaluator.prior(random.fold_in(self.key, 2), self.prepared.data, PRIOR_DRAWS)
+        more = self.evaluator.derive(drawn, self.prepared.data)
         coords = {"chain": [0], "draw": np.arange(PRIOR_DRAWS)}
         named = {name: np.asarray(value)[None] for name, value in {**drawn, **more}.items()}
         flat = {name: np.asarray(value) for name, value in drawn.items()}
         return {"prior": self._named(named, coords), **self._predictive("prior_predictive", flat, 4)}
 
 
-def _thinned(flat: Mapping[str, np.ndarray], most: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """At most so many draws, evenly, and which."""
-    count = next(iter(flat.values())).shape[0]
-    which = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
-    return {name: value[which] for name, value in flat.items()}, which
+def _evenly(count: int, most: int) -> np.ndarray:
+    """At most so many of some draws, evenly."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))

@@ -4,6 +4,8 @@ Laws that are linear in their state have an exact likelihood; the others that of
 JAX and for one run; runs that are fitted together are mapped over.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jax import Array, random
 
@@ -13,7 +15,7 @@ from bayes_grpo.laws.law import Law, StateSpace
 from bayes_grpo.laws.linearise import linearised
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.smoother import kalman_smoother
+from bayes_grpo.laws.smoother import Smoothed, kalman_smoother
 
 
 def state_space(law: Law, parameters: Parameters, run: RunData) -> StateSpace:
@@ -57,6 +59,25 @@ def leave_one_out(law: Law, parameters: Parameters, run: RunData) -> Array:
     return smoothed.leave_one_out + _of_repeats(law, parameters, run)
 
 
+class Account(NamedTuple):
+    """What the rewards of a run say at given parameters, each of shape (n,)."""
+
+    log_density: Array  # log p(y_t | y_<t)
+    leave_one_out: Array  # log p(y_t | all other y); a step's rows are left out together
+    expected_reward: Array  # a draw of the expected reward given all rows; each row on its own, not a path
+
+
+def account(law: Law, parameters: Parameters, run: RunData, key: Array) -> Account:
+    """Densities and a draw of the expected reward from one pass of filter and smoother."""
+    smoothed = kalman_smoother(*state_space(law, parameters, run))
+    repeats = _of_repeats(law, parameters, run)
+    return Account(
+        log_density=smoothed.log_density + repeats,
+        leave_one_out=smoothed.leave_one_out + repeats,
+        expected_reward=_drawn(law, parameters, run, smoothed, key),
+    )
+
+
 def left_out(law: Law, parameters: Parameters, run: RunData, key: Array) -> Array:
     """A draw of each logged reward from p(y_t | all other y), shape (n,); what a leave-one-out predictive check needs."""
     smoothed = kalman_smoother(*state_space(law, parameters, run))
@@ -66,7 +87,10 @@ def left_out(law: Law, parameters: Parameters, run: RunData, key: Array) -> Arra
 
 def expected_reward(law: Law, parameters: Parameters, run: RunData, key: Array) -> Array:
     """A draw of the expected reward in each row given all rows, shape (n,); each row on its own, not a path."""
-    smoothed = kalman_smoother(*state_space(law, parameters, run))
+    return _drawn(law, parameters, run, kalman_smoother(*state_space(law, parameters, run)), key)
+
+
+def _drawn(law: Law, parameters: Parameters, run: RunData, smoothed: Smoothed, key: Array) -> Array:
     sd = jnp.sqrt(jnp.maximum(smoothed.variance, 0.0))
     state = smoothed.mean + sd * random.normal(key, sd.shape)
     return law.to_reward(law.absolute(parameters, run), run, state)

@@ -23,6 +23,7 @@ from bayes_grpo.laws.oscillator import Transition
 class Smoothed(NamedTuple):
     """State in each row given all observations, and each observation's density given all others, shape (n,)."""
 
+    log_density: Array  # log p(y_t | earlier y); 0 where unobserved
     mean: Array  # E[x - x* | all y]
     variance: Array  # Var[x | all y]
     leave_one_out: Array  # log p(y_t | all other y); 0 where unobserved
@@ -41,7 +42,7 @@ def kalman_smoother(
     the third component of the state, which the next row does not remember.
     """
 
-    def forward(state: State, t: Transition, o: Observations) -> tuple[State, tuple[Array, ...]]:
+    def forward(state: State, t: Transition, o: Observations) -> tuple[State, tuple[Array, tuple[Array, ...]]]:
         before = predict(state, t)
         average = averaged(state, before, t)
         after, innovation, total = update(before, seen_through(average, o), o)
@@ -53,7 +54,9 @@ def kalman_smoother(
                 [average.x, average.v, average.variance],
             ]
         )
-        return after, (mean, covariance, innovation, total)
+        squared = innovation * innovation / total
+        density = jnp.where(o.observed > 0, -0.5 * (LOG_TWO_PI + jnp.log(total) + squared), 0.0)
+        return after, (density, (mean, covariance, innovation, total))
 
     def backward(
         carry: tuple[Array, Array], t: Transition, row: tuple[Observations, Any]
@@ -75,7 +78,7 @@ def kalman_smoother(
         out = (smoothed[0][0], smoothed[1][0, 0], left_out, error / precision, 1 / precision)
         return (moves.T @ score, moves.T @ information @ moves), out
 
-    _, saved = scan_rows(forward, filter_start(position, velocity), motion, observations)
+    _, (density, saved) = scan_rows(forward, filter_start(position, velocity), motion, observations)
     start = (jnp.zeros(3), jnp.zeros((3, 3)))
     _, smoothed = scan_rows(backward, start, motion, (observations, saved), reverse=True)
-    return Smoothed(*smoothed)
+    return Smoothed(density, *smoothed)

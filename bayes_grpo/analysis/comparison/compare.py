@@ -26,8 +26,8 @@ from bayes_grpo.analysis.comparison.scoring import Scored, score
 from bayes_grpo.analysis.comparison.statement import statement
 from bayes_grpo.analysis.differences import Difference, Scores, difference
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.chains import Progress
 from bayes_grpo.inference.fit import fit
+from bayes_grpo.inference.progress import Progress
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import combine
 

@@ -8,6 +8,7 @@ Leave-future-out uses ``p(y_t | y_<t, theta)`` from the filter (Bürkner, Gabry 
 """
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +17,12 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.chains import Progress
-from bayes_grpo.inference.convergence import chains_agree, varying
+from bayes_grpo.inference.attributes import sampler_of
+from bayes_grpo.inference.convergence import varying
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import ModelData, Prepared, observed_of
-from bayes_grpo.inference.posterior import Drawn, draw_posterior
+from bayes_grpo.inference.posterior import Posterior, draw_posterior, settled
+from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.fields import MIN_ROWS
@@ -138,7 +141,7 @@ def leave_future_out(
             f"expected min_observations and horizon of at least 1 that together are at most the {count} rewards, found "
             f"{first} and {horizon}",
         )
-    refits = Refits(fit, spec, prepared, "pointwise", progress)
+    refits = Refits(fit, spec, prepared, evaluator(spec).pointwise, progress)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the number of refits is in the result
         elpd = az.lfo_cv(
@@ -162,42 +165,42 @@ class Refits(az.SamplingWrapper):
     ----------
     fit, spec, prepared
         The fit, its model and its runs.
-    terms : {"pointwise", "leave_one_out"}
-        The compiled program that scores what is left out, given all other rewards that it conditions on.
+    score : callable
+        Given draws and data, the densities of all rewards, each given the rewards that it conditions on.
     progress : callable, optional
         Told of the draws of each refit.
     """
 
     def __init__(
-        self, fit: xr.DataTree, spec: ModelSpec, prepared: Prepared, terms: str, progress: Progress | None = None
+        self,
+        fit: xr.DataTree,
+        spec: ModelSpec,
+        prepared: Prepared,
+        score: Callable[..., np.ndarray],
+        progress: Progress | None = None,
     ) -> None:
         super().__init__(model=spec, idata_orig=fit)
-        self.prepared, self.terms = prepared, terms
+        self.prepared, self.score = prepared, score
         self.observed = observed_of(prepared)
         self.dim = "observation" if spec.pooled else "step"
-        settings = {name: int(fit.attrs[name]) for name in ("seed", "tune", "chains", "draws")}
-        self.settings: dict[str, Any] = settings | {
-            "backend": fit.attrs["backend"],
-            "target_accept": float(fit.attrs["target_accept"]),
-            "progress": progress,
-        }
+        self.sampler, self.progress = sampler_of(fit), progress
         self.fits = self.unsettled = 0
 
     def sel_observations(self, idx: np.ndarray) -> tuple[ModelData, np.ndarray]:
         """The data without some observations, and which those are."""
         return without(self.prepared, np.asarray(idx)), np.asarray(idx)
 
-    def sample(self, modified_observed_data: ModelData) -> Drawn:
+    def sample(self, modified_observed_data: ModelData) -> Posterior:
         """Fit what is kept."""
-        return draw_posterior(self.model, self.prepared._replace(data=modified_observed_data), **self.settings)
+        kept = self.prepared._replace(data=modified_observed_data)
+        return draw_posterior(self.model, kept, self.sampler, self.progress)
 
-    def get_inference_data(self, fitted_model: Drawn) -> xr.DataTree:
+    def get_inference_data(self, fitted_model: Posterior) -> xr.DataTree:
         """Draws of the parameters; also count fits whose chains do not agree."""
-        self.compiled = fitted_model.compiled
         dims = ("chain", "draw", "run")
         posterior = xr.Dataset({name: (dims[: value.ndim], value) for name, value in fitted_model.values.items()})
         self.fits += 1
-        self.unsettled += bool(fitted_model.statistics["diverging"].any()) or not chains_agree(posterior)
+        self.unsettled += not settled(fitted_model)
         return xr.DataTree.from_dict(
             {
                 "posterior": posterior.assign_coords(
@@ -211,7 +214,7 @@ class Refits(az.SamplingWrapper):
         posterior = idata__i["posterior"].to_dataset()
         shape = (posterior.sizes["chain"], posterior.sizes["draw"])
         flat = {str(name): value.values.reshape(-1, *value.shape[2:]) for name, value in posterior.data_vars.items()}
-        terms = np.asarray(getattr(self.compiled, self.terms)(flat, self.prepared.data))
+        terms = self.score(flat, self.prepared.data)
         at = self.observed.position[excluded_obs]
         kept = terms[:, self.observed.run[excluded_obs], at] if self.model.pooled else terms[:, at]
         values = kept.reshape(*shape, -1)

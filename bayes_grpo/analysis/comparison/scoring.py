@@ -8,8 +8,8 @@ import xarray as xr
 
 from bayes_grpo.analysis.comparison.crossval import leave_future_out, loo
 from bayes_grpo.inference.attributes import notes
-from bayes_grpo.inference.chains import Progress
 from bayes_grpo.inference.convergence import diagnose_sampling
+from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.models.spec import ModelSpec
 

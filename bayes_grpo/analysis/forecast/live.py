@@ -1,4 +1,4 @@
-"""Forecasts of a run that is still being trained: refits that begin where the last posterior was."""
+"""Forecasts of a run that is still being trained."""
 
 import time
 from collections.abc import Mapping
@@ -13,13 +13,14 @@ from bayes_grpo.analysis.forecast.paths import make_basis
 from bayes_grpo.analysis.forecast.summary import summarise_forecast
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.layout import prepare
-from bayes_grpo.inference.posterior import Drawn, draw_posterior
+from bayes_grpo.inference.posterior import Posterior, draw_posterior, settled
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of, one_run
 
-#: A refit draws so much; the first warms up longer.
-DRAWS, TUNE, CHAINS = 250, 250, 2
+#: A refit draws so much; where NUTS is needed, it warms up as long.
+DRAWS, TUNE, CHAINS = 500, 250, 2
 #: Means over a few hundred draws are good enough to act on below this R-hat.
 LARGEST_RHAT = 1.05
 
@@ -52,7 +53,6 @@ class Refitter:
         names = {"forecast": model} | ({} if stability_model is None else {"stability": stability_model})
         self.specs = {key: name if isinstance(name, ModelSpec) else load_model(name) for key, name in names.items()}
         self.until, self.schedule, self.epsilon, self.seed = until, schedule, epsilon, seed
-        self._last: dict[str, dict[str, np.ndarray] | None] = {}
 
     def __call__(self, run: xr.Dataset) -> dict[str, Any]:
         """Fit and forecast a run, dims (run, step), of one label.
@@ -78,20 +78,20 @@ class Refitter:
         steps = single["optimizer_step"].values[seen]
         until = self.until or planned
         until = until if until and until > steps[-1] else 2 * float(steps[-1])
-        drawn, basis = self._fit("forecast", run, planned)
+        posterior, basis = self._fit("forecast", run, planned)
         found = forecast_from(basis, until, schedule=self.schedule, seed=self.seed)
         out = summarise_forecast(found, epsilon=self.epsilon)
-        out["converged"] = _agree(drawn)
+        out["converged"] = _trusted(posterior)
         out["probability_unstable"] = None
         if "stability" in self.specs:
-            drawn, basis = self._fit("stability", run, planned)
-            out["converged"] = out["converged"] and _agree(drawn)
+            posterior, basis = self._fit("stability", run, planned)
+            out["converged"] = out["converged"] and _trusted(posterior)
             if "damping" in basis.values:
                 out["probability_unstable"] = float((basis.values["damping"] <= 0).mean())
         out["seconds"] = round(time.perf_counter() - began, 2)
         return out
 
-    def _fit(self, key: str, run: xr.Dataset, planned: float | None) -> tuple[Drawn, Any]:
+    def _fit(self, key: str, run: xr.Dataset, planned: float | None) -> tuple[Posterior, Any]:
         spec = self.specs[key]
         rows = run.sizes["step"]
         if planned:  # room for the rows to come: nothing is compiled twice
@@ -99,28 +99,19 @@ class Refitter:
             spacing = max(float(np.median(np.diff(steps))), 1e-9) if rows > 1 else 1.0
             rows = max(rows, min(int(planned / spacing), 4 * rows + 200))
         prepared = prepare(run, spec, rows)
-        drawn = draw_posterior(
-            spec,
-            prepared,
-            backend="numpyro",
-            seed=self.seed,
-            draws=DRAWS,
-            tune=TUNE,
-            chains=CHAINS,
-            target_accept=0.9,
-            starts=self._last.get(key),
-        )
-        self._last[key] = drawn.last
-        values: Mapping[str, np.ndarray] = drawn.values
-        return drawn, make_basis(spec, prepared, {name: value.ravel() for name, value in values.items()})
+        sampler = Sampler(seed=self.seed, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.9)
+        posterior = draw_posterior(spec, prepared, sampler)
+        return posterior, make_basis(spec, prepared, {name: value.ravel() for name, value in posterior.values.items()})
 
 
-def _agree(drawn: Drawn) -> bool:
-    """Whether the chains agree well enough to act on, and none diverged often."""
+def _trusted(posterior: Posterior) -> bool:
+    """Whether draws are good enough to act on."""
+    if posterior.method == "importance":
+        return settled(posterior)
     import arviz_stats as az
 
-    rhat = az.rhat(xr.Dataset({name: (("chain", "draw"), value) for name, value in drawn.values.items()}))
-    diverged = drawn.statistics["diverging"].mean()
+    rhat = az.rhat(xr.Dataset({name: (("chain", "draw"), value) for name, value in posterior.values.items()}))
+    diverged = posterior.statistics["diverging"].mean()
     return max(float(value) for value in rhat.values()) < LARGEST_RHAT and float(diverged) < 0.02
 
 

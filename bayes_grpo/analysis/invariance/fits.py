@@ -1,7 +1,7 @@
 """Fits to the runs of some group sizes, and what they predict of runs of others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -12,10 +12,13 @@ from jax import random
 from numpyro import handlers
 
 from bayes_grpo.inference.backends.numpyro import priors
-from bayes_grpo.inference.backends.programs import Draws, Programs, programs
-from bayes_grpo.inference.chains import Progress, sample
+from bayes_grpo.inference.backends.nuts import Draws, nuts
+from bayes_grpo.inference.chains import sample
 from bayes_grpo.inference.convergence import chains_agree
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import ModelData, Predictor, Prepared, observed_of
+from bayes_grpo.inference.progress import Progress
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
 #: Laws that predict, by the name of their check.
@@ -30,23 +33,11 @@ PREDICTIONS = 2000
 MOST_DIVERGENT = 0.01
 
 
-@dataclass(frozen=True)
-class Sampler:
-    """How fits are made; see `bayes_grpo.fit`."""
-
-    seed: int = 0
-    draws: int = 400
-    tune: int = 400
-    chains: int = 2
-    target_accept: float = 0.9
-
-
 class Population(NamedTuple):
     """Draws of what runs share, shape (chain, draw) each, and what is wrong with them."""
 
     values: dict[str, np.ndarray]
     faults: list[str]
-    compiled: Programs
 
 
 class Predicted(NamedTuple):
@@ -95,13 +86,13 @@ def fit_population(
 
     The chains must agree on what is ``reported``, as in every fit; where nothing is, on all that runs share, less strictly.
     """
-    compiled = programs(spec, sampler.tune, sampler.target_accept)
+    kernel = nuts(spec, sampler.tune, sampler.target_accept)
     shared = [name for name, _ in spec.sites()]
 
     def population(result: Draws) -> xr.Dataset:
         shape = result.diverging.shape
         flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in result.values.items()}
-        found = compiled.constrain(flat, data)
+        found = kernel.constrain(flat, data)
         return xr.Dataset({name: (("chain", "draw"), np.asarray(found[name]).reshape(shape)) for name in shared})
 
     def agree(drawn: xr.Dataset) -> bool:
@@ -110,13 +101,10 @@ def fit_population(
         return chains_agree(drawn, PREDICTIVE_RHAT, PREDICTIVE_ESS)
 
     result = sample(
-        compiled,
+        kernel,
         data,
-        seed=sampler.seed,
-        chains=sampler.chains,
-        draws=sampler.draws,
-        tune=sampler.tune,
-        progress=progress,
+        sampler,
+        progress,
         enough=lambda drawn: agree(population(drawn)),
         most=MOST_DRAWS,
     )
@@ -126,7 +114,7 @@ def fit_population(
         faults.append("the chains disagree or are too short; raise --draws and --tune")
     if (share := float(result.diverging.mean())) > MOST_DIVERGENT:
         faults.append(f"{share:.1%} of the transitions diverged; raise --target-accept")
-    return Population({name: draws[name].values for name in shared}, faults, compiled)
+    return Population({name: draws[name].values for name in shared}, faults)
 
 
 def predict(spec: ModelSpec, population: Population, data: ModelData, seed: int) -> Predicted:
@@ -136,8 +124,9 @@ def predict(spec: ModelSpec, population: Population, data: ModelData, seed: int)
     key_new, key_path = random.split(random.key(seed))
     which = np.linspace(0, count - 1, PREDICTIONS).round().astype(int)
     values = new_runs(spec, {name: value[which] for name, value in flat.items()}, data, key_new)
-    _, logged = population.compiled.simulate(values, data, key_path)
-    terms = np.asarray(population.compiled.pointwise(values, data))
+    functions = evaluator(spec)
+    _, logged = functions.simulate(values, data, key_path)
+    terms = functions.pointwise(values, data)
     density = np.where(np.isfinite(terms), terms, -np.inf).sum(-1)
     most = density.max(0)
     weights = np.exp(density - most)

@@ -20,7 +20,6 @@ from bayes_grpo.analysis.invariance.design import doubts, group_sizes
 from bayes_grpo.analysis.invariance.fits import (
     LAWS,
     Predicted,
-    Sampler,
     fit_population,
     part,
     predict,
@@ -30,8 +29,9 @@ from bayes_grpo.analysis.invariance.fits import (
 from bayes_grpo.analysis.invariance.residual import REPORTED, logs_spread, posterior, spread
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.cache import Kept
-from bayes_grpo.inference.chains import Progress
 from bayes_grpo.inference.layout import Prepared, prepare
+from bayes_grpo.inference.progress import Progress
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 
@@ -87,7 +87,7 @@ def invariance(
     sizes = group_sizes(runs)
     known = np.unique(sizes)
     held = _held_out(hold_out, known)
-    sampler = Sampler(seed, draws, tune, chains, target_accept)
+    sampler = Sampler("nuts", seed=seed, draws=draws, tune=tune, chains=chains, target_accept=target_accept)
     names = [*LAWS.values(), *REPORTED]
     specs = {name: without_idle_predictors(load_model(name), runs) for name in names}
     prepared = {name: prepare(runs, spec) for name, spec in specs.items()}

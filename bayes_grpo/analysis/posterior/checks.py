@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import arviz_stats as az
-import numpy as np
 import xarray as xr
 from jax import random
 
-from bayes_grpo.inference.backends.programs import programs
 from bayes_grpo.inference.convergence import varying
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.inference.tree import TreeBuilder
 from bayes_grpo.models.spec import ModelSpec
@@ -64,10 +63,9 @@ def left_out_tree(fit: xr.DataTree, model: str | Path | ModelSpec | None = None,
     terms = fit["leave_one_out"].to_dataset()
     posterior = fit["posterior"].to_dataset().sel(draw=terms["draw"])
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    compiled = programs(spec, int(fit.attrs["tune"]), float(fit.attrs["target_accept"]))
     flat = {name: posterior[name].values.reshape(-1, *posterior[name].shape[2:]) for name in spec.parameters}
-    drawn = np.asarray(compiled.left_out(flat, prepared.data, random.key(seed)))
-    values = TreeBuilder(spec, prepared, compiled, seed).at_observations(drawn)
+    drawn = evaluator(spec).left_out(flat, prepared.data, random.key(seed))
+    values = TreeBuilder(spec, prepared, seed).at_observations(drawn)
     predictive = terms.copy(data={"reward": values.reshape(*shape, -1)})
     groups = {
         "posterior": varying(posterior),

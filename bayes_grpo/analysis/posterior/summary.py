@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL, interval, interval_row
 from bayes_grpo.inference.attributes import fixed, notes
-from bayes_grpo.inference.convergence import Diagnostics, diagnose_sampling, varying
+from bayes_grpo.inference.convergence import Diagnostics, by_quantity, diagnose_sampling
 from bayes_grpo.laws.units import UNITS
 
 #: A posterior median beyond this quantile of the prior, on either side, is a conflict.
@@ -35,7 +35,7 @@ def summarise(fit: xr.DataTree) -> dict[str, Any]:
         "run": fit.attrs["run"],
         "model": fit.attrs["model"],
         "backend": fit.attrs["backend"],
-        "parameters": _rows(posterior.drop_vars(by_run)) | _fixed_rows(fit),
+        "parameters": _rows(fit, posterior.drop_vars(by_run)) | _fixed_rows(fit),
         "probabilities": {} if by_run else _probabilities(posterior),
         "interval": INTERVAL,
         "diagnostics": diagnostics.as_dict(),
@@ -45,7 +45,7 @@ def summarise(fit: xr.DataTree) -> dict[str, Any]:
     if by_run:
         out["runs"] = {
             str(label): {
-                "parameters": _rows(posterior[by_run].sel(run=label)),
+                "parameters": _rows(fit, posterior[by_run].sel(run=label)),
                 "probabilities": _probabilities(posterior.sel(run=label)),
             }
             for label in posterior["run"].values
@@ -53,13 +53,11 @@ def summarise(fit: xr.DataTree) -> dict[str, Any]:
     return out
 
 
-def _rows(posterior: xr.Dataset) -> dict[str, dict[str, Any]]:
+def _rows(fit: xr.DataTree, posterior: xr.Dataset) -> dict[str, dict[str, Any]]:
     """A row for each scalar quantity, in the order of `UNITS`, what belongs to a population last."""
-    import arviz_stats as az
-
     if not posterior.data_vars:
         return {}
-    rhat, bulk = az.rhat(varying(posterior)), az.ess(posterior, method="bulk")
+    diagnostics = by_quantity(fit, posterior)
     names = [*(name for name in UNITS if name in posterior), *(n for n in posterior.data_vars if n not in UNITS)]
     rows: dict[str, dict[str, Any]] = {}
     for name in names:
@@ -68,8 +66,8 @@ def _rows(posterior: xr.Dataset) -> dict[str, dict[str, Any]]:
             **interval_row(values),
             "mean": _number(values.mean()),
             "sd": _number(values.std(ddof=1)) if values.size > 1 else None,
-            "ess_bulk": _number(bulk[name]),
-            "rhat": _number(rhat[name]) if name in rhat else None,
+            "ess_bulk": _number(diagnostics[str(name)][1]),
+            "rhat": _number(diagnostics[str(name)][0]),
             "unit": posterior[name].attrs["units"],
         }
     return rows

@@ -5,7 +5,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bayes_grpo.analysis.tables import figure, render, titled
+from bayes_grpo.analysis.tables import figure, render, titled, wrapped
 
 
 def summary_table(summary: dict[str, Any]) -> str:
@@ -31,13 +31,23 @@ def summary_table(summary: dict[str, Any]) -> str:
     chances = summary["probabilities"]
     if chances:
         lines.append("  ".join(f"P({name}) = {value:.3f}" for name, value in chances.items()))
-    d = summary["diagnostics"]
-    lines.append(
-        f"{'converged' if summary['converged'] else 'NOT CONVERGED'}: R-hat <= {figure(d['max_rhat'])}, ESS >= "
-        f"{figure(d['min_ess_bulk'])} bulk, {figure(d['min_ess_tail'])} tail, {d['divergences']} divergences, "
-        f"E-BFMI >= {figure(d['min_bfmi'])}, {d['seconds']:.0f} s"
-    )
+    verdict = "converged" if summary["converged"] else "NOT CONVERGED"
+    lines.append(wrapped(f"{verdict}: {_diagnostics_line(summary['diagnostics'])}"))
     return "\n".join(lines)
+
+
+def _diagnostics_line(d: dict[str, Any]) -> str:
+    """Sampler diagnostics in a line."""
+    if d["method"] == "importance":
+        modes = "1 mode" if d["modes"] == 1 else f"{d['modes']} modes"
+        return (
+            f"importance sampling, Pareto k {d['khat']:.2f}, ESS {figure(d['importance_ess'])}, {modes}, repetitions agree to "
+            f"{d['disagreement']:.2f} sd, {d['seconds']:.1f} s"
+        )
+    return (
+        f"R-hat <= {figure(d['max_rhat'])}, ESS >= {figure(d['min_ess_bulk'])} bulk, {figure(d['min_ess_tail'])} tail, "
+        f"{d['divergences']} divergences, E-BFMI >= {figure(d['min_bfmi'])}, {d['seconds']:.0f} s"
+    )
 
 
 def _runs_table(runs: dict[str, Any], level: str) -> str:

@@ -12,7 +12,7 @@ from jax import Array
 from pytensor.link.jax.ops import JAXOp
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.backends.numpyro import over_runs
+from bayes_grpo.inference.evaluate import over_runs
 from bayes_grpo.inference.layout import Observed, Prepared
 from bayes_grpo.laws import likelihood
 from bayes_grpo.laws.run_data import RunData

@@ -1,16 +1,14 @@
 """The model as a NumPyro program."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
 
-import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
 from jax.typing import ArrayLike
 
+from bayes_grpo.inference.evaluate import over_runs
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.laws import likelihood
 from bayes_grpo.models.spec import ModelSpec, Prior
@@ -52,16 +50,13 @@ def _predictor(name: str, data: ModelData) -> Array:
     return jnp.where(known, value, scale * drawn)
 
 
-def over_runs(spec: ModelSpec, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of (law, parameters, run, ...) with the law given, mapped over the runs of a model that pools."""
-    given = partial(function, spec.law)
-    return jax.vmap(given) if spec.pooled else given
-
-
-def recorded(spec: ModelSpec) -> list[str]:
-    """Names of all that is reported of a draw: what has a prior, and the parameters drawn from a population."""
-    sites = [name for name, _ in spec.sites()]
-    return [*sites, *(name for name in spec.parameters if name not in sites)]
+def moved_sites(spec: ModelSpec, values: Mapping[str, ArrayLike], data: ModelData) -> dict[str, ArrayLike]:
+    """Values of what NUTS moves at parameters of a model that does not pool."""
+    sites = dict(values)
+    if "damping" in sites:
+        coordinate = DampingCoordinate(damping_width(spec.parameters["damping"], data))
+        sites["damping_moved"] = coordinate(jnp.asarray(sites.pop("damping")))
+    return sites
 
 
 class DampingCoordinate(dist.transforms.Transform):
@@ -123,12 +118,3 @@ def _site(name: str, prior: Prior, data: ModelData) -> Array:
         return damping
     value: Array = numpyro.sample(name, own)
     return value
-
-
-def log_prior(spec: ModelSpec, values: Mapping[str, ArrayLike], data: ModelData) -> dict[str, Array]:
-    """Log prior density of every site at values whose leading dimension is draws; shape (draws,)."""
-    out = {}
-    for name, prior in spec.sites():
-        density = distribution(prior.distribution, data.priors[name]).log_prob(values[name])
-        out[name] = density.reshape(density.shape[0], -1).sum(1)
-    return out

@@ -12,9 +12,11 @@ import xarray as xr
 from pymc.distributions.transforms import Transform, log, logodds
 
 from bayes_grpo.inference.backends.law_op import Rewards
-from bayes_grpo.inference.backends.numpyro import damping_width, recorded
-from bayes_grpo.inference.chains import Progress
+from bayes_grpo.inference.backends.numpyro import damping_width
+from bayes_grpo.inference.evaluate import recorded
 from bayes_grpo.inference.layout import ModelData, Prepared, choose, observed_of, prepare
+from bayes_grpo.inference.progress import Progress
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec, Prior
 
@@ -179,12 +181,8 @@ class DampingCoordinate(Transform):
 def sample_pymc(
     spec: ModelSpec,
     prepared: Prepared,
-    *,
+    sampler: Sampler,
     target_accept: float,
-    seed: int,
-    chains: int,
-    draws: int,
-    tune: int,
     progress: Progress | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Sample the PyMC model with nutpie.
@@ -193,8 +191,12 @@ def sample_pymc(
     ----------
     spec, prepared
         The model and the runs laid out for it.
-    target_accept, seed, chains, draws, tune, progress
-        As for `bayes_grpo.fit`.
+    sampler : Sampler
+        Its seed, chains, draws and warm-up.
+    target_accept : float
+        Target acceptance probability, in place of the sampler's.
+    progress : callable, optional
+        Called with (draws made, draws wanted).
 
     Returns
     -------
@@ -203,7 +205,7 @@ def sample_pymc(
     statistics : dict of str to numpy.ndarray
         What the sampler tells of each transition, shape (chain, draw).
     """
-    names, wanted = recorded(spec), (tune + draws) * chains
+    names, wanted = recorded(spec), (sampler.tune + sampler.draws) * sampler.chains
     # JAX's own gradient shares the filter's forward pass, which PyTensor's would make twice.
     compiled = nutpie.compile_pymc_model(build(spec, prepared), backend="jax", gradient_backend="jax", var_names=names)
 
@@ -211,12 +213,12 @@ def sample_pymc(
         if progress is not None:
             progress(sum(state.finished_draws for state in states), wanted)
 
-    sampler = nutpie.sample(
+    running = nutpie.sample(
         compiled,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        seed=seed,
+        draws=sampler.draws,
+        tune=sampler.tune,
+        chains=sampler.chains,
+        seed=sampler.seed,
         target_accept=target_accept,
         adaptation="low_rank",
         save_warmup=False,
@@ -225,9 +227,9 @@ def sample_pymc(
         blocking=False,
     )
     try:
-        tree = sampler.wait()
+        tree = running.wait()
     except BaseException:  # Ctrl-C, too: no half of a posterior
-        sampler.cancel()
+        running.cancel()
         raise
     if progress is not None:
         progress(wanted, wanted)

@@ -1,0 +1,175 @@
+"""What a model says of posterior draws: derived quantities, densities, expected and simulated rewards, compiled once a structure."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, random
+from jax.typing import ArrayLike
+
+from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.laws import likelihood
+from bayes_grpo.models.spec import ModelSpec
+
+#: Recorded values of a batch of draws, leading dimension draws.
+Values = Mapping[str, ArrayLike]
+
+#: Draws computed in one call, and the most numbers of one row each that a call may hold.
+_BATCH, _MOST_NUMBERS = 250, 400_000
+#: Share of the kernel's memory maps at which compiled programs are dropped, see `forget_programs`.
+MOST_MAPS = 0.6
+
+
+class Account(NamedTuple):
+    """What the rewards of a run say at one draw, shape (draw, n), or (draw, run, n) of runs fitted together.
+
+    ``log_density`` holds log p(y_t | y_<t), ``leave_one_out`` log p(y_t | all other y), and ``expected_reward`` a draw of the expected reward
+    in each row given all rows.
+    """
+
+    log_density: np.ndarray
+    leave_one_out: np.ndarray
+    expected_reward: np.ndarray
+
+
+class Structure:
+    """A model hashed by what a compiled program depends on, so that edited prior numbers share the program."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+
+    def __hash__(self) -> int:
+        return hash(self.spec.structure)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Structure) and self.spec.structure == other.spec.structure
+
+
+def over_runs(spec: ModelSpec, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of (law, parameters, run, ...) with the law given, mapped over the runs of a model that pools."""
+    given = partial(function, spec.law)
+    return jax.vmap(given) if spec.pooled else given
+
+
+def recorded(spec: ModelSpec) -> list[str]:
+    """Names of all that is reported of a draw: what has a prior, and the parameters drawn from a population."""
+    sites = [name for name, _ in spec.sites()]
+    return [*sites, *(name for name in spec.parameters if name not in sites)]
+
+
+class Evaluator:
+    """Functions of draws of a model's parameters; all take the run as data. Make one with `evaluator`.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model; only its structure is compiled in.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._derive = self._batched(likelihood.derived)
+        self._pointwise = self._batched(lambda *given: likelihood.filtered(*given).log_density)
+        self._account = self._batched(likelihood.account)
+        self._left_out = self._batched(likelihood.left_out)
+        self._simulate = self._batched(likelihood.simulated)
+
+    def derive(self, values: Values, data: ModelData) -> dict[str, np.ndarray]:
+        """Quantities that follow from the parameters, shape (draw,) or (draw, run)."""
+        derived: dict[str, np.ndarray] = self._call(self._derive, values, data)
+        return derived
+
+    def pointwise(self, values: Values, data: ModelData) -> np.ndarray:
+        """Terms log p(y_t | y_<t), shape (draw, n) or (draw, run, n)."""
+        return np.asarray(self._call(self._pointwise, values, data))
+
+    def account(self, values: Values, data: ModelData, key: Array) -> Account:
+        """All that the rewards say at each draw, from one pass of filter and smoother."""
+        return Account(*self._call(self._account, values, data, key))
+
+    def left_out(self, values: Values, data: ModelData, key: Array) -> np.ndarray:
+        """A draw of each reward from p(y_t | all other y), shape (draw, n) or (draw, run, n)."""
+        return np.asarray(self._call(self._left_out, values, data, key))
+
+    def simulate(self, values: Values, data: ModelData, key: Array) -> tuple[np.ndarray, np.ndarray]:
+        """Simulated expected and logged rewards, each of shape (draw, n) or (draw, run, n)."""
+        path, logged = self._call(self._simulate, values, data, key)
+        return path, logged
+
+    def prior(self, key: Array, data: ModelData, count: int) -> dict[str, np.ndarray]:
+        """Draws of everything that is `recorded` from the prior, shape (count,) or (count, run)."""
+        if self.spec.pooled:
+            from bayes_grpo.inference.backends.nuts import nuts
+
+            return nuts(self.spec).prior(key, data, count)
+        from bayes_grpo.inference.importance.target import target_of
+
+        target = target_of(self.spec)
+        return {name: np.asarray(v) for name, v in target.values(target.draw_prior(key, data, count), data).items()}
+
+    def log_prior(self, values: Values, data: ModelData) -> dict[str, np.ndarray]:
+        """Log prior density of every site at values, shape (draw,)."""
+        from bayes_grpo.inference.importance.families import FAMILIES
+
+        out = {}
+        for name, prior in self.spec.sites():
+            given = {key: jnp.asarray(value, float) for key, value in data.priors[name].items()}
+            density = np.asarray(FAMILIES[prior.distribution].density_of_value(jnp.asarray(values[name]), given))
+            out[name] = density.reshape(density.shape[0], -1).sum(1)
+        return out
+
+    def _batched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A compiled function of (law, parameters, run, ...) over a batch of draws."""
+        over = over_runs(self.spec, function)
+
+        def each(values: dict[str, Array], data: ModelData, *keys: Array) -> Any:
+            runs = jnp.shape(data.run.closed_form_mass)
+            keys = tuple(random.split(key, runs) if self.spec.pooled else key for key in keys)
+            return over({name: jnp.broadcast_to(values[name], runs) for name in self.spec.parameters}, data.run, *keys)
+
+        return jax.jit(lambda values, data, *keys: jax.vmap(each, (0, None, *(0 for _ in keys)))(values, data, *keys))
+
+    def _call(self, function: Callable[..., Any], values: Values, data: ModelData, *keys: Array) -> Any:
+        """Call in batches of one size, the last filled up with copies."""
+        parameters = {name: np.asarray(values[name]) for name in self.spec.parameters}
+        count = next(iter(parameters.values())).shape[0]
+        size = int(np.clip(_MOST_NUMBERS // np.size(data.run.grid.value), 1, _BATCH))
+        split = [random.split(key, count) for key in keys]
+        parts = []
+        for first in range(0, count, size):
+            rows = np.minimum(np.arange(first, first + size), count - 1)
+            part = function({name: value[rows] for name, value in parameters.items()}, data, *(k[rows] for k in split))
+            parts.append(jax.tree.map(lambda leaf, left=count - first: np.asarray(leaf)[:left], part))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def evaluator(spec: ModelSpec) -> Evaluator:
+    """The functions of a model, made once a structure."""
+    forget_programs(MOST_MAPS)
+    return _evaluator(Structure(spec))
+
+
+@lru_cache(maxsize=64)
+def _evaluator(structure: Structure) -> Evaluator:
+    return Evaluator(structure.spec)
+
+
+def forget_programs(share: float) -> bool:
+    """Drop all compiled programs where they hold more than this share of the memory maps that the kernel allows a process.
+
+    A program of one model and one padded length holds up to 2,000 of (on Linux) 65,530; beyond, compilation aborts the process
+    ("LLVM ERROR: Unable to allocate section memory"). Returns whether they were dropped; what is used again is compiled again.
+    """
+    try:
+        limit = int(Path("/proc/sys/vm/max_map_count").read_text())
+        held = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except (OSError, ValueError):  # not Linux
+        return False
+    if held < share * limit:
+        return False
+    jax.clear_caches()
+    return True
