@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from jax import random
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.attributes import describe
@@ -120,9 +119,9 @@ def prior_predictive(
     if spec.pooled:
         raise InputError(f"model {spec.name}", "pools over runs: draw from the model it extends, one run at a time")
     prepared = prepare(choose(runs, run, spec), spec)
-    functions, key = evaluator(spec), random.fold_in(random.key(seed), 2)
-    values = functions.prior(key, prepared.data, draws)
-    path, logged = functions.simulate(values, prepared.data, random.fold_in(key, 1))
+    functions, rng = evaluator(spec), np.random.default_rng(seed)
+    values = functions.prior(rng, prepared.data, draws)
+    path, logged = functions.simulate(values, prepared.data, rng)
     named = {**values, **functions.derive(values, prepared.data)}
     rows = prepared.rows[0]
     steps = {"optimizer_step": ("step", prepared.runs[0]["optimizer_step"].values)}

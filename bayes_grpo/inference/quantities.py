@@ -60,12 +60,12 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
                 f"momentum unknown: assumed {DEFAULT_MOMENTUM} (beta1 of Adam, the trainers' default); {costs['momentum']}; "
                 "state --momentum"
             )
-    values["closed_form_mass"] = float(closed_form_mass(values["momentum"]))
+    values["closed_form_mass"] = closed_form_mass(values["momentum"])
     if "refresh_interval" in costs and "refresh_interval" not in known:
         assumed["refresh_interval"] = (
             f"refresh interval unknown: assumed 1 (fresh rollouts), {costs['refresh_interval']}; state --refresh-interval"
         )
-    values["mean_age"] = float(mean_age(known.get("refresh_interval", 1.0)))
+    values["mean_age"] = mean_age(known.get("refresh_interval", 1.0))
 
     if "planned_steps" not in known:
         values["planned_steps"] = float(steps[-1] - min(steps[0], 0.0))

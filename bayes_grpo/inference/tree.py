@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from jax import random
 
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.importance.draws import ImportanceDraws
@@ -42,8 +41,7 @@ class TreeBuilder:
 
     def __init__(self, spec: ModelSpec, prepared: Prepared, seed: int) -> None:
         self.spec, self.prepared, self.evaluator = spec, prepared, evaluator(spec)
-        # Apart from the chains' keys: split(key, n)[i] is fold_in(key, i).
-        self.key = random.fold_in(random.key(seed), _OWN_KEY)
+        self.seed = seed
         self.observed = observed_of(prepared)
         steps = ("observation" if spec.pooled else "step", self.observed.optimizer_step)
         self.dim = steps[0]
@@ -53,6 +51,10 @@ class TreeBuilder:
             self.coords |= {"run": labels, "observed_run": ("observation", labels[self.observed.run])}
         else:
             self.coords["step"] = self.observed.row
+
+    def _rng(self, part: int) -> np.random.Generator:
+        """Randomness of one part of the fit, apart from the sampler's."""
+        return np.random.default_rng([self.seed, _OWN_KEY, part])
 
     def at_observations(self, values: np.ndarray) -> np.ndarray:
         """Values on the grid, shape (..., n) or (..., run, n), at the observations."""
@@ -111,7 +113,7 @@ class TreeBuilder:
         kept = np.arange(0, draws, stride)
         rows = (np.arange(chains)[:, None] * draws + kept).ravel()
         some = {name: value[rows] for name, value in flat.items()}
-        account = self.evaluator.account(some, self.prepared.data, random.fold_in(self.key, 1))
+        account = self.evaluator.account(some, self.prepared.data, self._rng(1))
         at = {"chain": np.arange(chains), "draw": kept}
         out = {}
         for group, terms in (("log_likelihood", account.log_density), ("leave_one_out", account.leave_one_out)):
@@ -142,15 +144,15 @@ class TreeBuilder:
             combine_attrs="drop_conflicts",
         )
 
-    def _predictive(self, group: str, flat: Mapping[str, np.ndarray], fold: int) -> dict[str, xr.Dataset]:
+    def _predictive(self, group: str, flat: Mapping[str, np.ndarray], part: int) -> dict[str, xr.Dataset]:
         which = _evenly(next(iter(flat.values())).shape[0], PATHS)
         some = {name: value[which] for name, value in flat.items()}
-        _, logged = self.evaluator.simulate(some, self.prepared.data, random.fold_in(self.key, fold))
+        _, logged = self.evaluator.simulate(some, self.prepared.data, self._rng(part))
         values = self.at_observations(np.asarray(logged))[None]
         return {group: self._rewards(values, {"chain": np.zeros(1, int), "draw": np.arange(which.size)})}
 
     def _prior(self) -> dict[str, xr.Dataset]:
-        drawn = self.evaluator.prior(random.fold_in(self.key, 2), self.prepared.data, PRIOR_DRAWS)
+        drawn = self.evaluator.prior(self._rng(2), self.prepared.data, PRIOR_DRAWS)
         more = self.evaluator.derive(drawn, self.prepared.data)
         coords = {"chain": [0], "draw": np.arange(PRIOR_DRAWS)}
         named = {name: np.asarray(value)[None] for name, value in {**drawn, **more}.items()}

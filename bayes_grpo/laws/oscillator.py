@@ -50,15 +50,14 @@ class Transition(NamedTuple):
     window: Window | None = None
 
 
-def closed_form_mass(momentum: ArrayLike) -> Array:
+def closed_form_mass(momentum: float) -> float:
     """Mass of an optimizer with momentum ``beta1``: ``(1 + beta1) / (2 (1 - beta1))`` steps."""
-    beta1 = jnp.asarray(momentum)
-    return (1 + beta1) / (2 * (1 - beta1))
+    return (1 + momentum) / (2 * (1 - momentum))
 
 
-def mean_age(refresh_interval: ArrayLike, delay: ArrayLike = 0.0) -> Array:
+def mean_age(refresh_interval: float, delay: float = 0.0) -> float:
     """Mean age, in steps, of the rollouts an update uses: ``(K - 1) / 2`` for a refresh every K updates, plus a delay."""
-    return (jnp.asarray(refresh_interval) - 1) / 2 + jnp.asarray(delay)
+    return (refresh_interval - 1) / 2 + delay
 
 
 def lagged_damping(stiffness: ArrayLike, age: ArrayLike, lag_share: ArrayLike) -> Array:

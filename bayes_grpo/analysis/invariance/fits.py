@@ -121,11 +121,11 @@ def predict(spec: ModelSpec, population: Population, data: ModelData, seed: int)
     """Rewards of new runs of a population, and the density of those that were logged."""
     flat = {name: jnp.asarray(value.reshape(-1)) for name, value in population.values.items()}
     count = next(iter(flat.values())).size
-    key_new, key_path = random.split(random.key(seed))
+    key_new = random.key(seed)
     which = np.linspace(0, count - 1, PREDICTIONS).round().astype(int)
     values = new_runs(spec, {name: value[which] for name, value in flat.items()}, data, key_new)
     functions = evaluator(spec)
-    _, logged = functions.simulate(values, data, key_path)
+    _, logged = functions.simulate(values, data, np.random.default_rng(seed))
     terms = functions.pointwise(values, data)
     density = np.where(np.isfinite(terms), terms, -np.inf).sum(-1)
     most = density.max(0)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import arviz_stats as az
+import numpy as np
 import xarray as xr
-from jax import random
 
 from bayes_grpo.inference.convergence import varying
 from bayes_grpo.inference.evaluate import evaluator
@@ -64,7 +64,7 @@ def left_out_tree(fit: xr.DataTree, model: str | Path | ModelSpec | None = None,
     posterior = fit["posterior"].to_dataset().sel(draw=terms["draw"])
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     flat = {name: posterior[name].values.reshape(-1, *posterior[name].shape[2:]) for name in spec.parameters}
-    drawn = evaluator(spec).left_out(flat, prepared.data, random.key(seed))
+    drawn = evaluator(spec).left_out(flat, prepared.data, np.random.default_rng(seed))
     values = TreeBuilder(spec, prepared, seed).at_observations(drawn)
     predictive = terms.copy(data={"reward": values.reshape(*shape, -1)})
     groups = {

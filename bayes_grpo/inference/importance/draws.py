@@ -4,25 +4,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, random
+from jax import Array
 
 from bayes_grpo.inference.importance.modes import count_modes
 from bayes_grpo.inference.importance.pareto import smooth_weights
 from bayes_grpo.inference.importance.quality import Quality, disagreement_of, effective_draws, trusted_weights
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
-from bayes_grpo.inference.importance.target import Densities, Target, target_of
+from bayes_grpo.inference.importance.target import Evaluated, Target, target_of
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
-#: Points whose density is computed in one call: one shape for all, so that one program serves.
-BATCH = 512
 #: Generations that a fit is expected to take, for progress.
-_EXPECTED = 14
+_EXPECTED = 17
 
 
 class ImportanceDraws(NamedTuple):
@@ -56,80 +52,86 @@ def draw_importance(
         Called with (densities computed, densities expected).
     """
     target, settings = target_of(spec), settings_for(sampler)
-    key_start, key_sample, key_draws = random.split(random.key(sampler.seed), 3)
-    count = settings.repetitions * settings.points
-    start = target.draw_prior(key_start, data, count)
+    rng = np.random.default_rng(sampler.seed)
+    bits = rng.integers(0, 2**32, size=2, dtype=np.uint32)
+    start, _ = target.draw_prior(bits, data, settings.repetitions, settings.points)
     density = _Counted(target, data, settings, progress)
-    shape = (1, settings.repetitions, settings.points, target.dimension)
-    weighted = sample_weighted(density, start.reshape(shape), key_sample, settings, trusted_weights)
-    return _drawn(target, data, weighted, sampler, key_draws)
+    weighted = sample_weighted(density, start, rng, settings, trusted_weights)
+    return drawn_from(weighted, 0, sampler, density.posterior, rng)
 
 
 def settings_for(sampler: Sampler) -> Settings:
-    """Final points enough that few draws are the same."""
+    """Points enough that few draws are the same."""
     settings = Settings()
-    each = -(-sampler.chains * sampler.draws // (settings.repetitions * settings.final_rounds))
-    final = max(settings.final_points, -(-each // BATCH) * BATCH)
-    return replace(settings, final_points=final)
+    rounds = -(-sampler.chains * sampler.draws // (settings.repetitions * settings.points))
+    return replace(settings, rounds=max(settings.rounds, rounds))
 
 
 class _Counted:
-    """The density of one run at points of shape (1, point, dimension), in batches, with progress."""
+    """The model of one run at points, with progress."""
 
     def __init__(self, target: Target, data: ModelData, settings: Settings, progress: Progress | None) -> None:
-        self.target, self.data, self.progress = target, data, progress
-        self.done = 0
-        generation, final = settings.points, settings.final_rounds * settings.final_points
-        self.expected = settings.repetitions * (_EXPECTED * generation + final)
+        self.target, self.data, self.settings, self.progress = target, data, settings, progress
+        self.generations = 0
 
-    def __call__(self, points: Array) -> Densities:
-        parts = []
-        for first in range(0, points.shape[1], BATCH):
-            batch = points[0, first : first + BATCH]
-            filled = jnp.pad(batch, ((0, BATCH - batch.shape[0]), (0, 0)), mode="edge")
-            part = self.target.densities(filled, self.data)
-            parts.append(jax.tree.map(lambda leaf, size=batch.shape[0]: leaf[:size], part))
-            self._report(batch.shape[0])
-        return Densities(*(jnp.concatenate(leaves)[None] for leaves in zip(*parts, strict=True)))
-
-    def _report(self, count: int) -> None:
-        self.done += count
+    def __call__(self, points: Array) -> Evaluated:
+        evaluated = self.target.evaluate(points, self.data)
+        self.generations += 1
         if self.progress is not None:
-            self.progress(min(self.done, self.expected), self.expected)
+            expected = max(_EXPECTED, self.generations)
+            each = self.settings.repetitions * self.settings.points
+            self.progress(self.generations * each, expected * each)
+        return evaluated
+
+    def posterior(self, points: np.ndarray) -> np.ndarray:
+        """Log posterior density at points, shape (point, dimension)."""
+        rows, count = self.settings.repetitions, self.settings.points
+        filled = np.pad(points, ((0, -len(points) % (rows * count)), (0, 0)), mode="edge")
+        parts = []
+        for part in filled.reshape(-1, rows, count, points.shape[1]):
+            evaluated = self.target.evaluate(part, self.data)
+            parts.append(np.asarray(evaluated.log_prior) + np.asarray(evaluated.log_likelihood))
+        return np.concatenate(parts).ravel()[: len(points)]
 
 
-def _drawn(target: Target, data: ModelData, weighted: Weighted, sampler: Sampler, key: Array) -> ImportanceDraws:
-    points, log_posterior = weighted.points[0], weighted.log_posterior[0]
-    repetitions, count, dimension = points.shape
-    smoothed, khat = smooth_weights(weighted.log_weight[0].ravel())
-    log_weight = smoothed.reshape(repetitions, count)
-    flat = jnp.asarray(points.reshape(-1, dimension))
-    values = {name: np.asarray(v).reshape(repetitions, count) for name, v in target.values(flat, data).items()}
+def drawn_from(
+    weighted: Weighted,
+    run: int,
+    sampler: Sampler,
+    posterior: Callable[[np.ndarray], np.ndarray],
+    rng: np.random.Generator,
+) -> ImportanceDraws:
+    """Equal-weight draws of one of the runs that were sampled.
+
+    Parameters
+    ----------
+    weighted : Weighted
+        All that was sampled.
+    run : int
+        Place of the run.
+    sampler : Sampler
+        Chains and draws.
+    posterior : callable
+        Log posterior density of the run at points, shape (point, dimension).
+    rng : numpy.random.Generator
+        Of the resampling.
+    """
+    points, log_posterior = weighted.points[run], weighted.log_posterior[run]
+    smoothed, khat = smooth_weights(weighted.log_weight[run].ravel())
+    log_weight = smoothed.reshape(log_posterior.shape)
+    values = {name: value[run] for name, value in weighted.values.items()}
     quality = Quality(
         khat=khat,
         importance_ess=effective_draws(smoothed),
-        modes=count_modes(_posterior(target, data), points, log_posterior, log_weight),
+        modes=count_modes(posterior, points, log_posterior, log_weight),
         disagreement=disagreement_of(values, log_weight),
-        power=float(weighted.power[0]),
+        power=float(weighted.power[run]),
         generations=weighted.generations,
         evaluations=weighted.evaluations,
     )
-    chosen = resample(
-        log_weight, sampler.chains, sampler.draws, np.random.default_rng(np.asarray(random.key_data(key)))
-    )
+    chosen = resample(log_weight, sampler.chains, sampler.draws, rng)
     drawn = {name: value.ravel()[chosen] for name, value in values.items()}
     return ImportanceDraws(drawn, log_posterior.ravel()[chosen], values, log_weight, quality)
-
-
-def _posterior(target: Target, data: ModelData) -> Callable[[np.ndarray], np.ndarray]:
-    """Log posterior density at points, shape (point, dimension)."""
-
-    def density(points: np.ndarray) -> np.ndarray:
-        filled = np.pad(points, ((0, -len(points) % BATCH), (0, 0)), mode="edge")
-        parts = [sum(target.densities(jnp.asarray(part), data)) for part in filled.reshape(-1, BATCH, points.shape[1])]
-        return np.concatenate([np.asarray(part) for part in parts])[: len(points)]
-
-    return density
 
 
 def resample(log_weight: np.ndarray, chains: int, draws: int, rng: np.random.Generator) -> np.ndarray:
