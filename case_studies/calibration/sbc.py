@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from jax import random
 from scipy.stats import chi2
 
 import bayes_grpo
-from bayes_grpo.inference.backends.numpyro import recorded
-from bayes_grpo.inference.backends.programs import programs
-from bayes_grpo.inference.chains import sample
+from bayes_grpo.inference.evaluate import evaluator, recorded
 from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.runs.dataset import combine, make_run
 
 RANKS = 100
@@ -44,32 +43,34 @@ def blank_runs(rows: int, pooled: bool) -> xr.Dataset:
     return combine(runs)
 
 
-def ranks(model: str, replicates: int, rows: int, seed: int, start: int = 0) -> dict[str, np.ndarray]:
+def ranks(
+    model: str, replicates: int, rows: int, seed: int, start: int = 0, method: str = "auto"
+) -> dict[str, np.ndarray]:
     """Rank (0..RANKS-1) of the true value among thinned posterior draws, for each parameter, shape (replicates,).
 
     Rewards are not clipped to the bounds: the laws under test are not either. Of runs fitted together the first one's
-    parameters are ranked, beside the population's.
+    parameters are ranked, beside the population's. ``method`` is that of `bayes_grpo.fit`; the entry ``fallback`` is 1 where NUTS had to
+    follow importance sampling.
     """
     spec = bayes_grpo.load_model(model)
     prepared = prepare(blank_runs(rows, spec.pooled), spec)
-    data, tune = prepared.data, 600
-    compiled = programs(spec, tune, 0.95)
-    out: dict[str, list[int]] = {name: [] for name in recorded(spec)}
+    data, functions = prepared.data, evaluator(spec)
+    out: dict[str, list[int]] = {name: [] for name in (*recorded(spec), "fallback")}
     for replicate in range(start, start + replicates):
-        key = random.fold_in(random.key(seed), replicate)
-        truth = compiled.prior(key, data, 1)
-        logged = np.asarray(compiled.simulate(truth, data, random.fold_in(key, 1))[1])[0]
+        rng = np.random.default_rng([seed, replicate])
+        truth = functions.prior(rng, data, 1)
+        logged = functions.simulate(truth, data, rng)[1][0]
         value = np.where(data.run.grid.observed > 0, logged, 0.0)
         simulated = data._replace(run=data.run._replace(grid=data.run.grid._replace(value=value)))
-        draws = sample(compiled, simulated, seed=replicate, chains=4, draws=500, tune=tune)
-        flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in draws.values.items()}
-        values = compiled.constrain(flat, simulated)
-        for name in out:
-            # Thin to nearly independent draws: 99 of 2,000, over all chains.
-            thinned = np.asarray(values[name])[np.linspace(0, 1999, RANKS - 1).round().astype(int)]
-            first, true = thinned.reshape(RANKS - 1, -1)[:, 0], np.ravel(truth[name])[0]
-            out[name].append(int((first < true).sum()))
-    return {name: np.array(found) for name, found in out.items()}
+        sampler = Sampler(method, seed=replicate, draws=500, tune=600)
+        posterior = draw_posterior(spec, prepared._replace(data=simulated), sampler)
+        for name in recorded(spec):
+            # Thin to nearly independent draws: 99 of at least 2,000, over all chains.
+            drawn = posterior.values[name].reshape(-1, *posterior.values[name].shape[2:])
+            thinned = drawn[np.linspace(0, len(drawn) - 1, RANKS - 1).round().astype(int)].reshape(RANKS - 1, -1)
+            out[name].append(int((thinned[:, 0] < np.ravel(truth[name])[0]).sum()))
+        out["fallback"].append(int(posterior.quality is not None and posterior.method == "nuts"))
+    return {name: np.array(values) for name, values in out.items()}
 
 
 def uniformity_p_value(values: np.ndarray, bins: int = 8) -> float:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from jax import random
 from scipy.stats import beta
 
 import bayes_grpo
 from bayes_grpo.analysis.comparison.compare import Comparison
-from bayes_grpo.inference.backends.programs import programs
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.progress import use_compilation_cache
 
@@ -56,7 +55,7 @@ def simulate(law: str, rows: int, seed: int) -> xr.Dataset:
     run = bayes_grpo.make_run(f"{law}-{seed}", columns, FACTS | LAG | {"planned_steps": rows})
     prepared = prepare(run, spec)
     values = {name: np.array([LAWS[law][name]]) for name in spec.parameters}
-    _, logged = programs(spec, 1000, 0.95).simulate(values, prepared.data, random.key(seed))
+    _, logged = evaluator(spec).simulate(values, prepared.data, np.random.default_rng(seed))
     return run.assign(reward=run["reward"].copy(data=np.asarray(logged)[:, prepared.rows[0]]))
 
 

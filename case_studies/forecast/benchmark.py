@@ -21,6 +21,7 @@ from bayes_grpo.analysis.forecast.paths import collapsed, make_basis, recent, sa
 from bayes_grpo.inference.layout import RESOLUTION, prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 from case_studies.forecast.peers import Case, peers
@@ -54,7 +55,7 @@ def ours(run: xr.Dataset, rows: int, spec: ModelSpec, settings: dict[str, int]) 
     if "planned_steps" not in past:
         past = past.assign(planned_steps=("run", [planned]))
     prepared = prepare(past, spec)
-    drawn = draw_posterior(spec, prepared, backend="numpyro", target_accept=0.95, **settings)
+    drawn = draw_posterior(spec, prepared, Sampler(**settings))
     basis = make_basis(spec, prepared, {name: value.ravel() for name, value in drawn.values.items()})
     ahead = run["optimizer_step"].values[0, rows:]
     rate = run["learning_rate"].values[0, rows:] if "learning_rate" in run else np.ones(ahead.size)

@@ -13,15 +13,14 @@ import json
 import sys
 from pathlib import Path
 
-import arviz_stats as az
 import numpy as np
-import xarray as xr
 from scipy.optimize import minimize
 from scipy.stats import norm, t
 
 from bayes_grpo.inference.layout import prepare
-from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.posterior import draw_posterior, settled
 from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from case_studies.forecast.usable import usable
 
@@ -29,7 +28,6 @@ HERE = Path(__file__).parent
 #: Heavy tails, so that a run unlike all others can leave the population.
 DEGREES = 4.0
 #: Enough for re-weighted means over a few hundred draws.
-LARGEST_RHAT = 1.05
 #: Narrower than this no population is believed, however few the runs.
 LEAST_SCALE = 0.05
 #: Location and scale of interim.toml, in the coordinates of `coordinates`.
@@ -67,17 +65,15 @@ def fit_runs(data: Path | None, folder: Path, limit: int | None, **settings: int
         if target.exists():
             continue
         prepared = prepare(run, spec)
-        drawn = draw_posterior(spec, prepared, backend="numpyro", target_accept=0.95, **settings)
-        rhat = az.rhat(xr.Dataset({name: (("chain", "draw"), value) for name, value in drawn.values.items()}))
-        settled = max(float(value) for value in rhat.values()) < LARGEST_RHAT
+        drawn = draw_posterior(spec, prepared, Sampler(**settings))
         flat = {name: value.ravel() for name, value in drawn.values.items()}
         quantities = prepared.settings[0].values
         found = coordinates(flat, quantities["planned_steps"], quantities["reward_range"])
         kept = np.linspace(0, len(found) - 1, min(800, len(found))).astype(int)
-        row = {"label": label, "repository": repository, "converged": bool(settled), "draws": found[kept].tolist()}
+        row = {"label": label, "repository": repository, "converged": settled(drawn), "draws": found[kept].tolist()}
         row["divergences"] = int(drawn.statistics["diverging"].sum())
         target.write_text(json.dumps(row), encoding="utf-8")
-        print(label, "ok" if settled else "NOT CONVERGED", row["divergences"], file=sys.stderr, flush=True)
+        print(label, "ok" if row["converged"] else "NOT CONVERGED", row["divergences"], file=sys.stderr, flush=True)
 
 
 def learn(rows: list[dict]) -> dict[str, tuple[float, float]]:

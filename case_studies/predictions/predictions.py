@@ -17,7 +17,7 @@ import xarray as xr
 import bayes_grpo
 from bayes_grpo.analysis.figures import save_figure
 from bayes_grpo.analysis.invariance.figure import plot_invariance
-from bayes_grpo.analysis.invariance.fits import Sampler, fit_population, without_idle_predictors
+from bayes_grpo.analysis.invariance.fits import fit_population, without_idle_predictors
 from bayes_grpo.analysis.invariance.invariance import invariance
 from bayes_grpo.analysis.invariance.residual import REPORTED
 from bayes_grpo.analysis.invariance.summary import summarise_invariance
@@ -27,6 +27,7 @@ from bayes_grpo.bandit import Bandit, linearise, simulate, trajectories
 from bayes_grpo.inference.convergence import diagnose_sampling
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.laws.stability import oscillation_onset, refresh_threshold
 from bayes_grpo.runs.files import write_atomically
 from case_studies.common.runs import LABORATORY, logs
@@ -101,7 +102,7 @@ def exponent_experiment(index: int, draws: int) -> dict[str, Any]:
     truth, sampling = (-np.polyfit(np.log(GROUPS), np.log(values), 1)[0] for values in (noise, spread))
     runs = simulate(settings, [1000 + index])
     spec = without_idle_predictors(bayes_grpo.load_model("group_dependence"), runs)
-    sampler = Sampler(seed=index, draws=draws, tune=draws)
+    sampler = Sampler("nuts", seed=index, draws=draws, tune=draws, chains=2, target_accept=0.9)
     population = fit_population(spec, prepare(runs, spec).data, sampler, reported=REPORTED["group_dependence"])
     return {
         "converged": not population.faults,

@@ -12,7 +12,8 @@ import xarray as xr
 import bayes_grpo
 from bayes_grpo import InputError, fit, load_fit, load_model, make_run, prior_predictive, save_fit, summarise
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
-from bayes_grpo.inference.backends import programs as backend
+from bayes_grpo.inference.evaluate import evaluator, forget_programs
+from bayes_grpo.inference.importance.target import target_of
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.store import is_fit
 from bayes_grpo.laws.kalman import kalman_filter
@@ -121,18 +122,16 @@ def test_a_fit_that_fails_says_so(small_run: xr.Dataset) -> None:
 
 
 def test_runs_of_like_length_share_one_compilation() -> None:
-    """Ten fits of 41 to 59 rows: one trace, and memory that stays flat after the first."""
-    backend._programs.cache_clear()
+    """Ten fits of 41 to 59 rows: one trace of each program, and memory that stays flat after the first."""
     used = []
     for i in range(10):
         n = 41 + 2 * i
         run = make_run(f"r{i}", {"optimizer_step": np.arange(n), "reward": curve(n, seed=i)}, FACTS)
-        fit(run, "exponential", draws=25, tune=25, chains=2, target_accept=0.995)
+        fit(run, "exponential", draws=25, chains=2)
         used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    info = backend._programs.cache_info()
-    assert (info.misses, info.hits) == (1, 9)
-    compiled = backend.programs(load_model("exponential"), 25, 0.995)
-    assert compiled.advance._cache_size() == 1
+    spec = load_model("exponential")
+    assert target_of(spec)._evaluate._cache_size() == 1
+    assert evaluator(spec)._account._cache_size() == 1
     assert used[-1] - used[1] < 60_000  # kB; a recompilation costs more than this each
 
 
@@ -141,12 +140,10 @@ def test_compiled_programs_are_dropped_before_the_kernel_refuses_more(small_run:
     def maps() -> int:
         return Path("/proc/self/maps").read_bytes().count(b"\n")
 
-    fit(small_run, "exponential", draws=25, tune=25, chains=2, target_accept=0.995)
+    fit(small_run, "exponential", method="nuts", draws=25, tune=25, chains=2, target_accept=0.995)
     held = maps()
-    assert not backend.forget_programs(1.0)
-    assert backend._programs.cache_info().currsize > 0
-    assert backend.forget_programs(0.0)
-    assert backend._programs.cache_info().currsize == 0
+    assert not forget_programs(1.0)
+    assert forget_programs(0.0)
     assert maps() < held - 500
     again = fit(small_run, "exponential", draws=25, tune=25, chains=2, target_accept=0.995)
     assert again["posterior"].sizes["draw"] >= 25

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, random
 from jax.scipy import stats
+from jax.scipy.special import gammaln
 
 Arguments = Mapping[str, Array]
 
@@ -79,6 +80,12 @@ def _draw_student(key: Array, given: Arguments, shape: tuple[int, ...]) -> Array
     return given["loc"] + given["scale"] * random.t(key, given["df"], shape)
 
 
+def _beta(x: Array, given: Arguments) -> Array:
+    a, b = given["concentration1"], given["concentration0"]
+    # The beta function of `jax.scipy.special` is exact to six digits only.
+    return (a - 1) * jnp.log(x) + (b - 1) * jnp.log1p(-x) + gammaln(a + b) - gammaln(a) - gammaln(b)
+
+
 FAMILIES: dict[str, Family] = {
     "Normal": Family(REAL, _normal, _draw_normal),
     "StudentT": Family(REAL, _student, _draw_student),
@@ -119,7 +126,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "Beta": Family(
         UNIT,
-        lambda x, given: stats.beta.logpdf(x, given["concentration1"], given["concentration0"]),
+        _beta,
         lambda key, given, shape: random.beta(key, given["concentration1"], given["concentration0"], shape),
     ),
 }

@@ -77,7 +77,7 @@ def about_points(points: Array, key: Array, components: int) -> Mixture:
 def fit_weighted(mixture: Mixture, points: Array, weights: Array, key: Array, iterations: int) -> Mixture:
     """Move a mixture to weighted points by the EM algorithm (Peel and McLachlan 2000, at fixed degrees of freedom).
 
-    Scales are shrunk towards that of all points, the more the fewer points a component has.
+    Scales are shrunk towards their mean, the more the fewer points a component has.
 
     Parameters
     ----------
@@ -92,9 +92,9 @@ def fit_weighted(mixture: Mixture, points: Array, weights: Array, key: Array, it
     """
     _, components, dimension = mixture.mean.shape
     _, covariance = _moments(points, weights)
-    ridge = 1e-4 * jax.vmap(jnp.diag)(jnp.diagonal(covariance, axis1=-2, axis2=-1)) + 1e-20 * jnp.eye(dimension)
-    overall = (covariance + ridge)[:, None]
-    mixture = _revived(mixture, points, weights, key, overall / components ** (2 / dimension))
+    floor = 1e-7 * _diagonal(covariance) + 1e-20 * jnp.eye(dimension)
+    wide = (covariance + floor)[:, None] / components ** (2 / dimension)
+    mixture = _revived(mixture, points, weights, key, wide)
 
     def step(_: int, mixture: Mixture) -> Mixture:
         density, square = _by_component(mixture, points)
@@ -105,15 +105,17 @@ def fit_weighted(mixture: Mixture, points: Array, weights: Array, key: Array, it
         mean = jnp.einsum("rkn,rnd->rkd", pull, points) / jnp.maximum(pull.sum(-1), 1e-300)[..., None]
         offset = points[:, None] - mean[:, :, None]
         scale = jnp.einsum("rkni,rknj->rkij", offset * pull[..., None], offset)
+        within = scale.sum(1, keepdims=True)
         scale = scale / jnp.maximum(mass, 1e-300)[..., None, None]
         shrinkage = (dimension / (dimension + effective))[..., None, None]
-        scale = (1 - shrinkage) * scale + shrinkage * overall + ridge[:, None]
+        ridge = 1e-4 * _diagonal(within) + floor[:, None]
+        scale = (1 - shrinkage) * scale + shrinkage * within + ridge
         populated = (effective > 2)[..., None]
         log_weight = jnp.log(jnp.maximum(mass, 1e-3))
         return from_scales(
             log_weight - logsumexp(log_weight, axis=1, keepdims=True),
             jnp.where(populated, mean, mixture.mean),
-            jnp.where(populated[..., None], scale, overall),
+            jnp.where(populated[..., None], scale, within + ridge),
         )
 
     fitted: Mixture = lax.fori_loop(0, iterations, step, mixture)
@@ -131,6 +133,11 @@ def _revived(mixture: Mixture, points: Array, weights: Array, key: Array, scale:
     log_weight = jnp.where(weak, -np.log(components), mixture.log_weight)
     log_weight = log_weight - logsumexp(log_weight, axis=1, keepdims=True)
     return from_scales(log_weight, mean, jnp.where(weak[..., None, None], scale, own))
+
+
+def _diagonal(matrices: Array) -> Array:
+    """Matrices without what is off the diagonal."""
+    return matrices * jnp.eye(matrices.shape[-1])
 
 
 def _moments(points: Array, weights: Array) -> tuple[Array, Array]:

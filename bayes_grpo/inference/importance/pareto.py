@@ -23,7 +23,7 @@ def smooth_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     """
     shifted = log_weights - log_weights.max()
     count = shifted.size
-    tail = int(np.ceil(min(0.2 * count, 3 * np.sqrt(count))))
+    tail = int(min(0.2 * count, 3 * np.sqrt(count)))
     order = np.argsort(shifted)
     largest = order[-tail:]
     cutoff = max(float(shifted[order[-tail - 1]]), float(np.log(np.finfo(float).tiny)))

@@ -13,6 +13,7 @@ from bayes_grpo.analysis.forecast.paths import PATHS, Basis, _extended, collapse
 from bayes_grpo.inference.fit import prior_predictive
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.inference.timeline import build_grid
 from bayes_grpo.laws.likelihood import state_space
 from bayes_grpo.laws.smoother import kalman_smoother
@@ -192,7 +193,7 @@ def test_intervals_cover_at_their_rate() -> None:
 
 def _fitted(spec: ModelSpec, run: xr.Dataset) -> Basis:
     prepared = prepare(run, spec)
-    drawn = draw_posterior(spec, prepared, backend="numpyro", seed=1, draws=250, tune=300, chains=2, target_accept=0.95)
+    drawn = draw_posterior(spec, prepared, Sampler(seed=1, draws=250, chains=2))
     return make_basis(spec, prepared, {name: value.ravel() for name, value in drawn.values.items()})
 
 

@@ -21,8 +21,8 @@ from numpyro.infer.util import potential_energy, unconstrain_fn
 import bayes_grpo
 from bayes_grpo import InputError, ModelSpec, fit, list_models, load_model, pymc_model
 from bayes_grpo.inference.backends import numpyro as backend
-from bayes_grpo.inference.backends.programs import programs
 from bayes_grpo.inference.backends.pymc import _site
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import ModelData, prepare
 from bayes_grpo.laws.likelihood import log_likelihood
 from bayes_grpo.models.spec import DISTRIBUTIONS, POOLINGS, Prior
@@ -256,7 +256,7 @@ def test_pointwise_terms_are_one_step_ahead(sampled: tuple[pm.Model, xr.DataTree
     spec = load_model("overdamped")
     prepared = prepare(runs_for(spec), spec)
     flat = {name: posterior[name].values.reshape(-1) for name in spec.parameters}
-    expected = np.asarray(programs(spec, 100, 0.95).pointwise(flat, prepared.data))[:, prepared.rows[0]]
+    expected = evaluator(spec).pointwise(flat, prepared.data)[:, prepared.rows[0]]
     np.testing.assert_allclose(terms.values.reshape(400, 50), expected, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(terms["step"], np.arange(50))
     np.testing.assert_array_equal(tree["constant_data"]["optimizer_step"], np.arange(1, 51))
@@ -276,7 +276,7 @@ def test_predictive_draws_follow_the_law(sampled: tuple[pm.Model, xr.DataTree]) 
     found = draw(random_seed=3)["posterior_predictive"]["reward"]
     assert found.equals(draw(random_seed=3)["posterior_predictive"]["reward"])
     repeated = {name: np.full(count, value) for name, value in one.items()}
-    _, logged = programs(spec, 100, 0.95).simulate(repeated, prepared.data, jax.random.key(8))
+    _, logged = evaluator(spec).simulate(repeated, prepared.data, np.random.default_rng(8))
     ours, theirs = found.values[0], np.asarray(logged)[:, prepared.rows[0]]
     error = np.sqrt((ours.var(0) + theirs.var(0)) / count)
     assert (np.abs(ours.mean(0) - theirs.mean(0)) < 4.5 * error).all()
