@@ -12,7 +12,6 @@ from jax import Array, random
 from jax.typing import ArrayLike
 
 from bayes_grpo.inference.layout import ModelData
-from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.laws import likelihood
 from bayes_grpo.models.spec import ModelSpec
 
@@ -78,7 +77,6 @@ class Evaluator:
         self._account = self._batched(likelihood.account)
         self._left_out = self._batched(likelihood.left_out)
         self._simulate = self._batched(likelihood.simulated)
-        self._log_prior = jax.jit(jax.vmap(self._log_densities, (0, None)))
 
     def derive(self, values: Values, data: ModelData) -> dict[str, np.ndarray]:
         """Quantities that follow from the parameters, shape (draw,) or (draw, run)."""
@@ -102,38 +100,6 @@ class Evaluator:
         path, logged = self._call(self._simulate, values, data, rng)
         return path, logged
 
-    def prior(self, rng: np.random.Generator, data: ModelData, count: int) -> dict[str, np.ndarray]:
-        """Draws of everything that is `recorded` from the prior, shape (count,) or (count, run)."""
-        if self.spec.pooled:
-            from bayes_grpo.inference.backends.nuts import nuts
-
-            return nuts(self.spec).prior(random.wrap_key_data(jnp.asarray(_bits(rng))), data, count)
-        from bayes_grpo.inference.importance.draws import settings_for
-        from bayes_grpo.inference.importance.target import target_of
-
-        # The shape in which the sampler asks for prior draws: one compiled program.
-        rows, points = settings_for(Sampler()).repetitions, settings_for(Sampler()).points
-        target, parts = target_of(self.spec), []
-        for _ in range(-(-count // (rows * points))):
-            parts.append(target.draw_prior(_bits(rng), data, rows, points)[1])
-        joined = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf).ravel() for leaf in leaves]), *parts)
-        return {name: value[:count] for name, value in joined.items()}
-
-    def log_prior(self, values: Values, data: ModelData) -> dict[str, np.ndarray]:
-        """Log prior density of every site at values, shape (draw,)."""
-        sites = {name: np.asarray(values[name]) for name, _ in self.spec.sites()}
-        densities: dict[str, np.ndarray] = self._in_batches(self._log_prior, sites, data)
-        return densities
-
-    def _log_densities(self, values: dict[str, Array], data: ModelData) -> dict[str, Array]:
-        from bayes_grpo.inference.importance.families import FAMILIES
-        from bayes_grpo.inference.importance.target import arguments_of
-
-        return {
-            name: jnp.sum(FAMILIES[prior.distribution].density_of_value(values[name], arguments_of(name, data)))
-            for name, prior in self.spec.sites()
-        }
-
     def _batched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A compiled function of (law, parameters, run, ...) over a batch of draws."""
         over = over_runs(self.spec, function)
@@ -155,25 +121,19 @@ class Evaluator:
         parameters = {name: np.asarray(values[name]) for name in self.spec.parameters}
         count = next(iter(parameters.values())).shape[0]
         bits = [] if rng is None else [rng.integers(0, 2**32, size=(count, 2), dtype=np.uint32)]
-        return self._in_batches(function, parameters, data, *bits)
-
-    def _in_batches(
-        self, function: Callable[..., Any], values: dict[str, np.ndarray], data: ModelData, *bits: np.ndarray
-    ) -> Any:
-        """Call in batches of one size, the last filled up with copies."""
-        count = next(iter(values.values())).shape[0]
-        size = int(np.clip(_MOST_NUMBERS // np.size(data.run.grid.value), 1, _BATCH))
-        parts = []
-        for first in range(0, count, size):
-            rows = np.minimum(np.arange(first, first + size), count - 1)
-            part = function({name: value[rows] for name, value in values.items()}, data, *(b[rows] for b in bits))
-            parts.append(jax.tree.map(lambda leaf, left=count - first: np.asarray(leaf)[:left], part))
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        return in_batches(function, parameters, data, *bits)
 
 
-def _bits(rng: np.random.Generator) -> np.ndarray:
-    """A key for JAX, made without it."""
-    return rng.integers(0, 2**32, size=2, dtype=np.uint32)
+def in_batches(function: Callable[..., Any], values: dict[str, np.ndarray], data: ModelData, *bits: np.ndarray) -> Any:
+    """Call a function of draws in batches of one size, the last filled up with copies: one compiled program serves."""
+    count = next(iter(values.values())).shape[0]
+    size = int(np.clip(_MOST_NUMBERS // np.size(data.run.grid.value), 1, _BATCH))
+    parts = []
+    for first in range(0, count, size):
+        rows = np.minimum(np.arange(first, first + size), count - 1)
+        part = function({name: value[rows] for name, value in values.items()}, data, *(b[rows] for b in bits))
+        parts.append(jax.tree.map(lambda leaf, left=count - first: np.asarray(leaf)[:left], part))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def evaluator(spec: ModelSpec) -> Evaluator:

@@ -14,6 +14,7 @@ from bayes_grpo.inference.attributes import describe
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import choose, prepare
 from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.inference.tree import TreeBuilder, unit_of
@@ -120,7 +121,7 @@ def prior_predictive(
         raise InputError(f"model {spec.name}", "pools over runs: draw from the model it extends, one run at a time")
     prepared = prepare(choose(runs, run, spec), spec)
     functions, rng = evaluator(spec), np.random.default_rng(seed)
-    values = functions.prior(rng, prepared.data, draws)
+    values = draw_prior(spec, prepared.data, draws, rng)
     path, logged = functions.simulate(values, prepared.data, rng)
     named = {**values, **functions.derive(values, prepared.data)}
     rows = prepared.rows[0]

@@ -8,6 +8,7 @@ import xarray as xr
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.importance.draws import ImportanceDraws
 from bayes_grpo.inference.layout import Prepared, observed_of
+from bayes_grpo.inference.prior import draw_prior, log_prior
 from bayes_grpo.laws.units import UNITS
 from bayes_grpo.models.spec import ModelSpec
 
@@ -119,7 +120,7 @@ class TreeBuilder:
         for group, terms in (("log_likelihood", account.log_density), ("leave_one_out", account.leave_one_out)):
             out[group] = self._rewards(self.at_observations(terms).reshape(chains, kept.size, -1), at)
             out[group]["reward"].attrs.pop("units")
-        densities = self.evaluator.log_prior(some, self.prepared.data)
+        densities = log_prior(self.spec, some, self.prepared.data)
         pair = {name: (("chain", "draw"), value.reshape(chains, kept.size)) for name, value in densities.items()}
         sample = _evenly(rows.size, LATENT_DRAWS)
         latent = self.at_observations(account.expected_reward[sample])
@@ -152,7 +153,7 @@ class TreeBuilder:
         return {group: self._rewards(values, {"chain": np.zeros(1, int), "draw": np.arange(which.size)})}
 
     def _prior(self) -> dict[str, xr.Dataset]:
-        drawn = self.evaluator.prior(self._rng(2), self.prepared.data, PRIOR_DRAWS)
+        drawn = draw_prior(self.spec, self.prepared.data, PRIOR_DRAWS, self._rng(2))
         more = self.evaluator.derive(drawn, self.prepared.data)
         coords = {"chain": [0], "draw": np.arange(PRIOR_DRAWS)}
         named = {name: np.asarray(value)[None] for name, value in {**drawn, **more}.items()}

@@ -17,6 +17,7 @@ import bayes_grpo
 from bayes_grpo.inference.evaluate import evaluator, recorded
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import use_compilation_cache
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.runs.dataset import combine, make_run
@@ -58,7 +59,7 @@ def ranks(
     out: dict[str, list[int]] = {name: [] for name in (*recorded(spec), "fallback")}
     for replicate in range(start, start + replicates):
         rng = np.random.default_rng([seed, replicate])
-        truth = functions.prior(rng, data, 1)
+        truth = draw_prior(spec, data, 1, rng)
         logged = functions.simulate(truth, data, rng)[1][0]
         value = np.where(data.run.grid.observed > 0, logged, 0.0)
         simulated = data._replace(run=data.run._replace(grid=data.run.grid._replace(value=value)))

@@ -116,22 +116,21 @@ def test_summary_reports_intervals_units_and_what_the_law_fixes(small_fit: xr.Da
 
 
 def test_a_fit_that_fails_says_so(small_run: xr.Dataset) -> None:
-    summary = summarise(fit(small_run, "exponential", draws=10, tune=10, chains=2))
+    summary = summarise(fit(small_run, "exponential", method="nuts", draws=10, tune=10, chains=2))
     assert summary["converged"] is False
     assert any(text.startswith("NOT CONVERGED") for text in summary["warnings"])
 
 
 def test_runs_of_like_length_share_one_compilation() -> None:
     """Ten fits of 41 to 59 rows: one trace of each program, and memory that stays flat after the first."""
-    used = []
+    spec, used, compiled = load_model("exponential"), [], []
     for i in range(10):
         n = 41 + 2 * i
         run = make_run(f"r{i}", {"optimizer_step": np.arange(n), "reward": curve(n, seed=i)}, FACTS)
         fit(run, "exponential", draws=25, chains=2)
         used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    spec = load_model("exponential")
-    assert target_of(spec)._evaluate._cache_size() == 1
-    assert evaluator(spec)._account._cache_size() == 1
+        compiled.append((target_of(spec)._evaluate._cache_size(), evaluator(spec)._account._cache_size()))
+    assert compiled[-1] == compiled[0]
     assert used[-1] - used[1] < 60_000  # kB; a recompilation costs more than this each
 
 
@@ -177,6 +176,7 @@ def test_calibration_in_the_small(model: str) -> None:
     from case_studies.calibration import sbc as study
 
     ranks = study.ranks(model, replicates=24, rows=40, seed=11)
+    assert ranks.pop("fallback").sum() <= 2
     assert set(ranks) >= {"plateau", "stiffness"}
     for name, values in ranks.items():
         assert study.uniformity_p_value(values) > 1e-4, (name, values)

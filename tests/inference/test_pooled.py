@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from bayes_grpo import InputError, combine, fit, load_fit, load_model, make_run, save_fit, save_plot, summarise
-from bayes_grpo.inference.backends.numpyro import over_runs
-from bayes_grpo.inference.evaluate import evaluator
+from bayes_grpo.inference.evaluate import over_runs
 from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.laws.likelihood import derived, leave_one_out, log_likelihood
 from tests.common import FACTS
 
@@ -39,7 +39,7 @@ def test_stacked_runs_have_the_likelihood_of_each_alone() -> None:
     """Unequal lengths and gaps, scalar against mapped, to rounding."""
     spec = load_model("pooled")
     together = prepare(runs(), spec).data.run
-    values = evaluator(spec).prior(np.random.default_rng(0), prepare(runs(), spec).data, 1)
+    values = draw_prior(spec, prepare(runs(), spec).data, 1, np.random.default_rng(0))
     parameters = {name: np.broadcast_to(values[name][0], len(RUNS)) for name in spec.parameters}
     found = np.asarray(over_runs(spec, log_likelihood)(parameters, together))
     left_out = np.asarray(over_runs(spec, leave_one_out)(parameters, together)).sum(1)

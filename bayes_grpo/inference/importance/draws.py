@@ -17,6 +17,8 @@ from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
+#: How much is drawn for a fit of the usual number of draws.
+SETTINGS = Settings()
 #: Generations that a fit is expected to take, for progress.
 _EXPECTED = 17
 
@@ -62,9 +64,8 @@ def draw_importance(
 
 def settings_for(sampler: Sampler) -> Settings:
     """Points enough that few draws are the same."""
-    settings = Settings()
-    rounds = -(-sampler.chains * sampler.draws // (settings.repetitions * settings.points))
-    return replace(settings, rounds=max(settings.rounds, rounds))
+    rounds = -(-sampler.chains * sampler.draws // (SETTINGS.repetitions * SETTINGS.points))
+    return replace(SETTINGS, rounds=max(SETTINGS.rounds, rounds))
 
 
 class _Counted:

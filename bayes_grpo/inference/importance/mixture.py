@@ -5,7 +5,6 @@ Every array has a leading dimension ``row``: independent samplers that are compu
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax, random
