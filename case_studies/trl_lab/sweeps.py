@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from case_studies.trl_lab.graded import CALLED
 from case_studies.trl_lab.lab import Trial
 
 BASE = Trial()
@@ -30,6 +31,8 @@ SWEEPS: dict[str, list[Trial]] = {
     "pull": [_reuse(BASE, k, kl=0.0) for k in (1, 8, 16)],
     "rate": [_reuse(BASE, k, learning_rate=r) for r in (2.5e-4, 4e-3) for k in (1, 8)],
     "start": [_reuse(BASE, k, initializer=0.1) for k in (1, 8)],
+    "graded": [trial for trial, _ in CALLED],
+    "settled": [replace(BASE, group_size=g, updates=n) for g, n in ((2, 1000), (4, 600))],
     "frozen": [_reuse(BASE, k, frozen=True) for k in (4, 8, 16)],
 }
 
