@@ -44,7 +44,11 @@ def main() -> None:
                     trial.kl, trial.group_size, 1 / 11, trial.error, 1 - trial.error, [share, min(2 * share, 1.0)]
                 )
                 table.writerow(
-                    (trial.name.replace("-seed0", ""), f"{share:.3f}", *(f"{trial.error + span * v:.3f}" for v in np.asarray(p)))
+                    (
+                        trial.name.replace("-seed0", ""),
+                        f"{share:.3f}",
+                        *(f"{trial.error + span * v:.3f}" for v in np.asarray(p)),
+                    )
                 )
 
 

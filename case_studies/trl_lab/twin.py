@@ -55,7 +55,9 @@ def fresh(key: Array, width: int, initializer: float) -> dict[str, Array]:
         shapes |= {f"gate{layer}": (width, 2 * width), f"up{layer}": (width, 2 * width)}
         shapes |= {f"down{layer}": (2 * width, width)}
     keys = random.split(key, len(shapes))
-    weights = {n: initializer * random.normal(k, s, jnp.float32) for k, (n, s) in zip(keys, shapes.items(), strict=True)}
+    weights = {
+        n: initializer * random.normal(k, s, jnp.float32) for k, (n, s) in zip(keys, shapes.items(), strict=True)
+    }
     for name in (*(f"{kind}{layer}" for layer in range(LAYERS) for kind in ("before", "after")), "last"):
         weights[name] = jnp.ones(width, jnp.float32)
     return weights
@@ -124,9 +126,7 @@ def loss(weights: dict[str, Array], batch: Batch, reference: Array, knobs: Knobs
     log_p = log_policy_now[batch.prompt, batch.answer]
     log_ratio = log_p - batch.log_p
     ratio = jnp.exp(log_ratio)
-    gain = jnp.minimum(
-        ratio * batch.advantage, jnp.clip(ratio, 1 - knobs.clip, 1 + knobs.clip) * batch.advantage
-    )
+    gain = jnp.minimum(ratio * batch.advantage, jnp.clip(ratio, 1 - knobs.clip, 1 + knobs.clip) * batch.advantage)
     away = reference[batch.prompt, batch.answer] - log_p
     pull = (jnp.exp(away) - away - 1) * ratio
     clipped = ((ratio > 1 + knobs.clip) & (batch.advantage > 0)) | ((ratio < 1 - knobs.clip) & (batch.advantage < 0))
