@@ -44,7 +44,7 @@ def linearised(law: Relaxation, parameters: Parameters, run: RunData) -> tuple[S
         assert motion.b1 is not None
         mean = motion.f11 * state.x + motion.f12 * state.v + motion.b1
         ahead = motion.f11 * (motion.f11 * state.xx + 2 * motion.f12 * state.xv) + motion.f12**2 * state.vv + motion.q11
-        slope, intercept, excess = law.coordinate.line(run, mean, jnp.maximum(ahead, LEAST_VARIANCE))
+        slope, intercept, excess = law.line(parameters, run, mean, jnp.maximum(ahead, LEAST_VARIANCE))
         observation = observation._replace(slope=slope, intercept=intercept, excess=excess)
         state, filtered = filter_row(state, motion, observation)
         return state, (motion, observation, filtered)
