@@ -15,6 +15,7 @@ from case_studies.trl_lab import tasks
 
 STEPS = 300
 PROMPTS = 16
+SYMBOLS = tasks.SYMBOLS
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from case_studies.trl_lab.sweeps import FIRST
 from case_studies.trl_lab.twin import runs
 
 BASE = Trial()
-REUSE = (1, 2, 4, 8, 16, 32, 64)
+REUSE = (1, 4, 8, 16, 32, 64)
+LONG = 3840  # updates: 60 batches of rollouts at K = 64
 SETTINGS = {
     "base": {},
     "clip 0.1": {"clip": 0.1},
     "clip 0.4": {"clip": 0.4},
     "no clip": {"clip": 1e6},
     "rate 5e-4": {"learning_rate": 5e-4},
-    "rate 2e-3": {"learning_rate": 2e-3},
     "rate 4e-3": {"learning_rate": 4e-3},
     "B 4": {"prompts": 4},
     "B 64": {"prompts": 64},
@@ -36,9 +36,7 @@ SETTINGS = {
     "KL 0.2": {"kl": 0.2},
     "KL 0.8": {"kl": 0.8},
     "no KL": {"kl": 0.0},
-    "width 128": {"width": 128},
     "frozen": {"frozen": True},
-    "start 0.1": {"initializer": 0.1},
 }
 
 
@@ -61,6 +59,12 @@ def summary(trial: Trial, seeds: int, updates: int, part: float = 0.5) -> dict[s
         "log_ratio_variance": float(seen["variance"][:, late].mean()),
         "last_log_ratio_variance": float(last[:, last.shape[1] // 2 :].mean()),
         "logged": float(seen["reward"][:, late].mean()),
+        **{
+            f"after_{n}": float(seen["expected"][:, min(n * trial.refresh_interval, updates) - 1].mean())
+            for n in (15, 30, 60)
+        },
+        "early_clipped": float(seen["clip"][:, : 15 * trial.refresh_interval].mean()),
+        "early_variance": float(seen["variance"][:, : 15 * trial.refresh_interval].mean()),
         "updates": updates,
         "seeds": seeds,
     }
@@ -68,22 +72,22 @@ def summary(trial: Trial, seeds: int, updates: int, part: float = 0.5) -> dict[s
 
 def check() -> Iterator[dict[str, Any]]:
     """The first laboratory's settings at its length."""
-    for trial in [*FIRST, *(replace(BASE, refresh_interval=k, clip=c) for k in REUSE[1:] for c in (0.2, 1e6))]:
+    for trial in [*FIRST, *(replace(BASE, refresh_interval=k, clip=c) for k in (2, *REUSE[1:]) for c in (0.2, 1e6))]:
         name = trial.name.replace("-seed0", "")
         yield {"run": name} | summary(trial, 8, max(300, 12 * trial.refresh_interval))
 
 
 def reuse() -> Iterator[dict[str, Any]]:
-    """Every setting at every refresh interval, 60 batches at least and 960 updates at least."""
+    """Every setting at every refresh interval, all of one length in updates, 60 batches at least."""
     for name, changes in SETTINGS.items():
         for k in REUSE:
             trial = replace(BASE, refresh_interval=k, **changes)
-            yield {"setting": name, "refresh_interval": k} | summary(trial, 6, max(960, 60 * k) if k < 64 else 3840)
+            yield {"setting": name, "refresh_interval": k} | summary(trial, 4, LONG)
 
 
 def groups() -> Iterator[dict[str, Any]]:
     """Plateau against group size in runs long enough to settle."""
-    for size in (2, 3, 4, 6, 8, 16, 32):
+    for size in (2, 4, 8, 16, 32):
         yield {"group_size": size} | summary(replace(BASE, group_size=size), 8, 2400)
 
 
@@ -100,7 +104,7 @@ def fluctuation() -> Iterator[dict[str, Any]]:
             trial = replace(
                 BASE, group_size=size, optimizer=optimizer, learning_rate=rate, momentum=momentum, prompts=4
             )
-            seen = runs(trial, 16, first_seed=size, updates=6000)["expected"][:, 2000:]
+            seen = runs(trial, 12, first_seed=size, updates=6000)["expected"][:, 2000:]
             for seed, path in enumerate(seen):
                 centred = path - path.mean()
                 lags = [1, 10, 30, 100]
@@ -113,7 +117,7 @@ def fluctuation() -> Iterator[dict[str, Any]]:
                 )
 
 
-STUDIES = {"fluctuation": fluctuation, "groups": groups, "check": check, "reuse": reuse, "graded": graded}
+STUDIES = {"reuse": reuse, "check": check, "fluctuation": fluctuation, "groups": groups, "graded": graded}
 
 
 def main() -> None:
