@@ -21,6 +21,7 @@ _REACH, _POINTS, _HALVINGS = 12.0, 97, 25
 _LEAST_SPAN = 1e-3
 _LEAST_VARIANCE = 1e-6
 
+_LOGIT, _FINITE = LogitCoordinate(), FiniteGroups()
 _COSTS = {
     "kl_weight": "the weight of the KL term is inferred from the approach alone, and the plateau with it; state --kl-weight",
     "reference_reward": "the reference is taken to lie near the bottom of the reward's range; state reference_reward",
@@ -39,8 +40,8 @@ class Balance(Relaxation):
     Mroueh (arXiv 2503.06639). The plateau is no parameter: it follows from b, G, the reference and what answers earn.
     """
 
-    coordinate: Coordinate = LogitCoordinate()
-    groups: Groups = FiniteGroups()
+    coordinate: Coordinate = _LOGIT
+    groups: Groups = _FINITE
 
     keys: ClassVar[tuple[str, ...]] = ("schedule", "group_noise", "finite_groups")
     positive: ClassVar[tuple[str, ...]] = ("kl_weight",)
@@ -115,7 +116,8 @@ class Balance(Relaxation):
     def plateau_stiffness(self, parameters: Parameters, run: RunData) -> Array:
         """Restoring rate at the plateau (1/step)."""
         state = logit_of(self.place(parameters, parameters["plateau"]))
-        return -parameters["stiffness"] * jax.grad(lambda z: self.pull(parameters, run, z))(state)
+        slope: Array = jax.grad(lambda z: self.pull(parameters, run, z))(state)
+        return -parameters["stiffness"] * slope
 
     def diffusion(self, parameters: Parameters, run: RunData, rate: Array) -> Array:
         """White-noise intensity of the logit, ``8 k (2 fluctuation rate / range)^2``: fluctuation is that at the middle of the range."""
