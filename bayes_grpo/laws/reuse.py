@@ -61,7 +61,7 @@ def mean_square_age(refresh_interval: float) -> float:
 def growth_of_clip(share: ArrayLike, refresh_interval: int, clip_range: float) -> Floats:
     """Growth that explains a mean clip share, by inversion of `clipped_share`; 0 for none, infinite beyond what any growth gives."""
     table = np.array([float(clipped_share(g, refresh_interval, clip_range)) for g in _GROWTHS])
-    value = np.interp(share, table, np.log(_GROWTHS), left=-np.inf, right=np.inf)
+    value = np.interp(np.asarray(share, float), table, np.log(_GROWTHS), left=-np.inf, right=np.inf)
     return np.asarray(np.exp(value))
 
 

@@ -41,9 +41,9 @@ class Conditions:
 
     def drive(self, z: np.ndarray) -> np.ndarray:
         """Drive of the rewards at logits of the success probability."""
-        x = self.reward(z)
         table = np.asarray(balance_drive(1 / (1 + np.exp(-_LOGITS)), self.group_size, self.right - self.wrong))
-        return np.interp(np.log(np.clip(x, 1e-6, 1 - 1e-6)) - np.log1p(-np.clip(x, 1e-6, 1 - 1e-6)), _LOGITS, table)
+        drive: np.ndarray = np.interp(_odds(self.reward(z)), _LOGITS, table)
+        return drive
 
     def reward(self, z: np.ndarray) -> np.ndarray:
         """Expected reward at logits of the success probability."""
@@ -61,6 +61,12 @@ class Conditions:
         slowness = 1 / np.maximum(force * self.rate[:, None], 1e-12)
         steps = (slowness[:, 1:] + slowness[:, :-1]) / 2 * np.diff(z, axis=1)
         return z, np.concatenate([np.zeros((len(z), 1)), np.cumsum(steps, axis=1)], axis=1)
+
+
+def _odds(place: np.ndarray, edge: float = 1e-6) -> np.ndarray:
+    """Logit of a place between 0 and 1, kept inside by an edge."""
+    inside = np.clip(place, edge, 1 - edge)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def growth_draws(
@@ -109,10 +115,9 @@ def conditions_of(
                 "limit", "starvation", "the limit by starvation needs rewards between 0 and 1 and groups of at least 2"
             )
         ]
-    place = lambda x: np.clip((x - wrong) / (right - wrong), 1e-3, 1 - 1e-3)  # noqa: E731
-    odds = lambda p: np.log(p) - np.log1p(-p)  # noqa: E731
-    first = draws["initial_reward"].values
-    start, rest = odds(place(first)), odds(place(draws["plateau"].values))
+    start, rest = (
+        _odds((draws[name].values - wrong) / (right - wrong), 1e-3) for name in ("initial_reward", "plateau")
+    )
     base = Conditions(
         np.ones_like(start),
         start,
@@ -209,17 +214,23 @@ def interval_table(
         updates = time[np.arange(len(time)), reached]
         seconds = (generation or 0.0) / interval + (update or 0.0)
         overfitted = interval > spread
-        at = lambda steps: np.array([np.interp(steps, t, r) for t, r in zip(time, reward, strict=True)])  # noqa: B023, E731
         columns["plateau"].append(np.where(overfitted, start, end))
         columns["updates"].append(updates)
         columns["batches"].append(updates / interval)
         columns["hours"].append(updates * seconds / 3600 if known else np.full_like(updates, np.nan))
-        columns["per_batch"].append(np.where(overfitted, start, at(batches * interval)))
+        columns["per_batch"].append(np.where(overfitted, start, _after(time, reward, batches * interval)))
         columns["per_hour"].append(
-            np.where(overfitted, start, at(budget / seconds)) if known else np.full_like(start, np.nan)
+            np.where(overfitted, start, _after(time, reward, budget / seconds))
+            if known
+            else np.full_like(start, np.nan)
         )
     out = xr.Dataset({n: (("sample", "refresh_interval"), np.stack(v, axis=1)) for n, v in columns.items()})
     return out.assign_coords(refresh_interval=list(INTERVALS))
+
+
+def _after(time: np.ndarray, reward: np.ndarray, updates: float) -> np.ndarray:
+    """Reward after so many updates, along the path of each draw."""
+    return np.array([np.interp(updates, t, r) for t, r in zip(time, reward, strict=True)])
 
 
 def check_seconds(generation: float | None, update: float | None) -> None:
