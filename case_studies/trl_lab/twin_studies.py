@@ -72,7 +72,10 @@ def summary(trial: Trial, seeds: int, updates: int, part: float = 0.5) -> dict[s
 
 def check() -> Iterator[dict[str, Any]]:
     """The first laboratory's settings at its length."""
-    for trial in [*FIRST, *(replace(BASE, refresh_interval=k, clip=c) for k in (2, *sorted(REUSE)) for c in (0.2, 1e6))]:
+    for trial in [
+        *FIRST,
+        *(replace(BASE, refresh_interval=k, clip=c) for k in (2, *sorted(REUSE)) for c in (0.2, 1e6)),
+    ]:
         name = trial.name.replace("-seed0", "")
         yield {"run": name} | summary(trial, 8, max(300, 12 * trial.refresh_interval))
 
@@ -83,6 +86,22 @@ def reuse() -> Iterator[dict[str, Any]]:
         for name, changes in SETTINGS.items():
             trial = replace(BASE, refresh_interval=k, **changes)
             yield {"setting": name, "refresh_interval": k} | summary(trial, 4, LONG)
+
+
+def settled() -> Iterator[dict[str, Any]]:
+    """Long runs at all refresh intervals and two clip ranges; 60 batches at K = 64."""
+    for name in ("base", "clip 0.1"):
+        for k in (1, *sorted(REUSE)):
+            trial = replace(BASE, refresh_interval=k, **SETTINGS[name])
+            yield {"setting": name, "refresh_interval": k} | summary(trial, 4, 2 * LONG)
+
+
+def mechanisms() -> Iterator[dict[str, Any]]:
+    """What tells starvation, overfitting and lag apart: single changes of the base setting at K = 1, 8 and 16."""
+    for name, changes in SETTINGS.items():
+        for k in (1, 8, 16):
+            trial = replace(BASE, refresh_interval=k, **changes)
+            yield {"setting": f"K{k} {name}"} | summary(trial, 8, LONG)
 
 
 def groups() -> Iterator[dict[str, Any]]:
@@ -117,7 +136,15 @@ def fluctuation() -> Iterator[dict[str, Any]]:
                 )
 
 
-STUDIES = {"reuse": reuse, "check": check, "fluctuation": fluctuation, "groups": groups, "graded": graded}
+STUDIES = {
+    "settled": settled,
+    "mechanisms": mechanisms,
+    "reuse": reuse,
+    "check": check,
+    "fluctuation": fluctuation,
+    "groups": groups,
+    "graded": graded,
+}
 
 
 def main() -> None:

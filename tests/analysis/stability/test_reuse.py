@@ -41,7 +41,9 @@ def test_limits_stand_side_by_side(reused: xr.DataTree) -> None:
     summary = summary_of(reused)
     assert set(summary["limit"]) == {"lag", "ess", "starvation"} and summary["rests_on"] == ["clip_ratio"]
     assert summary["limit"]["ess"]["probability_none"] == 1.0  # clipping stops the spread before
-    assert 0 < summary["limit"]["starvation"]["probability_none"] <= 1  # a clip share below a half leaves most of this gain
+    assert (
+        0 < summary["limit"]["starvation"]["probability_none"] <= 1
+    )  # a clip share below a half leaves most of this gain
     assert summary["binding"] in ("lag", "starvation") and 0 <= summary["probability_unstable"] <= 1
     json.dumps({key: value for key, value in summary.items() if key != "notes"}, allow_nan=False)
 
