@@ -119,11 +119,11 @@ def graded() -> Iterator[dict[str, Any]]:
 def fluctuation() -> Iterator[dict[str, Any]]:
     """Variance of the settled expected reward against group size, under Adam and under SGD matched at G = 8."""
     for optimizer, rate, momentum in (("adamw_torch", 1e-3, 0.9), ("sgd", 0.02, 0.0)):
-        for size in (2, 4, 8, 16, 32):
+        for size in (8, 16, 32, 64):
             trial = replace(
                 BASE, group_size=size, optimizer=optimizer, learning_rate=rate, momentum=momentum, prompts=4
             )
-            seen = runs(trial, 12, first_seed=size, updates=6000)["expected"][:, 2000:]
+            seen = runs(trial, 8, first_seed=size, updates=4000)["expected"][:, 1300:]
             for seed, path in enumerate(seen):
                 centred = path - path.mean()
                 lags = [1, 10, 30, 100]
