@@ -21,7 +21,7 @@ def predicted() -> dict[str, float]:
     """Exponents of the variance in G over `SIZES`."""
     shapes: dict[str, list[float]] = {"sgd": [], "adamw_torch": []}
     for size in SIZES:
-        task = Bandit((0.8, *[0.2] * 10), kl=0.4, normalisation="group", group_size=size, prompts_per_step=4)
+        task = Bandit(reward_mean=(0.8, *[0.2] * 10), kl=0.4, normalisation="group", group_size=size, prompts_per_step=4)
         near = linearise(task, "finite")
         noise, slope = near.temperature / size, float(near.stiffness[-1])
         shapes["sgd"].append(noise / slope)
