@@ -73,6 +73,7 @@ def growth_channels(
     channels: dict[str, Callable[[Floats], Floats]] = {
         "log_ratio_variance": lambda v: np.sqrt(np.maximum(v, 0) / square),
         "effective_sample_share": lambda v: np.sqrt(np.maximum(-np.log(np.clip(v, 1e-12, 1)), 0) / square),
+        "update_kl": lambda v: np.sqrt(2 * np.maximum(v, 0) / square),
         "log_ratio_mean": lambda v: np.sqrt(2 * np.maximum(-v, 0) / square),
     }
     if clip_range is not None and clip_range < 1:

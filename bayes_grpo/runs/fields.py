@@ -55,6 +55,7 @@ STEP_FIELDS: dict[str, Field] = {
     "completion_length": Field("token", "mean completion length", low=0),
     "grad_norm": Field("1", "gradient norm", low=0),
     "clip_ratio": Field("1", "share of tokens whose importance ratio was clipped", low=0, high=1),
+    "update_kl": Field("nat/token", "divergence of the policy from the one that drew the rollouts (PPO's approx_kl)"),
     "log_ratio_mean": Field("nat", "mean log importance ratio of the tokens trained on"),
     "log_ratio_variance": Field("nat^2", "variance of the log importance ratio of the tokens trained on", low=0),
     "effective_sample_share": Field(
