@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 #: Weights of which the gradient is kept for the next step.
-SAMPLE = 131_072
+SAMPLE = 16_384
 
 
 class RatioWatch:

@@ -21,7 +21,9 @@ def predicted() -> dict[str, float]:
     """Exponents of the variance in G over `SIZES`."""
     shapes: dict[str, list[float]] = {"sgd": [], "adamw_torch": []}
     for size in SIZES:
-        task = Bandit(reward_mean=(0.8, *[0.2] * 10), kl=0.4, normalisation="group", group_size=size, prompts_per_step=4)
+        task = Bandit(
+            reward_mean=(0.8, *[0.2] * 10), kl=0.4, normalisation="group", group_size=size, prompts_per_step=4
+        )
         near = linearise(task, "finite")
         noise, slope = near.temperature / size, float(near.stiffness[-1])
         shapes["sgd"].append(noise / slope)
@@ -35,7 +37,9 @@ def seen() -> dict[str, tuple[float, float, float]]:
     rng, out = np.random.default_rng(0), {}
     for optimizer in dict.fromkeys(row["optimizer"] for row in rows):
         groups = [
-            np.array([float(r["variance"]) for r in rows if (r["optimizer"], int(r["group_size"])) == (optimizer, size)])
+            np.array(
+                [float(r["variance"]) for r in rows if (r["optimizer"], int(r["group_size"])) == (optimizer, size)]
+            )
             for size in SIZES
         ]
 

@@ -19,7 +19,13 @@ def drawn(growth: float, interval: int, tokens: int = 400_000) -> dict[str, floa
             (log_ratio.var(), ratio.sum() ** 2 / tokens / (ratio**2).sum(), log_ratio.mean(), clipped.mean())
         )
     variance, share, mean, clip = np.mean(figures, axis=0)
-    return {"update_kl": -mean, "log_ratio_variance": variance, "effective_sample_share": share, "log_ratio_mean": mean, "clip_ratio": clip}
+    return {
+        "update_kl": -mean,
+        "log_ratio_variance": variance,
+        "effective_sample_share": share,
+        "log_ratio_mean": mean,
+        "clip_ratio": clip,
+    }
 
 
 @pytest.mark.parametrize(("growth", "interval"), [(0.05, 4), (0.03, 8), (0.02, 16)])

@@ -62,7 +62,7 @@ def test_a_copied_file_with_an_edited_prior_is_read(tmp_path: Path) -> None:
         ('"LogitNormal"', '"Normal"', "stiffness is positive"),
         ('"reward_lower"', '"reward_low"', "unknown quantity 'reward_low'; known are reward_lower"),
         ('"reward_lower"', "\"__import__('os').getcwd()\"", r"expected \+ - "),
-        ('"second_order"', '"third_order"', "expected one of first_order, random_walk, second_order, sigmoid"),
+        ('"second_order"', '"third_order"', "expected one of first_order, second_order, balance_first_order"),
         ("process_noise = true", "process_noise = true\nnoise = 3", "unknown key 'noise'"),
         ("process_noise = true", "process_noise = true\n= 3", "syntax error"),
     ],
