@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayes_grpo.analysis.balance.plateau import balance_plateau as balance_plateau
     from bayes_grpo.analysis.comparison.compare import compare as compare
     from bayes_grpo.analysis.comparison.compare import compare_fits as compare_fits
     from bayes_grpo.analysis.comparison.crossval import lfo as lfo
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "InputError": "errors",
     "ModelSpec": "models.spec",
+    "balance_plateau": "analysis.balance.plateau",
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
     "compare_fits": "analysis.comparison.compare",

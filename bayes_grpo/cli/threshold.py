@@ -26,6 +26,10 @@ def add_threshold(commands: Any) -> None:
     threshold.add_argument(
         "--lag-share", type=float, metavar="L", help="share of the lag that importance ratios leave, 0 to 1, if known"
     )
+    for name, text in (("generation", "drawing a batch of rollouts takes"), ("update", "an optimizer update takes")):
+        threshold.add_argument(
+            f"--{name}-seconds", type=float, metavar="S", help=f"seconds that {text}; else from the log"
+        )
     _define(
         commands,
         "oscillation",
@@ -53,6 +57,7 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
 
 
 def _threshold(options: argparse.Namespace) -> int:
+    from bayes_grpo.analysis.stability.reuse_summary import reuse_summary, reuse_text
     from bayes_grpo.analysis.stability.table import threshold_table
     from bayes_grpo.analysis.stability.threshold import summarise_threshold, threshold
 
@@ -62,9 +67,21 @@ def _threshold(options: argparse.Namespace) -> int:
 
     def answer(fit: Any, run: str | None) -> tuple[Any, dict[str, Any]]:
         found = threshold(fit, run=run, refresh_interval=_number(asked), lag_share=options.lag_share)
-        return found, summarise_threshold(fit, found) | ({"run": run} if run else {})
+        summary = summarise_threshold(fit, found) | ({"run": run} if run else {})
+        reuse = reuse_summary(
+            fit,
+            found,
+            run=run,
+            generation_seconds=options.generation_seconds,
+            update_seconds=options.update_seconds,
+        )
+        summary["warnings"] = summary["warnings"] + [str(note) for note in reuse.pop("notes")]
+        return found, summary | reuse
 
-    return _answer(options, answer, threshold_table, "plot_threshold")
+    def table(summary: dict[str, Any]) -> str:
+        return f"{summary['run']}\n{reuse_text(summary)}\n{threshold_table(summary)}"
+
+    return _answer(options, answer, table, "plot_threshold")
 
 
 def _oscillation(options: argparse.Namespace) -> int:

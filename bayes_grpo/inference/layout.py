@@ -98,6 +98,7 @@ def _run_data(grid: Grid, run: xr.Dataset, setting: Setting, spec: ModelSpec, re
         reward_lower=values["reward_lower"],
         reward_range=values["reward_range"],
         log_group_factor=group_factor_table(group if spec.law.groups.finite and setting.group_size_known else None),
+        clipped=values["clipped"],
     )
 
 

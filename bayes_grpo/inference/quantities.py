@@ -12,6 +12,15 @@ from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of
 
 DEFAULT_MOMENTUM = 0.9
+#: What the balance law is given: where nothing is known, a place in the reward's range (for the KL weight: its value) and the standard
+#: deviation of its logit (logarithm); a known one has `KNOWN_SD`.
+BALANCE = {
+    "kl_weight": (0.04, 2.0),
+    "reference_reward": (0.2, 1.5),
+    "wrong_reward": (0.02, 1.0),
+    "right_reward": (0.98, 1.0),
+}
+KNOWN_SD = 0.02
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
         )
     else:
         values["learning_rate"] = float(run["learning_rate"].max())
+    _settle_balance(run, known, values, {name: costs[name] for name in BALANCE if name in costs}, assumed)
     if spec.law.groups.finite and known.get("group_size", 2.0) < 2:
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
@@ -104,6 +114,35 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
             "to compare with; use a model without finite_groups",
         )
     return Setting(values, assumed, "group_size" in known)
+
+
+def _settle_balance(
+    run: xr.Dataset,
+    known: dict[str, float],
+    values: dict[str, float],
+    costs: dict[str, str],
+    assumed: dict[str, str],
+) -> None:
+    """Centres and widths of what the balance law is given, and the share of the drive that was clipped."""
+    bounds = (values["reward_lower"], values["reward_upper"])
+    if costs and bounds != (0.0, 1.0):
+        raise InputError(
+            str(run["source"].values) or str(run["run"].values),
+            f"reward bounds: the balance law is for rewards between 0 and 1, found {bounds[0]:g} to {bounds[1]:g}; use another law",
+        )
+    for name, (place, width) in BALANCE.items():
+        there = name in known
+        if not there and name in costs:
+            assumed[name] = f"{name} unknown: {costs[name]}"
+        if there and name != "kl_weight":
+            place = (known[name] - values["reward_lower"]) / values["reward_range"]
+        elif there:
+            place = known[name]
+        place = max(place, 1e-6) if name == "kl_weight" else min(max(place, 1e-3), 1 - 1e-3)
+        values[f"{name}_centre"] = math.log(place) if name == "kl_weight" else math.log(place / (1 - place))
+        values[f"{name}_sd"] = KNOWN_SD if there else width
+    share = run["clip_ratio"].values if "clip_ratio" in run else np.zeros(1)
+    values["clipped"] = float(np.nanmean(share)) if np.isfinite(share).any() else 0.0
 
 
 def _settle_bounds(reward: np.ndarray, values: dict[str, float], assumed: dict[str, str]) -> None:

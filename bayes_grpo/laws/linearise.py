@@ -70,7 +70,9 @@ def linearised(law: Relaxation, parameters: Parameters, run: RunData) -> tuple[S
         gaps, observation = inputs
         motion = _row_motion(law, parameters, run, gaps, state)
         average = averaged(state, predict(state, motion), motion)
-        slope, intercept, excess = law.coordinate.line(run, average.mean, jnp.maximum(average.variance, LEAST_VARIANCE))
+        slope, intercept, excess = law.line(
+            parameters, run, average.mean, jnp.maximum(average.variance, LEAST_VARIANCE)
+        )
         observation = observation._replace(slope=slope, intercept=intercept, excess=excess)
         state, filtered = filter_row(state, motion, observation)
         return state, (motion, observation, filtered)

@@ -63,6 +63,10 @@ class Relaxation(Law):
         position = self.coordinate.to_state(run, parameters["initial_reward"], self.origin(parameters, run))
         return position, jnp.zeros(())
 
+    def line(self, parameters: Parameters, run: RunData, state: Array, variance: Array) -> tuple[Array, Array, Array]:
+        """Reward as a straight line in the state under its uncertainty: slope, intercept, and variance about the line."""
+        return self.coordinate.line(run, state, variance)
+
     def pull(self, parameters: Parameters, run: RunData, state: Array) -> Array:
         """Drift per unit of stiffness, of the state's shape."""
         origin = self.origin(parameters, run)

@@ -19,7 +19,7 @@ class RunData(NamedTuple):
     as after a collapse to 0, would else have unbounded likelihood at zero noise. ``reference_group`` is the group size at
     which noise is stated where a law scales it, and ``relative_prompts`` the prompts per step over those at which it is
     stated. ``duration`` (step) is the time from first to last row. ``log_group_factor`` is the table of
-    `bayes_grpo.laws.finite_groups.group_factor_table`.
+    `bayes_grpo.laws.finite_groups.group_factor_table`; ``clipped`` the mean share of tokens whose ratio was clipped.
     """
 
     grid: Grid
@@ -33,3 +33,4 @@ class RunData(NamedTuple):
     reward_lower: float
     reward_range: float
     log_group_factor: ArrayLike
+    clipped: float = 0.0

@@ -3,6 +3,10 @@
 #: Unit of every parameter and derived quantity.
 UNITS = {
     "plateau": "reward",
+    "kl_weight": "1",
+    "reference_reward": "reward",
+    "wrong_reward": "reward",
+    "right_reward": "reward",
     "rise": "1",
     "initial_reward": "reward",
     "stiffness": "1/step",

@@ -32,6 +32,9 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Distributions whose draws can be negative: impossible for parameters that are positive, and for any spread.
 SIGNED = ("Normal", "StudentT")
 
+#: What the balance law is given; a prior may use each one's centre (of the logarithm or logit) and its standard deviation.
+BALANCE_QUANTITIES = ("kl_weight", "reference_reward", "wrong_reward", "right_reward")
+
 #: Quantities of a run that a prior's arguments may use, in plain arithmetic with log, exp and sqrt.
 QUANTITIES = (
     "reward_lower",
@@ -41,6 +44,7 @@ QUANTITIES = (
     "momentum",
     "closed_form_mass",
     "group_size",
+    *(f"{name}_{part}" for name in BALANCE_QUANTITIES for part in ("centre", "sd")),
 )
 
 #: Run quantities whose logarithm may predict a pooled parameter.

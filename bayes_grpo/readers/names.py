@@ -60,6 +60,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "actor/pg_clipfrac",
         "clip_fraction",
     ),
+    "update_kl": ("update_kl", "approx_kl", "train/approx_kl", "ppo_kl", "actor/ppo_kl", "policy/approx_kl"),
     "zero_spread_share": ("zero_spread_share", "frac_reward_zero_std", "train/frac_reward_zero_std"),
     "evaluation_reward": ("evaluation_reward", "eval_reward", "eval/reward"),
     "step_time": ("step_time", "train/step_time", "timing_s/step"),

@@ -55,6 +55,16 @@ STEP_FIELDS: dict[str, Field] = {
     "completion_length": Field("token", "mean completion length", low=0),
     "grad_norm": Field("1", "gradient norm", low=0),
     "clip_ratio": Field("1", "share of tokens whose importance ratio was clipped", low=0, high=1),
+    "update_kl": Field("nat/token", "divergence of the policy from the one that drew the rollouts (PPO's approx_kl)"),
+    "log_ratio_mean": Field("nat", "mean log importance ratio of the tokens trained on"),
+    "log_ratio_variance": Field("nat^2", "variance of the log importance ratio of the tokens trained on", low=0),
+    "effective_sample_share": Field(
+        "1", "effective sample size under the importance ratios, over the tokens", low=0, high=1
+    ),
+    "clipped_drive_share": Field(
+        "1", "share of the absolute advantage on tokens whose ratio was clipped", low=0, high=1
+    ),
+    "gradient_cosine": Field("1", "cosine between this update's gradient and that before", low=-1.0001, high=1.0001),
     "zero_spread_share": Field("1", "share of groups whose rewards are all equal", low=0, high=1),
     "evaluation_reward": Field("reward", "mean reward by a metric, or on prompts, that are not trained on"),
     "step_time": Field("s/step", "duration of an optimizer step, drawing the rollouts included", low=0),
@@ -74,6 +84,13 @@ RUN_FIELDS: dict[str, Field] = {
     "planned_steps": Field("step", "optimizer steps the run was planned for", low=1),
     "reward_lower": Field("reward", "smallest possible reward"),
     "reward_upper": Field("reward", "largest possible reward"),
+    "kl_weight": Field("1", "weight of the divergence from the reference policy in the loss (b)", low=0),
+    "clip_range": Field(
+        "1", "half-width of the range in which importance ratios are not clipped", low=0, low_open=True
+    ),
+    "reference_reward": Field("reward", "expected reward of the reference policy"),
+    "wrong_reward": Field("reward", "expected reward of a wrong answer"),
+    "right_reward": Field("reward", "expected reward of a right answer"),
     "model_size": Field("parameter", "number of parameters of the policy", low=0, low_open=True),
 }
 

@@ -15,6 +15,7 @@ import transformers
 from transformers import TrainerCallback
 
 from bayes_grpo.runs.files import write_atomically
+from bayes_grpo.trl.updates import GradientWatch, RatioWatch
 
 LOG = "bayes_grpo.jsonl"
 
@@ -41,8 +42,10 @@ class Recorder(TrainerCallback):
     """Writes what the model needs and TRL does not log, a line a step, and never stops the training.
 
     A row holds ``optimizer_step``, ``learning_rate``, ``rollout_age`` (updates since the rollouts were drawn) and TRL's own
-    figures; where there was an evaluation, ``evaluation_reward``; where rollouts were drawn, also ``reward`` (mean), ``reward_spread`` (root of the mean variance within groups, G -
-    1 in the denominator), ``reward_variance_between`` (variance of the groups' means), ``zero_spread_share`` and
+    figures; ``gradient_cosine`` with the step before; where a batch is used again, ``log_ratio_mean``, ``log_ratio_variance``,
+    ``effective_sample_share`` and ``clipped_drive_share`` of the importance ratios; where there was an evaluation,
+    ``evaluation_reward``; where rollouts were drawn, also ``reward`` (mean), ``reward_spread`` (root of the mean variance within
+    groups, G - 1 in the denominator), ``reward_variance_between`` (variance of the groups' means), ``zero_spread_share`` and
     ``groups``. Each line is handed to the operating system at once, so a killed trainer loses the last at most.
     """
 
@@ -56,7 +59,10 @@ class Recorder(TrainerCallback):
         self._drawn_at = 0
         self._figures: set[str] = set()
         self._heard = False
+        self._ratios: RatioWatch | None = None
+        self._gradients: GradientWatch | None = None
         self._guard(self._watch_rewards)
+        self._guard(self._watch_ratios)
 
     def _guard(self, action: Any, *arguments: Any) -> None:
         """Do something that must not disturb the training: after a failure, say so once and record no more."""
@@ -77,6 +83,10 @@ class Recorder(TrainerCallback):
             return rewards
 
         self._trainer._calculate_rewards = watched
+
+    def _watch_ratios(self) -> None:
+        if not getattr(self._trainer, "use_liger_kernel", False):
+            self._ratios = RatioWatch(self._trainer, self._guard)
 
     def _see(self, per_function: Any) -> None:
         """Take in the rewards of a batch of rollouts, shape (completions, reward functions), all processes."""
@@ -104,6 +114,7 @@ class Recorder(TrainerCallback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         facts = hyperparameters(args, state.max_steps)
         size = sum(p.numel() for p in self._trainer.model.parameters())
+        self._gradients = GradientWatch(self._trainer.model)
         facts |= {"model_size": size, "spread": "within_group", "x_arguments": args.to_dict()}
         text = json.dumps(facts, indent=1, default=str)
         write_atomically(self.path.with_suffix(".hyperparameters.json"), text.encode())
@@ -122,9 +133,17 @@ class Recorder(TrainerCallback):
         if scheduler is not None:
             self._row["learning_rate"] = float(scheduler.get_last_lr()[0])
 
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Note the direction of the gradient."""
+        if self._gradients is not None:
+            self._guard(self._gradients.see)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Note the rollouts' age."""
+        """Note the rollouts' age, and what the update did."""
         self._row["rollout_age"] = state.global_step - 1 - self._drawn_at
+        for watch in (self._ratios, self._gradients):
+            if watch is not None:
+                self._guard(lambda watch=watch: self._row.update(watch.figures()))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Take over what TRL logged of this step; its own reward and spread stand aside."""
@@ -183,6 +202,8 @@ def hyperparameters(args: Any, max_steps: int) -> dict[str, Any]:
         "refresh_interval": max(1.0, args.steps_per_generation * args.num_iterations / accumulated),
         "logging_window": 1,
         "planned_steps": max_steps,
+        "kl_weight": args.beta,
+        "clip_range": args.epsilon,
         "optimizer": str(getattr(args.optim, "value", args.optim)),
         "trl_version": trl.__version__,
         "x_transformers_version": transformers.__version__,

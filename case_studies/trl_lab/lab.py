@@ -1,24 +1,21 @@
 """The TRL laboratory: tiny transformers trained by the real GRPOTrainer, one setting varied at a time.
 
-Task: the prompt is one of eight symbols, the answer one word, right when it repeats the symbol. The verifier errs with
-probability 0.2, so the expected reward settles at 0.8 and keeps fluctuating. Resumable: a finished run is not made
-again. Needs the extra `train`; runs on CPU, and on a GPU unchanged.
+Tasks stand in ``tasks.py``, the settings of the sweeps in ``sweeps.py``. Resumable: a finished run is not made again. Needs the
+extra `train`; runs on CPU, and on a GPU unchanged.
 """
 
 import argparse
 import json
-import random
 import shutil
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SYMBOLS = 8
-FLIP = 0.2
+from case_studies.trl_lab import tasks
+
 STEPS = 300
-CYCLES = 12  # batches of rollouts a run has at least
 PROMPTS = 16
+SYMBOLS = tasks.SYMBOLS
 
 
 @dataclass(frozen=True)
@@ -34,28 +31,29 @@ class Trial:
     width: int = 64
     optimizer: str = "adamw_torch"
     seed: int = 0
+    prompts: int = PROMPTS  # prompts of a batch
+    initializer: float = 0.02  # standard deviation of the fresh weights
+    frozen: bool = False  # every update of a batch repeats the gradient of its first
+    task: str = "copy"
+    error: float = 0.2  # how often the verifier errs
+    updates: int = STEPS
 
     @property
     def name(self) -> str:
-        clipped = "clip" if self.clip < 1 else "noclip"
-        return (
-            f"{self.optimizer.split('_')[0]}-G{self.group_size}-K{self.refresh_interval}-{clipped}-beta{self.momentum:g}"
+        """Settings as one word; those that the first laboratory did not vary are named where they differ from it."""
+        clip = "clip" if self.clip == 0.2 else "noclip" if self.clip > 1 else f"clip{self.clip:g}"
+        word = (
+            f"{self.optimizer.split('_')[0]}-G{self.group_size}-K{self.refresh_interval}-{clip}-beta{self.momentum:g}"
             f"-lr{self.learning_rate:g}-kl{self.kl:g}-w{self.width}-seed{self.seed}"
         )
+        base = Trial()
+        for field, mark in (("prompts", "B"), ("initializer", "init"), ("error", "err"), ("updates", "n")):
+            if getattr(self, field) != getattr(base, field):
+                word += f"-{mark}{getattr(self, field):g}"
+        return word + ("-frozen" if self.frozen else "") + (f"-{self.task}" if self.task != "copy" else "")
 
 
-def trials(seeds: int) -> list[Trial]:
-    """The sweeps, each about the base setting; the first seed of everything comes first."""
-    base = Trial()
-    out = [replace(base, group_size=g) for g in (2, 4, 8, 16, 32)]
-    out += [replace(base, momentum=b) for b in (0.0, 0.5)]
-    out += [replace(base, learning_rate=r) for r in (5e-4, 2e-3)]
-    out += [replace(base, width=w) for w in (32, 128)]
-    out += [replace(base, refresh_interval=k, clip=c) for k in (2, 4, 8, 16, 32, 64) for c in (0.2, 1e6)]
-    return [replace(trial, seed=seed) for seed in range(seeds) for trial in out]
-
-
-def build_model(words: list[str], width: int, seed: int):
+def build_model(words: list[str], width: int, seed: int, initializer: float = 0.02):
     """A tokenizer of whole words and a transformer with two layers, freshly drawn."""
     import torch
     import transformers
@@ -75,6 +73,7 @@ def build_model(words: list[str], width: int, seed: int):
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=32,
+        initializer_range=initializer,
         pad_token_id=0,
         eos_token_id=1,
         bos_token_id=None,
@@ -83,17 +82,14 @@ def build_model(words: list[str], width: int, seed: int):
 
 
 def build_trainer(trial: Trial, folder: Path, steps: int):
-    """A GRPOTrainer for one run of the laboratory's task."""
-    words = ["<pad>", "<eos>", "=", *[f"s{n}" for n in range(SYMBOLS)]]
-    tokenizer, model = build_model(words, trial.width, trial.seed)
-    verifier, draw = random.Random(trial.seed), random.Random(1000 + trial.seed)
-
-    def reward(prompts, completions, **_):
-        right = [p.split()[0] == c.strip() for p, c in zip(prompts, completions, strict=True)]
-        return [float(r != (verifier.random() < FLIP)) for r in right]
-
-    prompts = [f"s{draw.randrange(SYMBOLS)} =" for _ in range(PROMPTS * steps)]
-    return trainer_of(trial, folder, steps, tokenizer, model, reward, prompts)
+    """A GRPOTrainer for one run of the laboratory."""
+    task = tasks.TASKS[trial.task]
+    tokenizer, model = build_model(tasks.WORDS, trial.width, trial.seed, trial.initializer)
+    reward = tasks.verifier(task, trial.error, trial.seed)
+    prompts = tasks.prompts(trial.prompts * steps, 1000 + trial.seed)
+    trainer = trainer_of(trial, folder, steps, tokenizer, model, reward, prompts)
+    trainer.add_callback(tasks.expectation(trainer, tokenizer, task, trial.error))
+    return trainer
 
 
 def trainer_of(trial: Trial, folder: Path, steps: int, tokenizer, model, rewards, prompts: list[str], **more):
@@ -102,6 +98,8 @@ def trainer_of(trial: Trial, folder: Path, steps: int, tokenizer, model, rewards
     import transformers
     import trl
     from datasets import Dataset
+
+    from case_studies.trl_lab.frozen import FrozenTrainer
 
     model.save_pretrained(folder / "start")  # TRL loads policy and reference from one place
     settings = {
@@ -112,7 +110,7 @@ def trainer_of(trial: Trial, folder: Path, steps: int, tokenizer, model, rewards
         "optim": trial.optimizer,
         "adam_beta1": trial.momentum,
         "num_generations": trial.group_size,
-        "per_device_train_batch_size": trial.group_size * PROMPTS,
+        "per_device_train_batch_size": trial.group_size * trial.prompts,
         "num_iterations": trial.refresh_interval,
         "epsilon": trial.clip,
         "max_completion_length": 1,
@@ -126,12 +124,17 @@ def trainer_of(trial: Trial, folder: Path, steps: int, tokenizer, model, rewards
         "bf16": False,
         "use_cpu": not torch.cuda.is_available(),
     }
-    trainer = trl.GRPOTrainer(
+    optimizers = (None, None)
+    if trial.optimizer == "sgd":
+        settings |= {"optim_args": f"momentum={trial.momentum:g}"} if trial.momentum else {}
+        settings |= {"max_grad_norm": 0.0}  # clipping its norm would make SGD a normalised method
+    trainer = (FrozenTrainer if trial.frozen else trl.GRPOTrainer)(
         model=str(folder / "start"),
         reward_funcs=rewards,
         args=trl.GRPOConfig(**settings | more),
         train_dataset=Dataset.from_dict({"prompt": prompts}),
         processing_class=tokenizer,
+        optimizers=optimizers,
     )
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
@@ -142,22 +145,21 @@ def train(trial: Trial, folder: Path, steps: int) -> float:
     from bayes_grpo.trl.recorder import record
 
     trainer = build_trainer(trial, folder, steps)
-    record(trainer)
+    record(trainer, evaluation="expected_reward")
     began = time.perf_counter()
     trainer.train()
     shutil.rmtree(folder / "start")
     return (time.perf_counter() - began) / steps
 
 
-def make(trial: Trial, root: Path, steps: int) -> str:
+def make(trial: Trial, root: Path) -> str:
     """Train unless that is done; a run cut off is made anew."""
     folder = root / trial.name
-    steps = max(steps, CYCLES * trial.refresh_interval)
     if (folder / "done.json").exists():
         return f"{trial.name}: there"
     shutil.rmtree(folder, ignore_errors=True)
-    seconds = train(trial, folder, steps)
-    (folder / "done.json").write_text(json.dumps(asdict(trial) | {"seconds_a_step": seconds, "steps": steps}))
+    seconds = train(trial, folder, trial.updates)
+    (folder / "done.json").write_text(json.dumps(asdict(trial) | {"seconds_a_step": seconds}))
     return f"{trial.name}: {seconds:.3f} s a step"
 
 
@@ -181,11 +183,12 @@ def collect(root: Path, out: Path) -> None:
 
 
 def main() -> None:
+    from case_studies.trl_lab.sweeps import SWEEPS, trials
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("trl_lab_runs"), help="folder for the runs")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--sweeps", nargs="+", default=list(SWEEPS), choices=list(SWEEPS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--limit", type=int, help="make only the first runs")
     parser.add_argument(
         "--collect", type=Path, metavar="FILE", help="write all finished runs to a file (.nc), and stop"
@@ -194,13 +197,12 @@ def main() -> None:
     if options.collect:
         collect(options.runs, options.collect)
         return
-    wanted = trials(options.seeds)[: options.limit]
+    wanted = trials(options.sweeps, options.seeds)[: options.limit]
     began = time.perf_counter()
-    with ProcessPoolExecutor(options.jobs) as pool:
-        pending = [pool.submit(make, trial, options.runs, options.steps) for trial in wanted]
-        for count, future in enumerate(as_completed(pending), 1):
-            minutes = (time.perf_counter() - began) / 60
-            print(f"{count} of {len(wanted)}, {minutes:.1f} min: {future.result()}", flush=True)
+    for count, trial in enumerate(wanted, 1):
+        outcome = make(trial, options.runs)
+        minutes = (time.perf_counter() - began) / 60
+        print(f"{count} of {len(wanted)}, {minutes:.1f} min: {outcome}", flush=True)
 
 
 if __name__ == "__main__":

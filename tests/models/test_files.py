@@ -10,7 +10,9 @@ from bayes_grpo.laws.dynamics.first_order import FirstOrder
 from bayes_grpo.models.expressions import evaluate
 from bayes_grpo.models.spec import QUANTITIES
 
-VALUES = dict(zip(QUANTITIES, (-5.0, 10.0, 15.0, 400.0, 0.9, 9.5, 8.0), strict=True))
+VALUES = dict.fromkeys(QUANTITIES, 1.0) | dict(
+    zip(QUANTITIES[:7], (-5.0, 10.0, 15.0, 400.0, 0.9, 9.5, 8.0), strict=True)
+)
 
 
 def edited(tmp_path: Path, *changes: tuple[str, str]) -> Path:
@@ -28,7 +30,7 @@ def test_shipped_models_are_complete() -> None:
     assert set(models) == {
         *("exponential", "sigmoid", "random_walk", "overdamped", "oscillator", "oscillator_free", "delayed_oscillator"),
         *("bounded", "bounded_overdamped", "pooled", "pooled_lag", "size_exponent", "noise_exponent", "split_noise"),
-        *("group_dependence", "leading_order", "finite_groups", "population"),
+        *("group_dependence", "leading_order", "finite_groups", "population", "balance", "balance_overdamped"),
     }
     for model in models.values():
         assert model.equation
@@ -36,6 +38,9 @@ def test_shipped_models_are_complete() -> None:
         for _, prior in model.sites():
             assert prior.unit and prior.source and prior.reason
         plateau = "plateau_location" if model.pooled else "initial_reward"
+        if model.name.startswith("balance"):
+            assert model.resolve(VALUES)["kl_weight"] == {"loc": 1.0, "scale": 1.0}
+            continue
         assert model.resolve(VALUES)[plateau] == {"low": -5.0, "high": 10.0}
     assert "mass" in models["oscillator_free"].parameters
     assert "fluctuation" not in models["exponential"].parameters
@@ -57,7 +62,7 @@ def test_a_copied_file_with_an_edited_prior_is_read(tmp_path: Path) -> None:
         ('"LogitNormal"', '"Normal"', "stiffness is positive"),
         ('"reward_lower"', '"reward_low"', "unknown quantity 'reward_low'; known are reward_lower"),
         ('"reward_lower"', "\"__import__('os').getcwd()\"", r"expected \+ - "),
-        ('"second_order"', '"third_order"', "expected one of first_order, random_walk, second_order, sigmoid"),
+        ('"second_order"', '"third_order"', "expected one of first_order, second_order, balance_first_order"),
         ("process_noise = true", "process_noise = true\nnoise = 3", "unknown key 'noise'"),
         ("process_noise = true", "process_noise = true\n= 3", "syntax error"),
     ],

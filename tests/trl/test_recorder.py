@@ -39,6 +39,14 @@ def test_a_run_is_recorded_as_it_was(tmp_path: Path) -> None:
     assert [row["optimizer_step"] for row in rows] == list(range(1, 31))
     assert [row["rollout_age"] for row in rows] == [0, 1] * 15
     batches = [np.array(batch).reshape(-1, 4) for batch in done["rewards"]]
+    for row in rows:  # ratios are one where the rollouts are fresh, and spread on the second update
+        fresh = row["rollout_age"] == 0
+        assert (row["log_ratio_variance"] < 1e-9) == fresh and (row["effective_sample_share"] > 1 - 1e-9) == fresh
+        assert 0 <= row["clipped_drive_share"] <= 1
+    cosines = [row["gradient_cosine"] for row in rows[1:]]
+    assert max(map(abs, cosines)) <= 1.0001 and "gradient_cosine" not in rows[0]
+    # Two updates on one batch share its noise, updates on different batches do not (means over 15 and 14 pairs).
+    assert np.mean(cosines[::2]) > np.mean(cosines[1::2]) + 0.3
     drawn = [row for row in rows if "reward" in row]
     assert [row["optimizer_step"] for row in drawn] == list(range(1, 31, 2)) and len(batches) == 15
     for row, batch in zip(drawn, batches, strict=True):

@@ -25,8 +25,8 @@ def threshold_table(found: dict[str, Any]) -> str:
     if found["refresh_interval"] is not None:
         margin = found["learning_rate_margin"]
         lines.append(
-            f"at K = {found['refresh_interval']:g}: P(unstable) = {found['probability_unstable']:.3f}; the learning rate could be "
-            f"raised {_or_none(margin['median'])} times ({level} interval {_or_none(margin['lower'])} to {_or_none(margin['upper'])})"
+            f"by lag alone: at K = {found['refresh_interval']:g} the learning rate could be raised {_or_none(margin['median'])} times "
+            f"({level} interval {_or_none(margin['lower'])} to {_or_none(margin['upper'])}); networks broke 5 to 10 times earlier"
         )
     return "\n".join(lines)
 

@@ -48,6 +48,8 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
         "refresh_interval": max(1.0, updates) if updates is not None else None,
         "planned_steps": first(config, "max_steps"),
         "model_size": first(config, "model/num_parameters"),
+        "kl_weight": first(config, "beta", zero=True) if group is not None else None,
+        "clip_range": first(config, "epsilon"),
         "logging_window": first(config, "logging_steps")
         if config.get("logging_strategy", "steps") == "steps"
         else None,
@@ -76,6 +78,11 @@ TRAINER = Trainer(
         "zero_spread_share": _names("zero_spread_share", "frac_reward_zero_std"),
         "evaluation_reward": ("eval_reward", "eval/reward"),
         "rollout_age": _names("rollout_age", "sample/staleness_mean"),
+        "log_ratio_mean": _names("log_ratio_mean"),
+        "log_ratio_variance": _names("log_ratio_variance"),
+        "effective_sample_share": _names("effective_sample_share"),
+        "clipped_drive_share": _names("clipped_drive_share"),
+        "gradient_cosine": _names("gradient_cosine"),
     },
     window=None,
     spread=spread,

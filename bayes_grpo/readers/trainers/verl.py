@@ -42,6 +42,7 @@ TRAINER = Trainer(
         "completion_length": ("response_length/mean",),
         "grad_norm": ("actor/grad_norm",),
         "clip_ratio": ("actor/pg_clipfrac",),
+        "update_kl": ("actor/ppo_kl",),
         "evaluation_reward": ("val-core/*/reward/mean@*", "val-core/*/acc/mean@*", "val/test_score/*"),
         "rollout_age": ("training/off_policy/trajectory_staleness/mean",),
     },

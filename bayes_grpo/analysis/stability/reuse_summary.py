@@ -1,0 +1,214 @@
+"""What limits the reuse of a batch, as one JSON-ready object and as text."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.analysis.intervals import interval_row
+from bayes_grpo.analysis.stability.reuse import (
+    LEAST_SHARE,
+    LOST_SHARE,
+    check_seconds,
+    conditions_of,
+    growth_draws,
+    interval_table,
+    limits,
+)
+from bayes_grpo.analysis.tables import figure, render, titled
+from bayes_grpo.errors import Note
+from bayes_grpo.inference.attributes import quantities, runs_of
+
+#: Said wherever nothing but the lag is known.
+ONLY_LAG = (
+    "only the lag is known here, and on networks training broke at refresh intervals 5 to 10 times below the lag's limit: clipping and the "
+    "spread of importance ratios bind first; log clip ratio, KL to the rollout policy or effective sample size of a run that uses its batches more "
+    "than once (bayes_grpo.trl.record does) to have their limits"
+)
+_WORDS = {"lag": "lag", "ess": "sample size", "starvation": "starvation by clipping"}
+
+
+def reuse_summary(
+    fit: xr.DataTree,
+    thresholds: xr.Dataset,
+    *,
+    run: str | None = None,
+    generation_seconds: float | None = None,
+    update_seconds: float | None = None,
+) -> dict[str, Any]:
+    """The limits of reuse side by side, which binds, and the refresh interval that earns most.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of a law with a plateau.
+    thresholds : xarray.Dataset
+        What `bayes_grpo.threshold` found for it.
+    run : str, optional
+        Of a fit of several runs, the one asked about.
+    generation_seconds, update_seconds : float, optional
+        Seconds that drawing a batch and making an update take; else from the log's step times, where a batch is used more than once.
+
+    Returns
+    -------
+    dict
+        limit : by name (lag, ess, starvation) median, lower, upper and probability_exceeded; None where unknown.
+        staleness : the same for rollouts that are a constant number of updates old.
+        binding : name of the limit that is lowest most often.
+        probability_unstable : probability that the refresh interval is beyond the lowest limit; None where it is unknown.
+        intervals : a row a refresh interval; None where nothing but the lag is known.
+        best : refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour), with probability_best.
+        rests_on : channels that gave the growth of the log ratio.
+        notes : list of Note
+            Assumptions and limits.
+
+    Raises
+    ------
+    InputError
+        If a duration is not above 0.
+    """
+    check_seconds(generation_seconds, update_seconds)
+    known, draws = quantities(fit, run), _draws(fit, run)
+    rows = runs_of(fit)
+    rows = rows.sel(run=run) if run is not None else rows.isel(run=0)
+    growth, channels = growth_draws(rows, known, draws.sizes["sample"])
+    conditions, notes = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
+    lag = thresholds["exact"].values
+    found = {"lag": lag, "stale_lag": thresholds["delay"].values} | limits(
+        growth, conditions, known.get("clip_range", 0.2)
+    )
+    asked = float(thresholds.attrs["refresh_interval"])
+    names = [name for name in _WORDS if name in found]
+    lowest = np.stack([found[name] for name in names])
+    if growth is None:
+        notes.append(Note("limit", "reuse", ONLY_LAG))
+    out: dict[str, Any] = {
+        "limit": {name: _row(found.get(name), asked) for name in _WORDS},
+        "staleness": {name: _row(found.get(f"stale_{name}"), np.nan) for name in _WORDS},
+        "binding": names[int(np.bincount(lowest.argmin(0), minlength=len(names)).argmax())],
+        "probability_unstable": float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None,
+        "rests_on": channels,
+        "intervals": None,
+        "best": {"per_batch": None, "per_hour": None, "probability_best": {"per_batch": None, "per_hour": None}},
+    }
+    if growth is not None and conditions is not None:
+        generation, update = _seconds(rows, generation_seconds, update_seconds)
+        batches = max(known["planned_steps"] / known.get("refresh_interval", 1.0), 1.0)
+        table = interval_table(growth, conditions, batches, generation, update)
+        out |= {"intervals": _rows(table), "best": _best(table), "batches": batches}
+        if generation is None:
+            text = "seconds of drawing a batch and of an update are unknown: nothing per hour; state --generation-seconds and --update-seconds"
+            notes.append(Note("limit", "step_time", text))
+    return out | {"notes": notes}
+
+
+def _draws(fit: xr.DataTree, run: str | None) -> xr.Dataset:
+    """Start, plateau and stiffness at it, thinned as `fitted_dynamics` thins."""
+    from bayes_grpo.analysis.stability.threshold import DRAWS
+
+    posterior = fit["posterior"].to_dataset()
+    posterior = posterior.sel(run=run) if "run" in posterior.dims else posterior
+    names = ["initial_reward", "plateau", "timescale"]
+    draws = (
+        posterior[names]
+        .stack(sample=("chain", "draw"), create_index=False)
+        .drop_vars(["chain", "draw", "run"], errors="ignore")
+    )
+    thin = np.unique(np.linspace(0, draws.sizes["sample"] - 1, DRAWS).round().astype(int))
+    draws = draws.isel(sample=thin)
+    return draws.assign(stiffness=1 / draws["timescale"])
+
+
+def _seconds(run: xr.Dataset, generation: float | None, update: float | None) -> tuple[float | None, float | None]:
+    """Seconds of drawing a batch and of an update: stated, or medians of the log's step times with and without new rollouts."""
+    if generation is not None and update is not None:
+        return generation, update
+    if "step_time" in run and "rollout_age" in run:
+        time, age = run["step_time"].values, run["rollout_age"].values
+        new, again = time[(age == 0) & np.isfinite(time)], time[(age > 0) & np.isfinite(time)]
+        if new.size and again.size:
+            update = update if update is not None else float(np.median(again))
+            return generation if generation is not None else max(float(np.median(new)) - update, 1e-6), update
+    return None, None
+
+
+def _row(draws: np.ndarray | None, asked: float) -> dict[str, Any] | None:
+    if draws is None:
+        return None
+    exceeded = float((draws <= asked).mean()) if np.isfinite(asked) else None
+    return {**interval_row(draws), "probability_none": float(np.isinf(draws).mean()), "probability_exceeded": exceeded}
+
+
+def _rows(table: xr.Dataset) -> list[dict[str, Any]]:
+    rows = []
+    for interval in table["refresh_interval"].values:
+        row = table.sel(refresh_interval=interval)
+        cells = {name: interval_row(row[name].values) for name in ("plateau", "updates", "batches", "hours")}
+        rows.append({"refresh_interval": int(interval), **cells})
+    return rows
+
+
+def _best(table: xr.Dataset) -> dict[str, Any]:
+    best: dict[str, Any] = {"probability_best": {}}
+    for name in ("per_batch", "per_hour"):
+        values = table[name].values
+        if np.isnan(values).any():
+            best[name] = best["probability_best"][name] = None
+            continue
+        share = np.bincount(values.argmax(1), minlength=values.shape[1]) / len(values)
+        best[name] = int(table["refresh_interval"].values[share.argmax()])
+        best["probability_best"][name] = float(share.max())
+    return best
+
+
+def reuse_text(summary: dict[str, Any]) -> str:
+    """The answer in up to three sentences, then limits and refresh intervals."""
+    limit, binding, asked = summary["limit"], summary["binding"], summary["refresh_interval"]
+    row = limit[binding]
+    where = "no refresh interval" if row["median"] is None else f"K = {figure(row['median'])}"
+    upper = "no bound" if row["upper"] is None else figure(row["upper"])
+    lines = [
+        f"What binds is {_WORDS[binding]}, at {where} (90 % interval {figure(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
+    ]
+    if asked is not None:
+        lines.append(
+            f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_unstable']:.2f}."
+        )
+    best = summary["best"]
+    if best["per_batch"] is not None:
+        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = {best['probability_best']['per_batch']:.2f})"
+        if best["per_hour"] is not None:
+            text += f"; within the same hours: K = {best['per_hour']} (P = {best['probability_best']['per_hour']:.2f})"
+        lines.append(text + ".")
+    table = titled("limits of reuse (updates on a batch; constant staleness)")
+    for heading in ("limit", "median", "low", "high", "P(K > limit)", "staleness"):
+        table.add_column(heading, justify="left" if heading == "limit" else "right", no_wrap=True)
+    meaning = {
+        "lag": "lag",
+        "ess": f"sample size at {LEAST_SHARE:.0%}",
+        "starvation": f"starvation of {LOST_SHARE:.0%} of the gain",
+    }
+    for name, words in meaning.items():
+        row, stale = limit[name], summary["staleness"][name]
+        if row is None:
+            table.add_row(words, "unknown", "", "", "", "")
+            continue
+        chance = "" if row["probability_exceeded"] is None else f"{row['probability_exceeded']:.2f}"
+        table.add_row(
+            words, *(_or_none(row[k]) for k in ("median", "lower", "upper")), chance, _or_none(stale["median"])
+        )
+    out = [*lines, render(table)]
+    if summary["intervals"]:
+        rows = titled("what each refresh interval earns (medians)")
+        for heading in ("K", "plateau", "updates to 95 %", "batches", "hours"):
+            rows.add_column(heading, justify="right", no_wrap=True)
+        for entry in summary["intervals"]:
+            cells = (_or_none(entry[name]["median"]) for name in ("plateau", "updates", "batches", "hours"))
+            rows.add_row(str(entry["refresh_interval"]), *cells)
+        out.append(render(rows))
+        out.append(f"growth of the log ratio from: {', '.join(summary['rests_on'])}")
+    return "\n".join(out)
+
+
+def _or_none(value: float | None) -> str:
+    return "none" if value is None else figure(value)

@@ -1,0 +1,100 @@
+"""The limits of reuse from a posterior: what binds, what it rests on, and what each refresh interval earns."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayes_grpo import InputError, balance_plateau, fit, make_run, threshold
+from bayes_grpo.analysis.stability import reuse as limits_of
+from bayes_grpo.analysis.stability.reuse_summary import ONLY_LAG, reuse_summary, reuse_text
+from bayes_grpo.laws import reuse
+from tests.common import FACTS, curve
+
+GROWTH, INTERVAL = 0.04, 8
+
+
+def run_with(channels: bool, **facts: float) -> xr.Dataset:
+    rng = np.random.default_rng(2)
+    columns = {"optimizer_step": np.arange(1, 161), "reward": curve(160)}
+    if channels:
+        share = float(reuse.clipped_share(GROWTH, INTERVAL, 0.2))
+        columns["clip_ratio"] = share * (1 + 0.05 * rng.normal(size=160))
+        columns["step_time"] = np.where(np.arange(160) % INTERVAL == 0, 9.0, 1.0)
+        columns["rollout_age"] = np.arange(160) % INTERVAL
+    known = {"refresh_interval": INTERVAL, "clip_range": 0.2, "kl_weight": 0.4, "planned_steps": 160}
+    return make_run("reused", columns, FACTS | known | facts)
+
+
+@pytest.fixture(scope="module")
+def reused() -> xr.DataTree:
+    return fit(run_with(True), "overdamped", seed=1, draws=200, tune=300, chains=2)
+
+
+def summary_of(tree: xr.DataTree, **more: float) -> dict:
+    found = threshold(tree, lag_share=1.0)
+    return {"run": "reused", "refresh_interval": INTERVAL} | reuse_summary(tree, found, **more)
+
+
+def test_limits_stand_side_by_side(reused: xr.DataTree) -> None:
+    summary = summary_of(reused)
+    assert set(summary["limit"]) == {"lag", "ess", "starvation"} and summary["rests_on"] == ["clip_ratio"]
+    assert summary["limit"]["ess"]["probability_none"] == 1.0  # clipping stops the spread before
+    assert (
+        0 < summary["limit"]["starvation"]["probability_none"] <= 1
+    )  # a clip share below a half leaves most of this gain
+    assert summary["binding"] in ("lag", "starvation") and 0 <= summary["probability_unstable"] <= 1
+    json.dumps({key: value for key, value in summary.items() if key != "notes"}, allow_nan=False)
+
+
+def test_hours_come_from_the_log_or_are_stated(reused: xr.DataTree) -> None:
+    """Drawing takes 8 s and an update 1 s in the log: reuse pays per hour; where drawing is free, it does not."""
+    dear, free = summary_of(reused), summary_of(reused, generation_seconds=1e-3, update_seconds=10.0)
+    assert dear["best"]["per_hour"] > 1
+    assert free["best"]["per_hour"] < dear["best"]["per_hour"]
+    first = dear["intervals"][0]
+    assert first["hours"]["median"] == pytest.approx(first["updates"]["median"] * 9 / 3600)
+    assert "hours" in reuse_text(dear) and "What binds is" in reuse_text(dear)
+    with pytest.raises(InputError) as refusal:
+        summary_of(reused, generation_seconds=-1, update_seconds=0)
+    assert len(refusal.value.faults) == 2
+
+
+def test_where_only_the_lag_is_known_the_command_says_so() -> None:
+    tree = fit(run_with(False), "overdamped", seed=1, draws=150, tune=200, chains=2)
+    summary = summary_of(tree)
+    assert summary["binding"] == "lag" and summary["limit"]["ess"] is None and summary["intervals"] is None
+    assert ONLY_LAG in [note.text for note in summary["notes"]]
+    assert "unknown" in reuse_text(summary)
+
+
+def test_paths_end_at_the_closed_form_and_take_the_time_that_an_ode_takes() -> None:
+    ones = np.ones(3)
+    place = (0.255 - 0.2) / 0.6
+    start = np.log(place / (1 - place)) * ones
+    conditions = limits_of.Conditions(0.05 * ones, start, 0.4 * ones, 0.2, 0.8, 8, 0.2)
+    clipped = np.array([0.0, 0.1, 0.3])
+    z, time = conditions.paths(clipped)
+    plateau = balance_plateau(0.4, 8, place, 0.2, 0.8, clipped=clipped)
+    np.testing.assert_allclose(conditions.reward(z[:, -1]), plateau, atol=3e-3)
+    state, updates = start[:1].copy(), 0
+    while conditions.reward(state)[0] < 0.5:
+        state = state + 0.05 * 0.1 * (conditions.drive(state) - 0.4 * (state - start[0]))
+        updates += 0.1
+    assert np.interp(0.5, conditions.reward(z[0]), time[0]) == pytest.approx(updates, rel=0.02)
+
+
+def test_starvation_is_where_half_of_the_gain_is_gone() -> None:
+    ones = np.ones(5)
+    place = (0.255 - 0.2) / 0.6
+    start = np.log(place / (1 - place)) * ones
+    conditions = limits_of.Conditions(0.05 * ones, start, 0.4 * ones, 0.2, 0.8, 8, 0.1)
+    limit = float(limits_of.limits(0.05 * ones, conditions, 0.1)["starvation"][0])
+    full, left = (
+        balance_plateau(0.4, 8, place, 0.2, 0.8, clipped=float(share)) - 0.255
+        for share in (0.0, reuse.clipped_share(0.05, round(limit), 0.1))
+    )
+    assert left / full == pytest.approx(0.5, abs=0.05)
+    without = limits_of.Conditions(0.05 * ones, start, 0 * ones, 0.2, 0.8, 8, 0.1)
+    assert np.isinf(limits_of.limits(0.05 * ones, without, 0.1)["starvation"]).all()
