@@ -23,9 +23,12 @@ def add_sampler(
     tune: int = 1000,
     chains: int = 4,
     target_accept: float = 0.95,
+    pools: bool = False,
 ) -> None:
-    """Give a command the sampler's options."""
+    """Give a command the sampler's options; what pools runs is sampled by NUTS always, and has no choice of method."""
     sampler = parser.add_argument_group("sampler")
+    if not pools:
+        add_method(sampler)
     for name, default in (("seed", 0), ("draws", draws), ("tune", tune), ("chains", chains)):
         more = " a chain; up to 4 times as many where the chains do not agree yet" if name == "draws" else ""
         sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}{more}")
@@ -34,9 +37,21 @@ def add_sampler(
     )
 
 
+def add_method(parser: Any) -> None:
+    """Give a command its --method."""
+    parser.add_argument(
+        "--method",
+        choices=("auto", "importance", "nuts"),
+        default="auto",
+        help="importance sampling (a fraction of a second), NUTS, or the first and the second where it cannot be trusted "
+        "(auto, the default); models that pool runs are always sampled by NUTS",
+    )
+
+
 def sampler_options(options: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `bayes_grpo.fit` from a command's options."""
-    return {name: getattr(options, name) for name in ("seed", "draws", "tune", "chains", "target_accept")}
+    names = ("method", "seed", "draws", "tune", "chains", "target_accept")
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
 def say(message: str) -> None:

@@ -169,7 +169,7 @@ def _demo(options: argparse.Namespace) -> int:
     use_compilation_cache()
     run = bayes_grpo.example_run()
     settings = argparse.Namespace(
-        backend="numpyro", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
+        backend="numpyro", method="auto", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
     )
     summary, saved = _fit_one(run, str(run["run"].values[0]), load_model("oscillator"), settings, result)
     if not saved:

@@ -39,7 +39,7 @@ def add_invariance(commands: Any) -> None:
     )
     add_figure(command)
     add_json(command)
-    add_sampler(command, draws=400, tune=400, chains=2, target_accept=0.9)
+    add_sampler(command, draws=400, tune=400, chains=2, target_accept=0.9, pools=True)
     add_reading(command)
     command.set_defaults(run=_invariance)
 

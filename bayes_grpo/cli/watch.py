@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, say
+from bayes_grpo.cli.common import OK, add_json, add_method, say
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
 
@@ -36,6 +36,7 @@ def add_watch(commands: Any) -> None:
     command.add_argument("--refits", type=int, metavar="N", help="end after so many refits (default: go on)")
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
+    add_method(command)
     add_json(command)
     add_reading(command)
     command.set_defaults(run=_watch)
@@ -53,7 +54,13 @@ def _watch(options: argparse.Namespace) -> int:
     from bayes_grpo.readers import read_runs
 
     use_compilation_cache()
-    refit = Refitter(options.model, until=options.until, schedule=options.schedule, seed=options.seed)
+    refit = Refitter(
+        options.model,
+        until=options.until,
+        schedule=options.schedule,
+        seed=options.seed,
+        method=options.method,
+    )
     watcher = Watcher(options.path, lambda path: read_runs(path, **known), refit, options.label)
     if options.json or not sys.stdout.isatty():
         return _lines(watcher, options)

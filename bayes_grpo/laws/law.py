@@ -95,6 +95,10 @@ class Law(ABC):
         """Reward at which the state of a law written in the reward is zero, a number or of shape (n,)."""
         return jnp.zeros(())
 
+    def logged_origin(self, parameters: Parameters, run: RunData) -> Array:
+        """What each row logs where the state is zero; of most laws the origin itself."""
+        return self.origin(parameters, run)
+
     def derived(self, parameters: Parameters, run: RunData) -> dict[str, Array]:
         """Quantities that follow from the parameters."""
         return {}
@@ -156,7 +160,7 @@ class Law(ABC):
         """The run's rows as a filter takes them, relative to the coordinate's zero; entries of shape (n,)."""
         grid = run.grid
         return Observations(
-            value=jnp.asarray(grid.value) - self.coordinate.zero(self.origin(parameters, run)),
+            value=jnp.asarray(grid.value) - self.coordinate.zero(self.logged_origin(parameters, run)),
             variance=self.row_variance(parameters, run) / grid.repeats,
             observed=jnp.asarray(grid.observed),
         )

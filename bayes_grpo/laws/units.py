@@ -11,6 +11,8 @@ UNITS = {
     "initial_reward": "reward",
     "stiffness": "1/step",
     "timescale": "step",
+    "difficulty_spread": "1",
+    "correlation_time": "step",
     "midpoint": "step",
     "steepness": "1",
     "lag_share": "1",

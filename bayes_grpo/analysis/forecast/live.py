@@ -36,7 +36,7 @@ class Refitter:
         A second law that tells how likely the run is to be unstable; none is fitted if None.
     until : float, optional
         Step to forecast to; by default the planned last step, else twice the last logged one.
-    schedule, epsilon, seed
+    schedule, epsilon, seed, method
         As for `bayes_grpo.forecast` and `bayes_grpo.analysis.forecast.summary.summarise_forecast`.
     """
 
@@ -49,10 +49,11 @@ class Refitter:
         schedule: str | Path = "planned",
         epsilon: float | None = None,
         seed: int = 0,
+        method: str = "auto",
     ) -> None:
         names = {"forecast": model} | ({} if stability_model is None else {"stability": stability_model})
         self.specs = {key: name if isinstance(name, ModelSpec) else load_model(name) for key, name in names.items()}
-        self.until, self.schedule, self.epsilon, self.seed = until, schedule, epsilon, seed
+        self.until, self.schedule, self.epsilon, self.seed, self.method = until, schedule, epsilon, seed, method
 
     def __call__(self, run: xr.Dataset) -> dict[str, Any]:
         """Fit and forecast a run, dims (run, step), of one label.
@@ -99,7 +100,7 @@ class Refitter:
             spacing = max(float(np.median(np.diff(steps))), 1e-9) if rows > 1 else 1.0
             rows = max(rows, min(int(planned / spacing), 4 * rows + 200))
         prepared = prepare(run, spec, rows)
-        sampler = Sampler(seed=self.seed, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.9)
+        sampler = Sampler(self.method, seed=self.seed, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.9)
         posterior = draw_posterior(spec, prepared, sampler)
         return posterior, make_basis(spec, prepared, {name: value.ravel() for name, value in posterior.values.items()})
 

@@ -1,0 +1,72 @@
+"""Laws that are a curve in time, with a fluctuation about it that has a time constant of its own."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayes_grpo.laws.law import Law, row_motion
+from bayes_grpo.laws.motion import Motion
+from bayes_grpo.laws.oscillator import first_order
+from bayes_grpo.laws.run_data import Parameters, RunData
+
+#: Places in a window at which the curve is averaged.
+_PLACES = 10
+
+
+@dataclass(frozen=True)
+class Curve(Law):
+    """``x = curve(t) + u``, ``u' = -u / correlation_time + sqrt(q) w(t)``: an Ornstein-Uhlenbeck process about a curve.
+
+    The fluctuation u begins at zero; its stationary standard deviation is ``fluctuation``. The clock counts time for the curve and for the
+    fluctuation alike. Without process noise u is zero.
+    """
+
+    keys: ClassVar[tuple[str, ...]] = (*Law.keys, "relative")
+    positive: ClassVar[tuple[str, ...]] = ("correlation_time",)
+
+    @abstractmethod
+    def curve_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters of the curve."""
+
+    @abstractmethod
+    def curve(self, parameters: Parameters, run: RunData, time: Array) -> Array:
+        """Expected reward without fluctuation at a time of the clock (step), of its shape."""
+
+    def motion_parameters(self) -> tuple[str, ...]:
+        """Those of the curve, and the time constant of the fluctuation."""
+        return (*self.curve_parameters(), *(("correlation_time",) if self.process_noise else ()))
+
+    def times(self, run: RunData) -> tuple[Array, Array]:
+        """Time of the clock at the end of each row, and in its window, shapes (n,)."""
+        grid, (rate, _) = run.grid, self.clock.rates(run)
+        between, inside = grid.per_row(grid.gap * rate, (grid.points - 1) * grid.spacing * rate)
+        return jnp.cumsum(between + inside), inside
+
+    def origin(self, parameters: Parameters, run: RunData) -> Array:
+        """The curve at the end of each row, shape (n,)."""
+        return self.curve(parameters, run, self.times(run)[0])
+
+    def logged_origin(self, parameters: Parameters, run: RunData) -> Array:
+        """The curve as each row logs it: at its end, or its mean over the row's window; shape (n,)."""
+        if not run.grid.averages:
+            return self.origin(parameters, run)
+        end, inside = self.times(run)
+        places = (jnp.arange(_PLACES) + 0.5) / _PLACES
+        return self.curve(parameters, run, end - inside * places[:, None]).mean(0)
+
+    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
+        """On the curve."""
+        return jnp.zeros(()), jnp.zeros(())
+
+    def transitions(self, parameters: Parameters, run: RunData) -> Motion:
+        """Exact motion of the fluctuation over the gap before each row."""
+        rate, _ = self.clock.rates(run)
+        if not self.process_noise:
+            return row_motion(run, lambda gap: first_order(gap, jnp.zeros_like(rate), jnp.zeros_like(rate)))
+        pull = rate / parameters["correlation_time"]
+        noise = 2 * parameters["fluctuation"] ** 2 * rate**2 / parameters["correlation_time"]
+        noise = noise * self.group_noise.scale(parameters, run, "temperature")
+        return row_motion(run, lambda gap: first_order(gap, pull, noise))
