@@ -13,6 +13,8 @@ from jax.typing import ArrayLike
 
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.laws import likelihood
+from bayes_grpo.laws.ahead import Ahead, ahead
+from bayes_grpo.laws.run_data import RunData
 from bayes_grpo.models.spec import ModelSpec
 
 #: Recorded values of a batch of draws, leading dimension draws.
@@ -77,6 +79,7 @@ class Evaluator:
         self._account = self._batched(likelihood.account)
         self._left_out = self._batched(likelihood.left_out)
         self._simulate = self._batched(likelihood.simulated)
+        self._ahead = jax.jit(jax.vmap(self._one_ahead, (0, None, None, 0)))
 
     def derive(self, values: Values, data: ModelData) -> dict[str, np.ndarray]:
         """Quantities that follow from the parameters, shape (draw,) or (draw, run)."""
@@ -100,6 +103,13 @@ class Evaluator:
         path, logged = self._call(self._simulate, values, data, rng)
         return path, logged
 
+    def ahead(self, values: Values, run: RunData, last: int, rng: np.random.Generator) -> Ahead:
+        """The rows after the last reward, at grid row ``last``, of one run; entries of shape (draw, n)."""
+        parameters = {name: np.asarray(values[name]) for name in self.spec.parameters}
+        count = next(iter(parameters.values())).shape[0]
+        bits = rng.integers(0, 2**32, size=(count, 2), dtype=np.uint32)
+        return Ahead(*in_batches(self._ahead, parameters, (run, np.int32(last)), np.size(run.grid.value), bits))
+
     def _batched(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A compiled function of (law, parameters, run, ...) over a batch of draws."""
         over = over_runs(self.spec, function)
@@ -115,23 +125,42 @@ class Evaluator:
 
         return jax.jit(batch)
 
+    def _one_ahead(self, values: dict[str, Array], run: RunData, last: Array, bits: Array) -> Ahead:
+        return ahead(self.spec.law, values, run, last, random.wrap_key_data(bits))
+
     def _call(
         self, function: Callable[..., Any], values: Values, data: ModelData, rng: np.random.Generator | None = None
     ) -> Any:
         parameters = {name: np.asarray(values[name]) for name in self.spec.parameters}
         count = next(iter(parameters.values())).shape[0]
         bits = [] if rng is None else [rng.integers(0, 2**32, size=(count, 2), dtype=np.uint32)]
-        return in_batches(function, parameters, data, *bits)
+        return in_batches(function, parameters, (data,), np.size(data.run.grid.value), *bits)
 
 
-def in_batches(function: Callable[..., Any], values: dict[str, np.ndarray], data: ModelData, *bits: np.ndarray) -> Any:
-    """Call a function of draws in batches of one size, the last filled up with copies: one compiled program serves."""
+def in_batches(
+    function: Callable[..., Any], values: dict[str, np.ndarray], fixed: tuple[Any, ...], rows: int, *bits: np.ndarray
+) -> Any:
+    """Call a function of draws in batches of one size, the last filled up with copies: one compiled program serves.
+
+    Parameters
+    ----------
+    function : callable
+        Of values with a leading dimension of draws, of what is ``fixed``, and of ``bits`` with that dimension.
+    values : dict of str to numpy.ndarray
+        Draws.
+    fixed : tuple
+        What is the same for all draws.
+    rows : int
+        Numbers that a draw takes; long runs are computed fewer draws at once.
+    *bits : numpy.ndarray
+        Keys of the draws.
+    """
     count = next(iter(values.values())).shape[0]
-    size = int(np.clip(_MOST_NUMBERS // np.size(data.run.grid.value), 1, _BATCH))
+    size = int(np.clip(_MOST_NUMBERS // rows, 1, _BATCH))
     parts = []
     for first in range(0, count, size):
-        rows = np.minimum(np.arange(first, first + size), count - 1)
-        part = function({name: value[rows] for name, value in values.items()}, data, *(b[rows] for b in bits))
+        taken = np.minimum(np.arange(first, first + size), count - 1)
+        part = function({name: value[taken] for name, value in values.items()}, *fixed, *(b[taken] for b in bits))
         parts.append(jax.tree.map(lambda leaf, left=count - first: np.asarray(leaf)[:left], part))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 

@@ -32,7 +32,9 @@ def draw_prior(spec: ModelSpec, data: ModelData, count: int, rng: np.random.Gene
 def log_prior(spec: ModelSpec, values: Values, data: ModelData) -> dict[str, np.ndarray]:
     """Log prior density of every site at values, shape (draw,)."""
     sites = {name: np.asarray(values[name]) for name, _ in spec.sites()}
-    densities: dict[str, np.ndarray] = in_batches(_densities(Structure(spec)), sites, data)
+    densities: dict[str, np.ndarray] = in_batches(
+        _densities(Structure(spec)), sites, (data,), np.size(data.run.grid.value)
+    )
     return densities
 
 

@@ -1,11 +1,9 @@
 """What a law says of the steps after the last logged reward, at given parameters: pure JAX, one run."""
 
-from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax, random
+from jax import Array, random
 from jax.typing import ArrayLike
 
 from bayes_grpo.laws.draws import draw_path
@@ -17,7 +15,7 @@ from bayes_grpo.laws.run_data import Parameters, RunData
 
 
 class Ahead(NamedTuple):
-    """Rewards in every row of the grid, shape (draw, n), and plateaus, shape (draw,), NaN where the law has none.
+    """Rewards in every row of the grid, shape (n,), and the plateau, NaN where the law has none.
 
     ``curve`` is the law without noise from the start of the run, ``trend`` without noise from the state at the last observed
     row, ``path`` and ``logged`` with it; up to that row these three mean nothing.
@@ -30,31 +28,22 @@ class Ahead(NamedTuple):
     plateau: Array
 
 
-@partial(jax.jit, static_argnums=0)
-def draw_ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: Array) -> Ahead:
-    """Go on from the state that the rewards up to a row leave, once for each posterior draw.
+def ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: Array) -> Ahead:
+    """Go on from the state that the rewards up to a row leave.
 
     Parameters
     ----------
     law : Law
         Any law.
     parameters : mapping of str to array
-        Posterior draws, shape (draw,).
+        One value each.
     run : RunData
         The run with the rows to come, which hold no rewards.
     last : int
         Grid row of the last reward.
     key : jax.Array
-        Of the draws.
+        Of what is drawn.
     """
-    count = next(iter(parameters.values())).shape[0]
-    drawn: Ahead = lax.map(
-        lambda one: _ahead(law, one[0], run, last, one[1]), (dict(parameters), random.split(key, count))
-    )
-    return drawn
-
-
-def _ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: Array) -> Ahead:
     space = state_space(law, parameters, run)
     start = filter_start(space.position, space.velocity)
     states = filter_states(start, space.motion, space.observations)

@@ -5,13 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from jax import random
 
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import RESOLUTION, Prepared
 from bayes_grpo.inference.quantities import Setting
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.inference.timeline import build_grid
-from bayes_grpo.laws.ahead import draw_ahead
 from bayes_grpo.laws.run_data import RunData
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import index_of
@@ -115,8 +114,8 @@ def _follow_law(basis: Basis, run: xr.Dataset, seed: int, count: int) -> dict[st
     which = np.linspace(0, draws - 1, count).round().astype(int)
     values = {name: value[which] for name, value in basis.values.items()}
     last = int(np.flatnonzero(np.isfinite(run["reward"].values))[-1])
-    key = random.fold_in(random.key(seed), _OWN_KEY)
-    found = draw_ahead(basis.spec.law, values, basis.data._replace(grid=grid), int(rows[last]), key)
+    rng = np.random.default_rng([seed, _OWN_KEY, 1])
+    found = evaluator(basis.spec).ahead(values, basis.data._replace(grid=grid), int(rows[last]), rng)
     to_come = rows[last + 1 :]
     out = {name: np.array(paths)[:, to_come] for name, paths in zip(SAMPLED, found[1:4], strict=True)}
     out["plateau"], start = np.array(found.plateau), values["initial_reward"][:, None]
