@@ -2,13 +2,15 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Row, Source
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.contract import Row, Source, reading_note
+from bayes_grpo.readers.names import SUMMARY_KEYS
 
 #: First bytes of what is no log, and what is said of it.
 _ARCHIVE = "a compressed or packed archive; unpack it and name the log inside (archives are never unpacked here)"
@@ -155,8 +157,10 @@ def broken_json(path: Path, line: int, column: int, message: str) -> InputError:
     )
 
 
-def json_lines(path: Path, notes: list[str]) -> Iterator[Row]:
-    """Rows of a JSONL file, one object a line, nested ones flattened with '/'; a cut last line is left out and noted.
+def json_lines(path: Path) -> Iterator[Row | Note]:
+    """Rows of a JSONL file, one object a line, nested ones flattened with '/'.
+
+    A cut last line, and the summary that a trainer writes at the end, are left out and noted.
 
     Raises
     ------
@@ -178,11 +182,14 @@ def json_lines(path: Path, notes: list[str]) -> Iterator[Row]:
             if not isinstance(row, dict):
                 broken = (number, f"a {type(row).__name__}")
                 continue
-            yield flatten(row, wrapper="data")  # verl's rows are {"step": 1, "data": {...}}
+            if any(key in row for key in SUMMARY_KEYS) and "reward" not in row:
+                yield reading_note("", f"line {number}, a summary of training, was left out")
+                continue
+            yield flatten(row, wrapper="data")  # some write {"step": 1, "data": {...}}
     if broken is not None:
         if "syntax" not in broken[1]:
             raise InputError(str(path), f"line {broken[0]}: expected one JSON object a line, found {broken[1]}")
-        notes.append(f"line {broken[0]}, the last, is cut off and was left out")
+        yield reading_note("", f"line {broken[0]}, the last, is cut off and was left out")
 
 
 def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
@@ -197,3 +204,24 @@ def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
         else:
             flat[key] = value
     return flat
+
+
+def is_json(source: Source) -> bool:
+    """Whether a file is JSON, or JSON lines, rather than text that begins with a bracket."""
+    head = text_head(source).lstrip()
+    if head.startswith("["):
+        return _LIST.match(head) is not None
+    if not head.startswith("{"):
+        return False
+    if _OBJECT.match(head) is None:
+        return False
+    try:
+        _, end = json.JSONDecoder().raw_decode(head)
+    except (ValueError, RecursionError):
+        return True  # longer than the head, or broken: named as JSON in either case
+    return head[end:].lstrip()[:1] in ("", "{", "[")
+
+
+#: A JSON list, and no timestamp or number in brackets.
+_LIST = re.compile(r"""\[\s*(?:[{\["\]]|$|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\s*(?:,\s*(?:[-\d{"\[]|$)|\]\s*$|$))""")
+_OBJECT = re.compile(r'\{\s*(?:"|\}|$)')

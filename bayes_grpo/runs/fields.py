@@ -52,7 +52,11 @@ STEP_FIELDS: dict[str, Field] = {
     "reward_spread": Field("reward", "standard deviation of rewards; its meaning is the attribute 'spread'", low=0),
     "entropy": Field("nat/token", "policy entropy"),
     "kl": Field("nat", "divergence from the reference policy"),
+    "kl_update": Field(
+        "nat", "divergence of the policy from the one before the updates on a batch, as its trainer estimates it"
+    ),
     "completion_length": Field("token", "mean completion length", low=0),
+    "truncation_share": Field("1", "share of completions cut at the longest length", low=0, high=1),
     "grad_norm": Field("1", "gradient norm", low=0),
     "clip_ratio": Field("1", "share of tokens whose importance ratio was clipped", low=0, high=1),
     "update_kl": Field("nat/token", "divergence of the policy from the one that drew the rollouts (PPO's approx_kl)"),
@@ -66,9 +70,19 @@ STEP_FIELDS: dict[str, Field] = {
     ),
     "gradient_cosine": Field("1", "cosine between this update's gradient and that before", low=-1.0001, high=1.0001),
     "zero_spread_share": Field("1", "share of groups whose rewards are all equal", low=0, high=1),
+    "all_right_share": Field("1", "share of groups whose completions all have the highest reward", low=0, high=1),
+    "all_wrong_share": Field("1", "share of groups whose completions all have the lowest reward", low=0, high=1),
     "evaluation_reward": Field("reward", "mean reward by a metric, or on prompts, that are not trained on"),
     "step_time": Field("s/step", "duration of an optimizer step, drawing the rollouts included", low=0),
     "rollout_age": Field("step", "policy versions between drawing the rollouts and training on them, mean", low=0),
+    "effective_sample_size": Field(
+        "1", "effective share of the samples under the importance weights between sampler and trainer", low=0, high=1.01
+    ),
+    "importance_chi2": Field("1", "chi2 divergence of the importance weights between sampler and trainer"),
+    "logprob_difference": Field(
+        "nat/token",
+        "difference of a token's log-probability between sampler and trainer, mean; absolute where logged so",
+    ),
 }
 
 #: Means of the single reward functions, dims (run, step, component).

@@ -32,6 +32,4 @@ def _is_document(content: dict[str, object]) -> bool:
 
 def read(source: Source) -> list[Log]:
     """Its rows; a cut last line is left out and noted."""
-    log = Log([])
-    log.rows = json_lines(source.path, log.notes)
-    return [log]
+    return [Log(json_lines(source.path))]
