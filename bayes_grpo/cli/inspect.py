@@ -89,7 +89,7 @@ def _facts(reading: Any) -> Iterator[dict[str, Any]]:
                 for name in RUN_FIELDS
                 if name in run
             },
-            "assumed": reading.notes,
+            "assumed": [str(note) for note in reading.notes],
             "missing": {name: {"cost": cost, "cure": cure} for name, (cost, cure) in missing(run).items()},
             "unused": reading.unused,
         }

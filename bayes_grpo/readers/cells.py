@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 _NUMBER = r"[-+]?(?:(?:\d[\d,]*)?\.?\d+(?:\.(?!\d))?(?:[eE][-+]?\d+)?|\binf\b|\bnan\b|\bNaN\b|\bNone\b)"
 _CELL = re.compile(
-    rf"^[^A-Za-z]*([A-Za-z].*?)\s*(?::|=|→|->)\s*({_NUMBER})\s*(%?)(?:\s*[^\d\s:=][^:=]{{0,40}}|/\d+)?\s*$"
+    rf"^[^A-Za-z]*([A-Za-z](?:[^=:]|:(?!\s*[-+.\d]))*?)\s*(?::|=|→|->)\s*({_NUMBER})\s*(%?)(?:\s*[^\d\s:=][^:=]{{0,40}}|/\d+)?\s*$"
 )
 _LOOSE = re.compile(rf"([A-Za-z][\w/.()@-]*)(?:\s*[:=]\s*|\s+)({_NUMBER})(%?)(?![\w/:.])")
 _SEPARATORS = re.compile(r"\s*(?:[|;│┃║\t•]|,(?!\d{3}\b)|,(?=\s)|\s{2,}|\s-\s)\s*")
@@ -15,7 +15,7 @@ _STEP = re.compile(
     r"(?:^|[^\w/])((?:global[_ ]|train(?:ing)?[_ ]|optimi[sz]er[_ ])?(?:step|iter(?:ation)?|update)|it|batch|rollout)s?\s*[:=#\[(]*\s*(\d[\d,]*)(?:\s*(?:/|of)\s*(\d[\d,]*))?",
     re.IGNORECASE,
 )
-_EPOCH = re.compile(r"epochs?\s*[:=]?\s*[\[(]?\s*(\d+)\s*(?:/|of)\s*(\d+)\s*[\])]?", re.IGNORECASE)
+_EPOCH = re.compile(r"epochs?\s*[:=]?\s*[\[(]?\s*(\d+)(?![\d.])", re.IGNORECASE)
 _OF_EPOCH = re.compile(
     r"epochs?\s*[:=]?\s*\[\s*(\d+)\s*/\s*(\d+)\s*\]\s*[,:]?\s*\(?\s*(?:step\s*)?[\[(]?\s*(\d+)\s*/\s*(\d+)",
     re.IGNORECASE,

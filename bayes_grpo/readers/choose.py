@@ -200,10 +200,8 @@ def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list
             "--reward-column"
         )
         return
-    evaluated = _column(NAMES["evaluation_reward"], {plain(c): c for c in columns}) or next(
-        (c for c in columns if (found := variable_of(c)) is not None and found[0] == "evaluation_reward"), None
-    )
-    evaluated = chosen.columns.get("evaluation_reward", evaluated)
+    worded = (c for c in columns if (found := variable_of(c)) is not None and found[0] == "evaluation_reward")
+    evaluated = chosen.columns.get("evaluation_reward", next(worded, None))
     if evaluated is not None:
         chosen.columns["reward"] = evaluated
         chosen.columns.pop("evaluation_reward", None)
@@ -249,7 +247,7 @@ def _guesses(chosen: Chosen, options: Options, lower: Mapping[str, str]) -> list
         more = f"; other candidates: {', '.join(dict.fromkeys(others))}" if others else ""
         notes.append(reading_note(column, f"took column {column!r} as {word}{more}"))
     worded = [f"{chosen.columns[v]!r} as {v}" for v in chosen.columns if v in chosen.by_words]
-    if worded and chosen.trainer is None:
+    if worded:
         notes.append(
             reading_note(
                 "", f"taken by the words of their names: {', '.join(worded)}; --column NAME=COLUMN corrects it"

@@ -42,7 +42,8 @@ def _from_rollouts(
     if not lacking.any():
         return step, None, []
     updates = _updates(step[np.isfinite(step)], rollout[lacking])
-    text = f"rows that count batches of rollouts are placed at the first of the {updates:g} updates on each"
+    first = f"the first of the {updates:g} updates on each" if updates > 1 else "the one update on each"
+    text = f"rows that count batches of rollouts are placed at {first}"
     return np.where(lacking, rollout * updates, step), updates, [reading_note("optimizer_step", text)]
 
 

@@ -24,7 +24,7 @@ _STAMP = re.compile(
     r"[\])|,\s-]*"
 )
 _LEVEL = re.compile(
-    r"^[\[(|\s]*(?:[\w.]+ )?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?:[:\w.-]*)[\])|:\s-]*(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
+    r"^[\[(|\s]*(?:[\w.]+ )?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
     re.IGNORECASE,
 )
 _TRAINING = re.compile(
@@ -114,7 +114,7 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
                 row[BAR] = bars.position
         yield row
     if summaries:
-        yield reading_note("", f"{summaries} summaries at the end of training left out")
+        yield reading_note("", "the summary at the end of training was left out")
     if count and bars.total is not None and bars.total > 1:
         yield Facts(stated={"planned_steps": bars.total}, extras={"bar_start": bars.first[bars.total]})
 

@@ -208,18 +208,24 @@ def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
 
 def is_json(source: Source) -> bool:
     """Whether a file is JSON, or JSON lines, rather than text that begins with a bracket."""
+    if not begins_like_json(source):
+        return False
     head = text_head(source).lstrip()
-    if head.startswith("["):
-        return _LIST.match(head) is not None
-    if not head.startswith("{"):
-        return False
-    if _OBJECT.match(head) is None:
-        return False
     try:
         _, end = json.JSONDecoder().raw_decode(head)
+    except json.JSONDecodeError as error:
+        # Longer than the head, or still being written: it breaks at the end. Text that only begins like JSON breaks before.
+        cut = source.path.stat().st_size > len(source.head) and error.msg.startswith("Unterminated string")
+        return cut or error.pos >= len(head.rstrip()) - 1
     except (ValueError, RecursionError):
-        return True  # longer than the head, or broken: named as JSON in either case
+        return True
     return head[end:].lstrip()[:1] in ("", "{", "[")
+
+
+def begins_like_json(source: Source) -> bool:
+    """Whether a file begins as a JSON object or list does, whole or broken."""
+    head = text_head(source).lstrip()
+    return _OBJECT.match(head) is not None or _LIST.match(head) is not None
 
 
 #: A JSON list, and no timestamp or number in brackets.

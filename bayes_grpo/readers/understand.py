@@ -29,6 +29,7 @@ from bayes_grpo.readers.names import EVALUATION_WORDS, KIND_COLUMNS
 from bayes_grpo.readers.printed_steps import place_rows
 from bayes_grpo.readers.text import flatten
 from bayes_grpo.readers.trainer import Told, trainer_of
+from bayes_grpo.readers.vocabulary import is_planned_length
 from bayes_grpo.runs.dataset import make_run
 
 
@@ -257,6 +258,8 @@ def _unused(found: _Understood, made: Assembled, origins: Mapping[str, str]) -> 
     trainer = found.told.trainer
     if trainer is not None:
         used |= {key for name, key in trainer.constants.items() if origins.get(name) == "same in all rows"}
+    if origins.get("planned_steps") == "a column":
+        used |= {key for key in found.table.numbers if is_planned_length(key)}
     names = (*found.table.numbers, *found.table.others)
     unused = [key for key in names if key not in used and plain(key) not in used]
     hidden = {COUNT, BAR, *(f"--column {name}" for name in found.options.columns)}

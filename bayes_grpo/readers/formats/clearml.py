@@ -9,7 +9,7 @@ from bayes_grpo.readers.contract import Entry, Log, Source
 from bayes_grpo.readers.text import is_json, load_json, text_head
 
 NAME = "ClearML scalars (JSON)"
-ORDER = 66
+ORDER = 57
 
 _LARGEST = 1 << 29
 

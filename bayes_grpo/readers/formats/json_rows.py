@@ -6,8 +6,9 @@ from typing import Any
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import COUNT, Entry, Facts, Log, Row, Source
+from bayes_grpo.readers.formats import console
 from bayes_grpo.readers.json_stream import stream_list
-from bayes_grpo.readers.text import flatten, is_json, load_json, text_head
+from bayes_grpo.readers.text import begins_like_json, flatten, is_json, load_json, text_head
 from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 NAME = "JSON rows"
@@ -20,7 +21,9 @@ LARGEST = 1 << 29
 
 def recognises(source: Source) -> bool:
     """A JSON list of objects, or an object over several lines or of lists."""
-    return not source.is_folder and is_json(source)
+    if source.is_folder or source.address:
+        return False
+    return is_json(source) or (begins_like_json(source) and not console.recognises(source))
 
 
 def read(source: Source) -> list[Log]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.contract import Log, Row, Source, reading_note
+from bayes_grpo.readers.keys import words
 from bayes_grpo.readers.text import check_text, open_text, text_head
 from bayes_grpo.readers.values import is_number
 from bayes_grpo.readers.vocabulary import reward_rank, step_rank
@@ -15,6 +16,10 @@ NAME = "table (CSV, TSV)"
 ORDER = 90
 
 _LONGEST_CELL = 1 << 24
+#: What a column may be called.
+_NAME = re.compile(r"[^={}<>\x1b]{0,120}")
+#: Words of the column with the values of a tidy table.
+_VALUES = frozenset({"value", "y"})
 
 
 def delimiter_of(header: str) -> str:
@@ -33,7 +38,8 @@ def recognises(source: Source) -> bool:
     cells = lines[0].count(mark)
     if cells:
         return len(lines) < 2 or lines[1].count(mark) >= 1
-    return re.fullmatch(r"\s*\"?[\w /.-]{1,80}\"?\s*", lines[0]) is not None and len(lines) > 1
+    single = re.fullmatch(r"\s*\"?[\w /.-]{1,80}\"?\s*", lines[0]) is not None
+    return single and len(lines) > 1 and is_number(lines[1].strip().strip('"'))
 
 
 def read(source: Source) -> list[Log]:
@@ -52,7 +58,10 @@ def looks_like_table(source: Source) -> bool:
     if len(header) < 2 or len(row) < len(header) - 1:
         return False
     names = [cell.strip(" \"'") for cell in header]
-    known = any(step_rank(name) is not None or reward_rank(name) is not None for name in names if len(name) < 120)
+    if not all(_NAME.fullmatch(name) for name in names):
+        return False
+    steps = any((rank := step_rank(name)) is not None and rank < 100 for name in names)
+    known = steps and any(reward_rank(name) is not None or words(name) & _VALUES for name in names)
     return known and any(is_number(cell.strip(" \"'")) for cell in row)
 
 

@@ -5,7 +5,7 @@ from bayes_grpo.readers.contract import Trainer
 TRAINER = Trainer(
     name="MiniMind",
     checked="sources of 2026",
-    marks=("kl_ref", "avg response len", "avg_response_len", "adv std", "advantages_mean", "actor loss"),
+    marks=("kl_ref", "avg response len", "adv std", "advantages_mean"),
     names={
         "optimizer_step": ("step", "_step"),
         "reward": ("reward",),

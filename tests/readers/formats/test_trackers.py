@@ -196,7 +196,7 @@ def test_wandb_addresses_need_a_key(tmp_path: Path) -> None:
 def test_wandb_api_runs_are_scanned_whole() -> None:
     """What the API's run object must offer: scan_history, not the sample that history() gives; a nested config."""
     from bayes_grpo.readers.formats import wandb_api
-    from bayes_grpo.readers.known import Options
+    from bayes_grpo.readers.contract import Options
     from bayes_grpo.readers.understand import understand
 
     class Run:
@@ -212,7 +212,7 @@ def test_wandb_api_runs_are_scanned_whole() -> None:
             )
 
     log = wandb_api.log_of(Run(), "wandb:a/b/c")
-    reading = understand("wandb:a/b/c", [log], log.label, Options(), {}, {})[0]
+    reading = understand("wandb:a/b/c", [log], log.label, Options(), {}, {})[0][0]
     assert reading.run.sizes["step"] == 1000 and reading.trainer == "verl"
     assert reading.run["group_size"].item() == 8
     assert "critic/score/mean" in reading.unused and "config/data/train_batch_size" in reading.unused
