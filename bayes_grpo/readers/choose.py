@@ -111,9 +111,8 @@ def choose(
         raise InputError(where, faults)
     _find_others(columns, chosen)
     chosen.notes[:0] = _guesses(chosen, options, lower)
-    chosen.columns = {
-        variable: column for variable, column in chosen.columns.items() if variable not in options.columns
-    }
+    stated = set(options.columns) - {"reward", "optimizer_step"}
+    chosen.columns = {variable: column for variable, column in chosen.columns.items() if variable not in stated}
     chosen.components = _components(columns, set(chosen.columns.values()), trainer)
     return chosen
 

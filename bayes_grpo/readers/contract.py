@@ -8,8 +8,9 @@ A file in ``formats/`` reads one kind of file or folder. It defines
 - ``read(source)``: its `Log` objects, one a run. Reading rows may wait until they are asked for.
 - ``read_whole(source, options, name)``, only where files hold runs as they are: its `Reading` objects.
 
-A file in ``consoles/`` reads the rows that one kind of program prints. It defines ``NAME``, ``ORDER`` and ``rows(lines)``,
-which turns lines without colours, prefixes and progress bars into rows.
+A file in ``consoles/`` reads the rows that one kind of program prints. It defines ``NAME``, ``ORDER``,
+``COUNTED`` (whether its rows may lack a step) and ``rows(lines)``, which turns lines without colours, prefixes and progress bars
+into rows.
 
 A file in ``trainers/`` names what one trainer logs. It defines ``TRAINER``, a `Trainer`.
 """
@@ -45,10 +46,21 @@ def reading_note(subject: str, text: str) -> Note:
 
 @dataclass(frozen=True)
 class Source:
-    """A file, a folder, or the address of a tracked run."""
+    """A file, a folder, or the address of a tracked run.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    address : str
+        Of a run on a tracker's server.
+    memo : dict
+        What a format learnt in recognising it, for its reader.
+    """
 
     path: Path
     address: str = ""
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.address or str(self.path)
@@ -243,10 +255,11 @@ class WholeFormat(Protocol):
 
 
 class Dialect(Protocol):
-    """The contract of a file in ``consoles/``."""
+    """The contract of a file in ``consoles/``; rows without a step are believed only where ``COUNTED`` is true."""
 
     NAME: str
     ORDER: int
+    COUNTED: bool
 
     def rows(self, lines: Iterable[str]) -> Iterator[Row]:
         """Rows in printed lines."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -47,7 +47,9 @@ def mentions(expression: str, key: str) -> bool:
     return plain(key) in plain(expression) or key in expression
 
 
-def evaluate(where: str, name: str, expression: str, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
+def evaluate(
+    where: str, name: str, expression: str, columns: Mapping[str, np.ndarray], others: Iterable[str] = ()
+) -> tuple[np.ndarray, list[str]]:
     """Work out a column.
 
     Parameters
@@ -59,6 +61,8 @@ def evaluate(where: str, name: str, expression: str, columns: Mapping[str, np.nd
         is the column of that name where there is one, and a quotient otherwise. Names may stand in quotes.
     columns : mapping of numpy.ndarray
         The columns that may be named.
+    others : iterable of str
+        Further columns of the log, for messages.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def evaluate(where: str, name: str, expression: str, columns: Mapping[str, np.nd
     if found is not None:
         return columns[found], [found]
     try:
-        parser = _Parser(expression, sorted(columns, key=len, reverse=True), columns)
+        parser = _Parser(expression, sorted(columns, key=len, reverse=True), columns, others=sorted({*columns, *others}))
         with np.errstate(all="ignore"):
             values = parser.sum()
             parser.end()
@@ -97,6 +101,7 @@ class _Parser:
     names: list[str]
     columns: Mapping[str, np.ndarray]
     at: int = 0
+    others: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.used: list[str] = []
@@ -138,7 +143,7 @@ class _Parser:
             self.at = match.end()
             return np.array(float(match[0]))
         unknown = _WORD.match(self.text, self.at)
-        known = ", ".join(sorted(self.names)[:20])
+        known = ", ".join(self.others[:20])
         raise _Fault(
             f"no column {unknown[0]!r}; found {known}" if unknown else "expected a column or a number at its end"
         )

@@ -105,16 +105,14 @@ def _constant(values: np.ndarray | None) -> float | None:
     return float(finite[0]) if finite.size and np.ptp(finite) == 0 else None
 
 
-def count_updates(
-    arrays: Arrays, known: dict[str, Any], trainer: Trainer | None, options: Options
-) -> tuple[Arrays, list[Note]]:
-    """Turn a count of rollout batches into optimizer steps."""
+def count_updates(arrays: Arrays, known: Known, trainer: Trainer | None, options: Options) -> tuple[Arrays, list[Note]]:
+    """Turn a count of rollout batches, and a planned length that counts them too, into optimizer steps."""
     unit = options.step_unit or (trainer.step_unit if trainer else "optimizer")
     if unit != "rollout":
         return arrays, []
-    known.setdefault("logging_window", 1.0)
+    known.values.setdefault("logging_window", 1.0)
     try:
-        updates = float(known.get("refresh_interval", "nan"))
+        updates = float(known.values.get("refresh_interval", "nan"))
     except (TypeError, ValueError):
         return arrays, []
     if np.isnan(updates):
@@ -129,6 +127,8 @@ def count_updates(
     out = arrays | {"optimizer_step": rollouts_to_updates(arrays["optimizer_step"], updates)}
     if "step_time" in arrays:
         out["step_time"] = arrays["step_time"] / updates
+    if known.origins.get("planned_steps") in ("a column", "the log"):
+        known.values["planned_steps"] = float(known.values["planned_steps"]) * updates
     text = f"steps count batches of rollouts: taken as {updates:g} optimizer steps each"
     return out, [reading_note("optimizer_step", text)]
 

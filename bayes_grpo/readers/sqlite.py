@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from functools import lru_cache
 from pathlib import Path
 
 from bayes_grpo.errors import InputError
@@ -40,17 +39,11 @@ def has_columns(source: Source, table: str, columns: set[str]) -> bool:
     """Whether a file is a database with a table that has these columns; a broken one has not."""
     if not is_database(source):
         return False
-    status = source.path.stat()
-    return columns <= _columns(source.path, table, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=256)
-def _columns(path: Path, table: str, changed: int, size: int) -> frozenset[str]:
     try:
-        with closing(open_database(path)) as database:
-            return frozenset(columns_of(database, table))
+        with closing(open_database(source.path)) as database:
+            return columns <= columns_of(database, table)
     except (sqlite3.Error, OSError):
-        return frozenset()
+        return False
 
 
 def fault(path: Path, kind: str, error: sqlite3.Error) -> InputError:

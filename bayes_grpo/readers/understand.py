@@ -15,7 +15,7 @@ from bayes_grpo.readers.completions_as_rows import is_completion_column
 from bayes_grpo.readers.contract import BAR, COUNT, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.expressions import evaluate, mentions
 from bayes_grpo.readers.gather import Table
-from bayes_grpo.readers.keys import plain
+from bayes_grpo.readers.keys import plain, words
 from bayes_grpo.readers.known import (
     Known,
     config_beside,
@@ -29,7 +29,7 @@ from bayes_grpo.readers.names import EVALUATION_WORDS, KIND_COLUMNS
 from bayes_grpo.readers.printed_steps import place_rows
 from bayes_grpo.readers.text import flatten
 from bayes_grpo.readers.trainer import Told, trainer_of
-from bayes_grpo.readers.vocabulary import is_planned_length
+from bayes_grpo.readers.vocabulary import is_planned_length, step_rank
 from bayes_grpo.runs.dataset import make_run
 
 
@@ -163,7 +163,7 @@ def _gathered(where: str, logs: Sequence[Log], options: Options, run_column: str
 
 def _place(table: Table, facts: Facts) -> list[Note]:
     """Give rows that are counted their steps, as a column."""
-    if COUNT not in table.arrays:
+    if COUNT not in table.arrays or _has_steps(table):
         return []
     start = facts.extras.get("bar_start", 0.0)
     placed = place_rows(table, facts.stated.get("planned_steps"), float(start))
@@ -173,15 +173,27 @@ def _place(table: Table, facts: Facts) -> list[Note]:
     return placed.notes
 
 
+def _has_steps(table: Table) -> bool:
+    """Whether most rows of a log whose other rows are counted say their step."""
+    counted = np.isfinite(table.arrays[COUNT]).sum()
+    names = (key for key in table.arrays if (rank := step_rank(key)) is not None and rank < 100)
+    return any(np.isfinite(table.arrays[key]).sum() >= counted for key in names)
+
+
 def _express(where: str, table: Table, columns: Arrays, options: Options) -> dict[str, list[str]]:
     """Work out the columns that the user states as expressions; the columns that each was made of."""
     used = {}
     for name, text in options.columns.items():
-        values, used[name] = evaluate(where, name, text, table.arrays)
+        values, used[name] = evaluate(where, name, text, table.arrays, _logged(table))
         table.put(f"--column {name}", np.broadcast_to(values, (table.length,)).copy())
         if name in ("reward", "optimizer_step"):
             columns[f"--column {name}"] = table.arrays[f"--column {name}"]
     return used
+
+
+def _logged(table: Table) -> list[str]:
+    """Columns of the log itself."""
+    return [key for key in (*table.numbers, *table.others) if key not in (COUNT, BAR)]
 
 
 def _reading(found: _Understood, name: str, rows: np.ndarray, several: bool) -> Reading:
@@ -193,10 +205,11 @@ def _reading(found: _Understood, name: str, rows: np.ndarray, several: bool) -> 
     notes = [*found.notes, *made.notes]
     if found.evaluation.any() and not several:
         join_evaluation(made.arrays, evaluations(table, found.evaluation, chosen, options))
+    notes += _percent(made.arrays, chosen)
     known = found.known.copy()
     if made.updates is not None:
         known.values.setdefault("refresh_interval", made.updates)
-    arrays, more = count_updates(made.arrays, known.values, trainer, options)
+    arrays, more = count_updates(made.arrays, known, trainer, options)
     notes += more
     if "logging_window" not in known.values:
         window, more = _window(found, rows)
@@ -229,6 +242,18 @@ def _reading(found: _Understood, name: str, rows: np.ndarray, several: bool) -> 
         origins={key: value for key, value in origins.items() if key in run},
         notes=notes,
     )
+
+
+def _percent(arrays: Arrays, chosen: Chosen) -> list[Note]:
+    """A word on evaluations that are logged in per cent beside rewards that are not."""
+    column, values = chosen.columns.get("evaluation_reward"), arrays.get("evaluation_reward")
+    if column is None or values is None or not words(column) & {"accuracy", "fraction", "rate", "pass", "success"}:
+        return []
+    high, usual = np.nanmax(values), np.nanmax(arrays["reward"])
+    if not (1.5 < high <= 100 and usual <= 1.0):
+        return []
+    text = f"{column}: values up to {high:.4g} beside rewards up to {usual:.4g} look like per cent; they are kept as logged"
+    return [reading_note(column, text + f" (--column 'evaluation_reward={column}/100' makes them shares)")]
 
 
 def _window(found: _Understood, rows: np.ndarray) -> tuple[float | None, list[Note]]:

@@ -76,7 +76,7 @@ _STEPS = _sets(
 )  # fmt: skip
 _STEP_FILLERS = frozenset("training current grpo rl ppo the log policy".split())
 #: Words for a count that may stand for the step where there is none.
-_COUNTS = _sets("epoch", "episode", "batch", "rollout", "x", "index", "idx", "i", "n", "t", "time step", "unnamed 0")
+_COUNTS = _sets("epoch", "episode", "batch", "rollout", "x", "index", "idx", "i", "n", "t", "timestep", "unnamed 0")
 #: Words for the length that was planned.
 _PLANNED = _sets(
     "total step", "max step", "num training step", "planned step", "num step", "total training step", "total iteration",

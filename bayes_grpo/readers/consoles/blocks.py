@@ -13,6 +13,7 @@ from bayes_grpo.readers.printed import without_stamp
 
 NAME = "blocks of lines"
 ORDER = 40
+COUNTED = False
 
 _WORDS = r"(?:(?:global|train(?:ing)?|metrics?|optimi[sz]er|grpo|rl|outer|main|begin(?:ning)?|start(?:ing)?|finished|end(?: of)?)\W+)*"
 _HEADER = re.compile(

@@ -7,6 +7,7 @@ from bayes_grpo.readers.contract import Row
 
 NAME = "verl's lines"
 ORDER = 20
+COUNTED = False
 
 _BEGIN = re.compile(r"(?:^|[\s)\]])step:(\d+) - (?=[^\s:]+:)")
 

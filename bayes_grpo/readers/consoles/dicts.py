@@ -15,6 +15,7 @@ from bayes_grpo.readers.values import is_number
 
 NAME = "printed dicts"
 ORDER = 10
+COUNTED = True
 
 _FLAT = re.compile(r"\{\s*(['\"])[^{}]*\}")
 _OPEN = re.compile(r"\{\s*(?:['\"]|$)")

@@ -12,6 +12,7 @@ from bayes_grpo.readers.printed import without_stamp
 
 NAME = "lines with a step"
 ORDER = 30
+COUNTED = False
 
 _HINT = re.compile(r"reward|score|return|accuracy", re.IGNORECASE)
 _LONGEST = 4_000

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
 from bayes_grpo.readers.contract import Dialect, Entry, Log, Row, Source, dialects
 from bayes_grpo.readers.formats.table import looks_like_table
-from bayes_grpo.readers.printed import Bars, cleaned, rows_of
+from bayes_grpo.readers.printed import Bars, cleaned, has_step, rows_of
 from bayes_grpo.readers.text import is_json, lines_of, open_text, text_head
 from bayes_grpo.readers.vocabulary import reward_rank
 
@@ -30,13 +29,12 @@ def recognises(source: Source) -> bool:
         return False
     if is_json(source) or looks_like_table(source):
         return False
-    return dialect_of(source.path, source.path.stat().st_mtime_ns, source.path.stat().st_size) is not None
+    return dialect_of(source) is not None
 
 
 def read(source: Source) -> list[Log]:
     """Rows of all lines that hold one."""
-    status = source.path.stat()
-    dialect = dialect_of(source.path, status.st_mtime_ns, status.st_size)
+    dialect = dialect_of(source)
     return [Log(_rows(source.path, dialect))] if dialect is not None else []
 
 
@@ -45,34 +43,38 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[Entry]:
         yield from rows_of(lines_of(file, path), dialect)
 
 
-@lru_cache(maxsize=256)
-def dialect_of(path: Path, changed: int, size: int) -> Dialect | None:
+def dialect_of(source: Source) -> Dialect | None:
     """The dialect of the first rows in a file, whatever stands before them; None where there is no row."""
-    with open_text(path, errors="replace") as file:
-        return best_dialect(lines_of(file, path))
+    if "dialect" not in source.memo:
+        with open_text(source.path, errors="replace") as file:
+            source.memo["dialect"] = best_dialect(lines_of(file, source.path))
+    found: Dialect | None = source.memo["dialect"]
+    return found
 
 
 def best_dialect(lines: Iterator[str]) -> Dialect | None:
-    """The dialect that finds most rows with a reward where lines first speak of one; of equals the most certain."""
+    """The dialect that finds most rows with a reward where lines first speak of one; of equals the most certain.
+
+    Rows without a step, where a dialect's rows should have one, are taken for rows only if there are no others at all.
+    """
     held: list[str] = []
-    only: Dialect | None = None
+    last_resort: Dialect | None = None
     while piece := list(islice(lines, _LOOKED_AT)):
-        if not any(_SPEAKS.search(line) for line in piece if len(line) < _LONGEST):
-            held = piece[-200:]
-            continue
-        found = {dialect: _rewards(dialect, [*held, *piece]) for dialect in dialects()}
-        most = max(found.values())
-        best = next(dialect for dialect in dialects() if found[dialect] >= max(1, most / 2)) if most else None
-        if most >= _SETTLED:
-            return best
-        only = only or best
+        if any(_SPEAKS.search(line) for line in piece if len(line) < _LONGEST):
+            found = {dialect: _rewards(dialect, [*held, *piece]) for dialect in dialects()}
+            most = max(sure for sure, _ in found.values())
+            best = next((dialect for dialect, (sure, _) in found.items() if sure >= max(1, most / 2)), None)
+            if most >= _SETTLED:
+                return best
+            last_resort = best or last_resort or next((dialect for dialect, (_, all_) in found.items() if all_), None)
         held = piece[-200:]
-    return only
+    return last_resort
 
 
-def _rewards(dialect: Dialect, lines: list[str]) -> int:
-    """Rows with a reward that a dialect finds in lines."""
-    return sum(has_reward(row) for row in dialect.rows(cleaned(lines, Bars())))
+def _rewards(dialect: Dialect, lines: list[str]) -> tuple[int, int]:
+    """Rows with a reward that a dialect finds in lines: those that it is sure of, and all."""
+    found = [row for row in dialect.rows(cleaned(lines, Bars())) if has_reward(row)]
+    return sum(dialect.COUNTED or has_step(row) for row in found), len(found)
 
 
 def has_reward(row: Row) -> bool:

@@ -48,8 +48,15 @@ NOISE = st.sampled_from(
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-@given(before=st.lists(NOISE, max_size=30), between=st.lists(NOISE, max_size=8), repeats=st.sampled_from([1, 1, 1, 400]), seed=st.randoms(use_true_random=False))
-def test_rows_come_through_any_noise(layout: str, before: list, between: list, repeats: int, seed, tmp_path: Path) -> None:
+@given(
+    before=st.lists(NOISE, max_size=30),
+    between=st.lists(NOISE, max_size=8),
+    repeats=st.sampled_from([1, 1, 1, 400]),
+    seed=st.randoms(use_true_random=False),
+)
+def test_rows_come_through_any_noise(
+    layout: str, before: list, between: list, repeats: int, seed, tmp_path: Path
+) -> None:
     lines = LAYOUTS[layout]()
     whole = layout in ("dicts", "verl", "pairs", "prime-rl", "slime")
     for noise in between if whole else []:
@@ -62,7 +69,9 @@ def test_rows_come_through_any_noise(layout: str, before: list, between: list, r
     assert readings[0].run.sizes["step"] == N
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
 @given(text=st.text(st.characters(codec="utf-8"), max_size=300), lines=st.lists(NOISE, max_size=10), data=st.data())
 def test_any_text_is_read_or_refused_by_name(text: str, lines: list, data, tmp_path: Path) -> None:
     rows = data.draw(st.sampled_from([*LAYOUTS.values(), list]))()

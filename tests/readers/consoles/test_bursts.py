@@ -14,13 +14,22 @@ def bar(at: int, total: int) -> str:
 
 def row(i: int, window: int, total: int, schedule: str, rounding: int = 2) -> str:
     step = window * i
-    rate = {"linear": 1e-6 * (1 - step / total), "cosine": 5e-7 * (1 + np.cos(np.pi * step / total)), "constant": 1e-6}[schedule]
-    content = {"loss": 0.01, "learning_rate": rate, "reward": round(0.3 + 0.4 * step / total, 6), "epoch": round(step / total, rounding)}
+    rate = {"linear": 1e-6 * (1 - step / total), "cosine": 5e-7 * (1 + np.cos(np.pi * step / total)), "constant": 1e-6}[
+        schedule
+    ]
+    content = {
+        "loss": 0.01,
+        "learning_rate": rate,
+        "reward": round(0.3 + 0.4 * step / total, 6),
+        "epoch": round(step / total, rounding),
+    }
     return str(content)
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
-@pytest.mark.parametrize(("window", "total", "burst"), [(10, 400, 20), (5, 300, 7), (1, 120, 30), (25, 1000, 3), (2, 90, 44)])
+@pytest.mark.parametrize(
+    ("window", "total", "burst"), [(10, 400, 20), (5, 300, 7), (1, 120, 30), (25, 1000, 3), (2, 90, 44)]
+)
 def test_bursts_are_placed_by_the_bar(window: int, total: int, burst: int, schedule: str, tmp_path: Path) -> None:
     """Rows come out so many together; the bar is at the newest of them, or a little further."""
     rows = [row(i, window, total, schedule) for i in range(1, total // window + 1)]
@@ -39,7 +48,11 @@ def test_bursts_are_placed_by_the_bar(window: int, total: int, burst: int, sched
 
 @pytest.mark.parametrize("spacing", [1, 10])
 def test_bars_between_rows_give_their_steps(spacing: int, tmp_path: Path) -> None:
-    text = "".join(f"{bar(spacing * i, 500)}\n{row(i, spacing, 500, 'linear')}\n" + ("{'eval_reward': 0.5}\n" if i % 7 == 0 else "") for i in range(1, 31))
+    text = "".join(
+        f"{bar(spacing * i, 500)}\n{row(i, spacing, 500, 'linear')}\n"
+        + ("{'eval_reward': 0.5}\n" if i % 7 == 0 else "")
+        for i in range(1, 31)
+    )
     reading = read(tmp_path / "train.log", text)
     assert values(reading, "optimizer_step") == [spacing * i for i in range(1, 31)]
     evaluated = np.array(values(reading, "evaluation_reward"))
@@ -58,5 +71,8 @@ def test_a_row_that_a_bar_breaks_in_two_is_joined(tmp_path: Path) -> None:
 
 def test_bars_of_other_work_are_passed_over(tmp_path: Path) -> None:
     other = "Map: 100%|###| 7473/7473 [00:01<00:00, 5.1 examples/s]\nLoading checkpoint shards:  50%|##| 2/4 [00:01<00:01]\n"
-    text = other + "".join(f"{bar(3 * i, 90)}\nProcessed prompts: 100%|#| 64/64 [00:01<00:00]\n{row(i, 3, 90, 'linear')}\n" for i in range(1, 21))
+    text = other + "".join(
+        f"{bar(3 * i, 90)}\nProcessed prompts: 100%|#| 64/64 [00:01<00:00]\n{row(i, 3, 90, 'linear')}\n"
+        for i in range(1, 21)
+    )
     assert values(read(tmp_path / "train.log", text), "optimizer_step") == [3 * i for i in range(1, 21)]
