@@ -13,7 +13,7 @@ from bayes_grpo.readers.keys import first, is_pattern, plain
 from bayes_grpo.readers.names import NAMES
 from bayes_grpo.readers.normalised import is_centred
 from bayes_grpo.readers.trainer import is_named, names_of
-from bayes_grpo.readers.vocabulary import is_planned_length, reward_rank, step_rank, variable_of
+from bayes_grpo.readers.vocabulary import BY_ITS_END, is_planned_length, reward_rank, step_rank, variable_of
 
 Arrays = dict[str, np.ndarray]
 
@@ -220,6 +220,8 @@ def _find_others(columns: Mapping[str, np.ndarray], chosen: Chosen) -> None:
     for column in columns:
         named = variable_of(column)
         if named is None or column in taken or named[0] in chosen.columns:
+            continue
+        if named[1] >= BY_ITS_END and chosen.trainer is not None:
             continue
         if named[0] not in found or named[1] < found[named[0]][0]:
             found[named[0]] = (named[1], column)

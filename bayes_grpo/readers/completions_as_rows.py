@@ -65,9 +65,22 @@ def one_row_a_step(arrays: Arrays, single: bool) -> tuple[Arrays, list[Note]]:
     out = {"optimizer_step": every}
     for name, values in arrays.items():
         if name != "optimizer_step":
-            finite = np.isfinite(values)
-            number = np.bincount(places[finite], minlength=every.size)
-            summed = np.bincount(places[finite], values[finite], minlength=every.size)
-            with np.errstate(invalid="ignore"):
-                out[name] = np.where(number > 0, summed / number, np.nan)
+            out[name] = _first(values, places, every.size) if repeated else _mean(values, places, every.size)
     return out, [reading_note("reward", text)]
+
+
+def _mean(values: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """Mean of the values at each place; NaN where there is none."""
+    finite = np.isfinite(values)
+    number = np.bincount(places[finite], minlength=size)
+    with np.errstate(invalid="ignore"):
+        mean: np.ndarray = np.bincount(places[finite], values[finite], minlength=size) / number
+    return mean
+
+
+def _first(values: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """The first value at each place; NaN where there is none."""
+    out = np.full(size, np.nan)
+    held = np.flatnonzero(np.isfinite(values))[::-1]
+    out[places[held]] = values[held]
+    return out

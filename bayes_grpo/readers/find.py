@@ -120,7 +120,7 @@ def _choose(every: list[Found], search: Search) -> None:
 
 
 def _folder(source: Source) -> Path:
-    return source.path.parent
+    return source.path if source.is_folder else source.path.parent
 
 
 def _check_there(source: Source) -> None:

@@ -6,6 +6,8 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.contract import reading_note
 
 Arrays = dict[str, np.ndarray]
+#: Where more than this share of steps fall, rows are in no order, and a fall is no restart.
+_UNORDERED = 0.1
 
 
 def join_partial(arrays: Arrays) -> Arrays:
@@ -128,12 +130,16 @@ def join_by_step(step: np.ndarray, columns: Arrays) -> tuple[np.ndarray, Arrays,
     tuple
         Steps in rising order, the columns at them, and notes of what was dropped.
     """
-    steps = np.unique(step[np.isfinite(step)])
+    useful = np.any([~np.isnan(values) for values in columns.values()], axis=0)
+    steps = np.unique(step[np.isfinite(step) & useful])
     out = {}
     again = 0
     for key, values in columns.items():
         held = np.flatnonzero(~np.isnan(values) & np.isfinite(step))
         at = step[held]
+        if at.size > 1 and np.mean(np.diff(at) < 0) > _UNORDERED:
+            order = np.argsort(at, kind="stable")
+            held, at = held[order], at[order]
         later = np.minimum.accumulate(at[::-1])[::-1]
         keep = np.ones(held.size, dtype=bool)
         keep[:-1] = at[:-1] < later[1:]  # a repeated or restarted step: what was logged last holds

@@ -7,8 +7,11 @@ from bayes_grpo.readers.keys import words
 
 #: Words that a name may have beside those that tell.
 _FILLERS = frozenset(
-    "mean training the of per batch current policy actor log all total overall token seq agg metric value history list".split()
+    "mean training the of per batch current policy actor log all total overall token seq agg metric value history list series scalar scalars".split()
 )
+
+#: Places from here on are those of names of which only the last part speaks of a variable.
+BY_ITS_END = 100
 
 
 def _sets(*phrases: str) -> tuple[frozenset[str], ...]:
@@ -101,11 +104,15 @@ def _named(key: str, phrases: Iterable[frozenset[str]], fillers: frozenset[str])
 
 @lru_cache(maxsize=100_000)
 def variable_of(key: str) -> tuple[str, int] | None:
-    """The variable that a column's name speaks of, and how far down its list of phrases; None where it speaks of none."""
-    for variable, phrases in _PHRASES.items():
-        place = _named(key, phrases, _FILLERS)
-        if place is not None:
-            return variable, place
+    """The variable that a column's name speaks of, and how far down its list of phrases; None where it speaks of none.
+
+    From `BY_ITS_END` on it is only the last part of the name that speaks of it, as in ``my run/entropy``.
+    """
+    for part, least in ((key, 0), (key.rpartition("/")[2], BY_ITS_END)):
+        for variable, phrases in _PHRASES.items():
+            place = _named(part, phrases, _FILLERS)
+            if place is not None:
+                return variable, least + place
     return None
 
 

@@ -233,7 +233,7 @@ def test_a_name_with_a_slash_is_a_column_before_it_is_a_quotient(tmp_path: Path)
         ({"entropy": "skipped 3"}, "after column or number, found '3'"),
         ({"entropy": "3 * 4"}, "found numbers only"),
         ({"entropy": " "}, "found nothing"),
-        ({"entropy": "__import__('os')"}, 'no column "__import__'),
+        ({"entropy": "__import__('os')"}, "no column '__import__"),
     ],
 )
 def test_faulty_expressions_are_named(columns: dict, said: str, tmp_path: Path) -> None:

@@ -90,10 +90,12 @@ def _lines(folder: Path) -> Iterator[Entry]:
     for path in _files(folder):
         key, broken = path.relative_to(folder).as_posix(), 0
         with path.open(encoding="utf-8", errors="replace") as file:
+            stepped = len(file.readline().split()) > 2
+            file.seek(0)
             for place, line in enumerate(file, 1):
                 cells = line.split()
                 try:
-                    yield {"step": int(cells[2]) if len(cells) > 2 else place, key: number(cells[1])}
+                    yield {"step": int(cells[2]) if stepped else place, key: number(cells[1])}
                 except (IndexError, ValueError):
                     broken += 1
         if broken:
