@@ -106,14 +106,15 @@ def _derive(
     for variable, (keys, derive) in chosen.trainer.derived.items():
         if variable in taken:
             continue
-        values, used = [], []
+        values: list[Any] = []
+        used: list[str] = []
         for key in keys:
             if key.startswith("config/"):
                 setting = facts.get(key.removeprefix("config/"))
                 values.append(float(setting) if isinstance(setting, int | float) else None)
                 continue
-            found = [by_name[name] for name in by_name if matches(name, key)] if is_pattern(key) else [by_name.get(key)]
-            found = [name for name in found if name is not None]
+            plain_names = [name for name in by_name if matches(name, key)] if is_pattern(key) else [key]
+            found = [by_name[name] for name in plain_names if name in by_name]
             used += found
             held = [table.arrays[name][rows] for name in found]
             values.append(_sum(held) if held else None)
@@ -138,7 +139,7 @@ def _possible(arrays: Arrays, chosen: Chosen, out: Assembled) -> Arrays:
     kept = {}
     for name, values in arrays.items():
         column = chosen.columns.get(name, name.removeprefix("component/"))
-        if name in _ESSENTIAL or name not in STEP_FIELDS and not name.startswith("component/"):
+        if name in _ESSENTIAL or (name not in STEP_FIELDS and not name.startswith("component/")):
             kept[name] = values
             continue
         infinite = np.isinf(values)

@@ -34,15 +34,16 @@ class Place(NamedTuple):
 def place_of(line: str) -> Place | None:
     """The step that a line speaks of; in ``Epoch:[1/2](3/500)`` steps count anew in each epoch."""
     if match := _OF_EPOCH.search(line):
-        epoch, epochs, step, steps = (int(match[i]) for i in range(1, 5))
-        return Place((epoch - 1) * steps + step, epochs * steps, epoch)
-    epoch = _EPOCH.search(line)
+        number, epochs, step, steps = (int(match[i]) for i in range(1, 5))
+        return Place((number - 1) * steps + step, epochs * steps, number)
+    named = _EPOCH.search(line)
+    epoch = int(named[1]) if named else None
     found = list(_STEP.finditer(line))
     if found:
         best = next((m for m in reversed(found) if "step" in m[1].lower()), found[-1])
-        return Place(_whole(best[2]), _whole(best[3]) if best[3] else None, int(epoch[1]) if epoch else None)
+        return Place(_whole(best[2]), _whole(best[3]) if best[3] else None, epoch)
     if match := _LONE.match(line):
-        return Place(_whole(match[1]), _whole(match[2]), int(epoch[1]) if epoch else None)
+        return Place(_whole(match[1]), _whole(match[2]), epoch)
     return None
 
 

@@ -92,7 +92,7 @@ def choose(
     InputError
         If a stated column is missing, or no step or reward column, or no single best one, can be found.
     """
-    lower = {plain(column): column for column in reversed(columns)}
+    lower = {plain(column): column for column in reversed(list(columns))}
     names = names_of(trainer)
     chosen = Chosen(trainer, {})
     faults: list[str] = []

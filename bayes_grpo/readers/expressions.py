@@ -78,7 +78,9 @@ def evaluate(
     if found is not None:
         return columns[found], [found]
     try:
-        parser = _Parser(expression, sorted(columns, key=len, reverse=True), columns, others=sorted({*columns, *others}))
+        parser = _Parser(
+            expression, sorted(columns, key=len, reverse=True), columns, others=sorted({*columns, *others})
+        )
         with np.errstate(all="ignore"):
             values = parser.sum()
             parser.end()

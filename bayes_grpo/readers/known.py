@@ -39,7 +39,9 @@ class Known:
 
 def config_beside(trainer: Trainer | None, folder: Path | None) -> tuple[dict[str, Any], list[Note]]:
     """The config that a trainer leaves in a file beside its log."""
-    for name in trainer.beside if trainer is not None and folder is not None else ():
+    if trainer is None or folder is None:
+        return {}, []
+    for name in trainer.beside:
         path = folder / name
         try:
             content = load_json(path) if path.is_file() else None

@@ -21,7 +21,7 @@ def trainer_of(keys: Iterable[str], told: str = "") -> Told:
     A trainer that grew out of another bears the other's marks too. It is taken where at least one mark of its own is there.
     """
     names = {plain(key): key for key in keys}
-    best, most, marks_of_best = None, 0, ()
+    best, most = Told(), 0
     for trainer in trainers():
         found = tuple(dict.fromkeys(names[key] for mark in trainer.marks if (key := _present(mark, names)) is not None))
         shared = 0
@@ -30,8 +30,8 @@ def trainer_of(keys: Iterable[str], told: str = "") -> Told:
         if told and trainer.name == told:
             return Told(trainer, found)
         if len(found) + shared > most:
-            best, most, marks_of_best = trainer, len(found) + shared, found
-    return Told(best, marks_of_best)
+            best, most = Told(trainer, found), len(found) + shared
+    return best
 
 
 @cache

@@ -6,8 +6,9 @@ from functools import lru_cache
 from bayes_grpo.readers.keys import words
 
 #: Words that a name may have beside those that tell.
-_FILLERS = frozenset(
-    "mean training the of per batch current policy actor log all total overall token seq agg metric value history list series scalar scalars".split()
+_FILLERS = words(
+    "mean training the of per batch current policy actor log all total overall token seq agg metric value history list series "
+    "scalar scalars"
 )
 
 #: Places from here on are those of names of which only the last part speaks of a variable.
@@ -77,7 +78,7 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
 _STEPS = _sets(
     "optimizer step", "global step", "step", "iteration", "update", "update step", "n iteration", "step idx", "step index",
 )  # fmt: skip
-_STEP_FILLERS = frozenset("training current grpo rl ppo the log policy".split())
+_STEP_FILLERS = words("training current grpo rl ppo the log policy")
 #: Words for a count that may stand for the step where there is none.
 _COUNTS = _sets("epoch", "episode", "batch", "rollout", "x", "index", "idx", "i", "n", "t", "timestep", "unnamed 0")
 #: Words for the length that was planned.
@@ -86,10 +87,10 @@ _PLANNED = _sets(
     "max iteration", "num iteration", "num update", "total update", "training num step", "max training step", "train steps total",
 )  # fmt: skip
 #: Words by which a reward is no mean reward of training rollouts.
-_NO_MEAN = frozenset(
+_NO_MEAN = words(
     "deviation var variance spread max maximum min minimum median best count evaluation advantage adv advantages norm normalized "
     "normalised whitened centered centred loss baseline weight coef model fraction weights diff difference ema ma smoothed "
-    "num threshold target gap".split()
+    "num threshold target gap"
 )  # fmt: skip
 _SCORES = _sets(
     "score", "accuracy", "return", "success rate", "success fraction", "correct fraction", "pass rate", "correct"

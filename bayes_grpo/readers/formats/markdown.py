@@ -30,13 +30,14 @@ def recognises(source: Source) -> bool:
 def read(source: Source) -> list[Log]:
     """The rows of the longest table with a reward."""
     with open_text(source.path, errors="replace") as file:
-        tables = [table for table in tables_of(lines_of(file, source.path)) if _speaks(table[0])]
+        tables: list[list[Entry]] = [[*table] for table in tables_of(lines_of(file, source.path)) if _speaks(table[0])]
     notes = (
         (reading_note("", f"{len(tables)} tables with rewards in the text: the longest was taken"),)
         if len(tables) > 1
         else ()
     )
-    return [Log(iter(max(tables, key=len, default=[])), notes=notes)]
+    longest: list[Entry] = max(tables, key=len, default=[])
+    return [Log(longest, notes=notes)]
 
 
 def _has_table(lines: Iterable[str]) -> bool:
@@ -48,16 +49,16 @@ def _has_table(lines: Iterable[str]) -> bool:
     return False
 
 
-def _speaks(row: Iterable[str] | Row) -> bool:
+def _speaks(row: Iterable[str]) -> bool:
     names = list(row)
     rewards = [name for name in names if reward_rank(name) is not None]
     return bool(rewards) and any(step_rank(name) is not None for name in names)
 
 
-def tables_of(lines: Iterable[str]) -> Iterator[list[Entry]]:
+def tables_of(lines: Iterable[str]) -> Iterator[list[Row]]:
     """The tables in a text, each as its rows."""
     above, names = "", []
-    rows: list[Entry] = []
+    rows: list[Row] = []
     for line in lines:
         if _RULE.match(line) and "|" in above:
             if rows:
