@@ -5,7 +5,8 @@ A file in ``formats/`` reads one kind of file or folder. It defines
 - ``NAME``: what the format is called in messages;
 - ``ORDER``: formats are asked in rising order, the one with the surest mark first;
 - ``recognises(source)``: whether a `Source` is of this format, by its content;
-- ``read(source)``: its `Log` objects, one a run. Reading rows may wait until they are asked for.
+- ``read(source)``: its `Log` objects, one a run. Reading rows may wait until they are asked for;
+- ``ANYTHING = True``, only where files of the format may hold anything: a search takes those that speak of rewards and steps;
 - ``read_whole(source, options, name)``, only where files hold runs as they are: its `Reading` objects.
 
 A file in ``consoles/`` reads the rows that one kind of program prints. It defines ``NAME``, ``ORDER``,

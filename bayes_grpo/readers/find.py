@@ -192,11 +192,13 @@ def _ranked(source: Source, search: Search) -> Iterator[Found]:
     if format_.ORDER < CERTAIN:
         yield Found(1, format_, source)
         return
-    head = text_head(source).lower()
-    speaks = any(word in head for word in ("reward", "score", "accuracy")) and any(
-        w in head for w in ("step", "iter", "epoch")
-    )
-    if speaks or getattr(format_, "SEARCHED", False):
+    if not getattr(format_, "ANYTHING", False) or _speaks(text_head(source).lower()):
         yield Found(2, format_, source)
     else:
         search.left_out.append((source, _NO_LOG))
+
+
+def _speaks(head: str) -> bool:
+    """Whether text speaks of rewards and steps."""
+    rewards = any(word in head for word in ("reward", "score", "accuracy"))
+    return rewards and any(word in head for word in ("step", "iter", "epoch"))

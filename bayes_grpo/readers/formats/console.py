@@ -13,8 +13,6 @@ from bayes_grpo.readers.vocabulary import reward_rank
 
 NAME = "console output"
 ORDER = 75
-#: Its rows have been looked for beyond the head of a file.
-SEARCHED = True
 
 #: What a row's line, or a line of its block, speaks of.
 _SPEAKS = re.compile(r"reward|\bscores?\b|/score|\breturn|accuracy", re.IGNORECASE)

@@ -13,6 +13,7 @@ from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 NAME = "JSON rows"
 ORDER = 70
+ANYTHING = True
 
 _ROWS = ("log_history", "history", "rows", "logs", "metrics", "data")
 #: An object of columns is held as a whole, so it may not be longer.

@@ -7,6 +7,7 @@ from bayes_grpo.readers.text import flatten, json_lines, text_head
 
 NAME = "JSONL"
 ORDER = 60
+ANYTHING = True
 
 
 def recognises(source: Source) -> bool:

@@ -14,6 +14,7 @@ from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 NAME = "table (CSV, TSV)"
 ORDER = 90
+ANYTHING = True
 
 _LONGEST_CELL = 1 << 24
 #: What a column may be called.

@@ -11,6 +11,7 @@ from bayes_grpo.readers.text import text_head
 
 NAME = "W&B panel export (CSV)"
 ORDER = 80
+ANYTHING = True
 
 _CELL = re.compile(r"(?P<run>.+) - (?P<metric>[^ ]+)")
 
