@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from bayes_grpo.cli.common import BAD_INPUT, OK, add_json, print_json, say
@@ -110,5 +111,5 @@ def _course(values: Any, pieces: int = 12) -> Any:
     import numpy as np
 
     edges = np.linspace(0, values.size, min(pieces, values.size) + 1).astype(int)
-    parts = (values[a:b][np.isfinite(values[a:b])] for a, b in zip(edges[:-1], edges[1:], strict=True))
+    parts = (values[a:b][np.isfinite(values[a:b])] for a, b in pairwise(edges))
     return np.array([part.mean() if part.size else np.nan for part in parts])

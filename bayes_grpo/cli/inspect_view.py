@@ -20,17 +20,15 @@ def account(facts: dict[str, Any]) -> str:
 def overview(runs: Sequence[dict[str, Any]], faults: Sequence[InputError]) -> str:
     """Several runs, a line each; then what was left out."""
     width = _width()
-    names = [shortened(facts["run"], max(16, width - 62)) for facts in runs]
-    longest = max(map(len, [*names, "run"]))
-    lines = [f"{'run':<{longest}}  {'trainer':<15} {'rows':>6}  {'steps':<13} {'reward':<20}"]
-    for name, facts in zip(names, runs, strict=True):
-        steps = f"{facts['first_step']:g}-{facts['last_step']:g}"
-        reward = facts["columns"]["reward"]
-        between = _range(reward["min"], reward["max"])
-        trainer = facts["trainer"] or "-"
-        lines.append(
-            f"{name:<{longest}}  {trainer:<15} {facts['rows']:>6}  {steps:<13} {between:<20} {sparkline(reward['course'])}"
-        )
+    cells = [("trainer", "rows", "steps", "reward", "")] + [_cells(facts) for facts in runs]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    room = max(12, width - sum(widths) - 2 * len(widths))
+    names = [shortened(name, room) for name in ("run", *(facts["run"] for facts in runs))]
+    longest = max(map(len, names))
+    lines = [
+        "  ".join([f"{name:<{longest}}", *(f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True))]).rstrip()
+        for name, row in zip(names, cells, strict=True)
+    ]
     lines.append(f"{len(runs)} runs" + (f", and {len(faults)} that cannot be read (above)" if faults else ""))
     left_out = [text for facts in runs for text in facts["left_out"]]
     if left_out:
@@ -38,6 +36,14 @@ def overview(runs: Sequence[dict[str, Any]], faults: Sequence[InputError]) -> st
         lines += [line for text in left_out for line in wrapped(f"- {text}", width)]
     lines += wrapped("name one run, or --full, for what was understood and assumed", width, "")
     return "\n".join(lines)
+
+
+def _cells(facts: dict[str, Any]) -> tuple[str, ...]:
+    """What a run's line says beside its name."""
+    reward = facts["columns"]["reward"]
+    steps = f"{facts['first_step']:g}-{facts['last_step']:g}"
+    between = _range(reward["min"], reward["max"])
+    return facts["trainer"] or "-", str(facts["rows"]), steps, between, sparkline(reward["course"])
 
 
 def sparkline(course: Sequence[float | None]) -> str:

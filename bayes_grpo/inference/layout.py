@@ -54,7 +54,8 @@ def prepare(runs: xr.Dataset, spec: ModelSpec, rows: int = 0) -> Prepared:
     Raises
     ------
     InputError
-        If rewards do not vary, a pooled model has one run only, or runs that cannot be fitted together; all faults at once.
+        If rewards do not vary, a pooled model has one run only, or runs that cannot be fitted together; all faults at
+        once.
     """
     labels = [str(label) for label in runs["run"].values]
     singles = [one_run(runs, label) for label in labels]

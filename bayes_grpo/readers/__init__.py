@@ -43,9 +43,9 @@ def read_run(
     Parameters
     ----------
     path : str or Path
-        A file, or a folder with one or more runs, in any of the formats of the documentation: TRL's and other trainers' logs,
-        console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the address of a
-        W&B run, ``wandb:ENTITY/PROJECT/RUN``.
+        A file, or a folder with one or more runs, in any of the formats of the documentation: TRL's and other trainers'
+        logs, console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the
+        address of a W&B run, ``wandb:ENTITY/PROJECT/RUN``.
     hyperparameters : mapping, optional
         Per-run values by the names of `bayes_grpo.runs.fields.RUN_FIELDS`; they win over the file's.
     hyperparameters_file : str or Path, optional

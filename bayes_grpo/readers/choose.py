@@ -9,7 +9,7 @@ import numpy as np
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.contract import Options, Trainer, reading_note
-from bayes_grpo.readers.keys import first, is_pattern, plain
+from bayes_grpo.readers.keys import first, is_pattern, plain, without_spaces
 from bayes_grpo.readers.names import NAMES
 from bayes_grpo.readers.normalised import is_centred
 from bayes_grpo.readers.trainer import is_named, names_of
@@ -263,8 +263,8 @@ def _components(columns: Iterable[str], used: set[str], trainer: Trainer | None)
         return {}
     found: dict[str, str] = {}
     for column in columns:
-        match = re.fullmatch(trainer.components, plain(column))
-        if match and column not in used and match[1] not in ("mean", "std", "max", "min"):
+        match = re.fullmatch(trainer.components, without_spaces(column), re.IGNORECASE)
+        if match and column not in used and match[1].lower() not in ("mean", "std", "max", "min"):
             found.setdefault(match[1], column)
     return found
 

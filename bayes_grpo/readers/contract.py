@@ -6,12 +6,13 @@ A file in ``formats/`` reads one kind of file or folder. It defines
 - ``ORDER``: formats are asked in rising order, the one with the surest mark first;
 - ``recognises(source)``: whether a `Source` is of this format, by its content;
 - ``read(source)``: its `Log` objects, one a run. Reading rows may wait until they are asked for;
-- ``ANYTHING = True``, only where files of the format may hold anything: a search takes those that speak of rewards and steps;
+- ``ANYTHING = True``, only where files of the format may hold anything: a search takes those that speak of rewards and
+  steps;
 - ``read_whole(source, options, name)``, only where files hold runs as they are: its `Reading` objects.
 
 A file in ``consoles/`` reads the rows that one kind of program prints. It defines ``NAME``, ``ORDER``,
-``COUNTED`` (whether its rows may lack a step) and ``rows(lines)``, which turns lines without colours, prefixes and progress bars
-into rows.
+``COUNTED`` (whether its rows may lack a step) and ``rows(lines)``, which turns lines without colours, prefixes and
+progress bars into rows.
 
 A file in ``trainers/`` names what one trainer logs. It defines ``TRAINER``, a `Trainer`.
 """
@@ -129,8 +130,8 @@ class Log:
     Attributes
     ----------
     rows : iterable of dict, Facts or Note
-        Logged rows, by the keys under which the trainer wrote them, and among them facts and notes. They are consumed once,
-        so that a long log is never held.
+        Logged rows, by the keys under which the trainer wrote them, and among them facts and notes. They are consumed
+        once, so that a long log is never held.
     label : str
         The run's name where the format carries one.
     facts : Facts

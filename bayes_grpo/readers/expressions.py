@@ -57,8 +57,9 @@ def evaluate(
     where, name : str
         Named in faults.
     expression : str
-        Columns, numbers, ``+ - * /`` and parentheses. The longest name of a column that fits is taken, so ``train/reward``
-        is the column of that name where there is one, and a quotient otherwise. Names may stand in quotes.
+        Columns, numbers, ``+ - * /`` and parentheses. The longest name of a column that fits is taken, so
+        ``train/reward`` is the column of that name where there is one, and a quotient otherwise. Names may stand in
+        quotes.
     columns : mapping of numpy.ndarray
         The columns that may be named.
     others : iterable of str

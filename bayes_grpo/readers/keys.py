@@ -48,7 +48,12 @@ _WORD = {other: word for word, others in _SAME.items() for other in others.split
 @lru_cache(maxsize=100_000)
 def plain(key: str) -> str:
     """A key in lower case without spaces around its slashes (as notebooks show it)."""
-    return _SLASH.sub("/", key).strip().lower()
+    return without_spaces(key).lower()
+
+
+def without_spaces(key: str) -> str:
+    """A key without spaces around its slashes."""
+    return _SLASH.sub("/", key).strip()
 
 
 @lru_cache(maxsize=10_000)

@@ -118,8 +118,8 @@ def _in_bursts(
 def _window(bar: np.ndarray, number: np.ndarray) -> tuple[int | None, bool]:
     """The whole number of steps between rows that the bar's positions allow, and whether it is the only one.
 
-    The last row n of a burst was logged at step w n, at or before the bar's position then; the first row of the next burst
-    at w (n + 1), after the position that the bar had when the burst before it came out.
+    The last row n of a burst was logged at step w n, at or before the bar's position then; the first row of the next
+    burst at w (n + 1), after the position that the bar had when the burst before it came out.
     """
     held = np.isfinite(bar)
     last = np.flatnonzero(np.diff(bar[held]) > 0)
@@ -150,7 +150,7 @@ def _window_by_rate(rate: np.ndarray | None, planned: float | None, number: np.n
     if slope >= 0 or off > 0.01 * rate[peak]:
         return None
     window = planned / (-level / slope)
-    return int(round(window)) if window >= 0.5 and abs(window - round(window)) < _AGREES * window else None
+    return round(window) if window >= 0.5 and abs(window - round(window)) < _AGREES * window else None
 
 
 def _first_step_logged(epoch: np.ndarray | None) -> bool:

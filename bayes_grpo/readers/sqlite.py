@@ -21,7 +21,8 @@ def open_database(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, and trusts nothing that the file defines."""
     with path.open("rb") as file:
         writes_ahead = file.read(19)[18:] == b"\2"
-    # With a write-ahead log SQLite makes files of its own beside the database even to read it; without one there need be none.
+    # With a write-ahead log SQLite makes files of its own beside the database even to read it; without one there
+    # need be none.
     mode = "immutable=1" if writes_ahead and not path.with_name(f"{path.name}-wal").exists() else "mode=ro"
     database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=_PATIENCE)
     database.execute("PRAGMA trusted_schema = OFF")

@@ -13,8 +13,8 @@ _UNORDERED = 0.1
 def join_partial(arrays: Arrays) -> Arrays:
     """Join neighbouring rows of one step that complete each other; rows that each have a reward stay apart.
 
-    A row without a reward gives its values to the last row of its step before it that has one, else to the next, else to
-    the first row of the step; where both have a value, the receiving row's stays.
+    A row without a reward gives its values to the last row of its step before it that has one, else to the next, else
+    to the first row of the step; where both have a value, the receiving row's stays.
     """
     step, reward = arrays["optimizer_step"], arrays["reward"]
     n = step.size

@@ -214,7 +214,8 @@ def is_json(source: Source) -> bool:
     try:
         _, end = json.JSONDecoder().raw_decode(head)
     except json.JSONDecodeError as error:
-        # Longer than the head, or still being written: it breaks at the end. Text that only begins like JSON breaks before.
+        # Longer than the head, or still being written: it breaks at the end. Text that only begins like JSON
+        # breaks before.
         cut = source.path.stat().st_size > len(source.head) and error.msg.startswith("Unterminated string")
         return cut or error.pos >= len(head.rstrip()) - 1
     except (ValueError, RecursionError):

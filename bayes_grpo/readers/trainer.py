@@ -18,7 +18,8 @@ class Told(NamedTuple):
 def trainer_of(keys: Iterable[str], told: str = "") -> Told:
     """The trainer whose marks the keys bear most of; the one that a format tells, where it tells one.
 
-    A trainer that grew out of another bears the other's marks too. It is taken where at least one mark of its own is there.
+    A trainer that grew out of another bears the other's marks too. It is taken where at least one mark of its own is
+    there.
     """
     names = {plain(key): key for key in keys}
     best, most = Told(), 0

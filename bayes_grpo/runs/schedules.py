@@ -36,8 +36,8 @@ def schedule_ahead(
         Optimizer steps, increasing.
     schedule : str or Path
         ``planned``: the closed form that the rates follow since their last break (see `bayes_grpo.runs.decays`);
-        ``constant``: the last logged rate; ``linear``, ``cosine``: that decay from the peak to zero at ``planned_steps``;
-        or a CSV file with the columns step and learning_rate that covers the steps.
+        ``constant``: the last logged rate; ``linear``, ``cosine``: that decay from the peak to zero at
+        ``planned_steps``; or a CSV file with the columns step and learning_rate that covers the steps.
     planned_steps : float, optional
         Step at which a decay ends, if known.
 

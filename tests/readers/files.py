@@ -1,7 +1,7 @@
 """One real file of every format, each holding the same short run; written with the formats' own packages.
 
-`EXAMPLES` maps each module of `bayes_grpo.readers.formats` to a function that writes its example into a folder and returns the
-path. A new format needs one here: the contract test says so.
+`EXAMPLES` maps each module of `bayes_grpo.readers.formats` to a function that writes its example into a folder and
+returns the path. A new format needs one here: the contract test says so.
 """
 
 import json

@@ -71,6 +71,10 @@ def test_the_documentation_names_every_format_trainer_and_variable() -> None:
     names = [module.NAME for module in formats()] + [trainer.name for trainer in trainers()]
     names += [f"`{field}`" for field in (*STEP_FIELDS, *RUN_FIELDS)]
     assert [name for name in names if name not in text] == []
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| ")]
+    for trainer in trainers():
+        assert any(row[1].startswith(trainer.name) and row[2] == trainer.checked for row in rows), trainer.name
+    assert [dialect.NAME for dialect in dialects() if dialect.NAME not in text] == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

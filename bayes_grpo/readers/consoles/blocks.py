@@ -1,7 +1,7 @@
 """Blocks of lines: a line with the step, then keys and values below it, in any layout.
 
-NeMo-RL, EasyR1, torchforge, AReaL's and the Tinker cookbook's tables, and scripts that print ``Average Reward: x`` in lines of
-their own. Indented keys, as YAML has them, belong to the key above them.
+NeMo-RL, EasyR1, torchforge, AReaL's and the Tinker cookbook's tables, and scripts that print ``Average Reward: x`` in
+lines of their own. Indented keys, as YAML has them, belong to the key above them.
 """
 
 import re

@@ -1,6 +1,7 @@
 """Lines with a step and several keys with their values: MiniMind, prime-rl, and many scripts of one file.
 
-``Step 10/500 | Reward: 0.43 | KL: 0.02``, ``Epoch:[1/1](10/9751), Reward: 0.2785, KL_ref: 0.0010``, ``step=10 reward=0.43``.
+``Step 10/500 | Reward: 0.43 | KL: 0.02``, ``Epoch:[1/1](10/9751), Reward: 0.2785, KL_ref: 0.0010``, ``step=10
+reward=0.43``.
 """
 
 import re

@@ -1,7 +1,8 @@
 """SwanLab's run folders and their ``.swanlab`` files, read without the package, login or network.
 
-Such a file holds records (see `bayes_grpo.readers.record_file`), each a message whose field 10 is the run's beginning and whose
-field 13 is a scalar: 1 its key, 2 its step, 5 its value (SwanLab 0.10, layout version 2). The config is in ``files/config.yaml``.
+Such a file holds records (see `bayes_grpo.readers.record_file`), each a message whose field 10 is the run's beginning
+and whose field 13 is a scalar: 1 its key, 2 its step, 5 its value (SwanLab 0.10, layout version 2). The config is in
+``files/config.yaml``.
 """
 
 from collections.abc import Iterator
@@ -73,8 +74,7 @@ def _rows(path: Path) -> Iterator[Entry]:
 
 def _messages(path: Path) -> Iterator[dict[int, Any] | Note]:
     """Messages of a file, and a note where it breaks off."""
-    count = 0
-    for data in records_of(path, _MARK, _KIND):
+    for count, data in enumerate(records_of(path, _MARK, _KIND)):
         if isinstance(data, Note):
             yield data
             return
@@ -87,7 +87,6 @@ def _messages(path: Path) -> Iterator[dict[int, Any] | Note]:
             yield cut_note(path, str(error), count)
             return
         yield message
-        count += 1
 
 
 def _config(path: Path) -> dict[str, Any]:

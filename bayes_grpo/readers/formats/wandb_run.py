@@ -1,7 +1,7 @@
 """W&B run folders and their ``.wandb`` files, read without login, network or service.
 
-Such a file holds records, each a ``wandb_internal_pb2.Record``; see `bayes_grpo.readers.record_file`. The package's own reader
-of it is gone since 0.31; its message definitions are used.
+Such a file holds records, each a ``wandb_internal_pb2.Record``; see `bayes_grpo.readers.record_file`. The package's own
+reader of it is gone since 0.31; its message definitions are used.
 """
 
 import json
@@ -91,8 +91,7 @@ def _value(text: str) -> Any:
 def _records(path: Path, records: Any) -> Iterator[Any]:
     """Messages of a file, and a note where it breaks off."""
     decode_error = need("google.protobuf.message", str(path), "W&B run files").DecodeError
-    count = 0
-    for data in records_of(path, _MARK, "a W&B run file"):
+    for count, data in enumerate(records_of(path, _MARK, "a W&B run file")):
         if isinstance(data, Note):
             yield data
             return
@@ -103,7 +102,6 @@ def _records(path: Path, records: Any) -> Iterator[Any]:
                 raise InputError(str(path), f"expected a W&B run file, found {error or 'no record'}") from error
             yield cut_note(path, str(error), count)
             return
-        count += 1
 
 
 def _installed(path: Path, package: str) -> str:

@@ -22,7 +22,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="EasyR1",
-    checked="0.3",
+    checked="sources of 2026",
     based_on="verl",
     marks=("reward/overall", "reward/accuracy", "reward/format", "val/reward_score", "config/worker/rollout/n"),
     names={

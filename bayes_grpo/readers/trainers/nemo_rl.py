@@ -30,7 +30,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="NeMo-RL",
-    checked="0.4 and its console",
+    checked="sources of 2026",
     marks=(
         "config/grpo/num_generations_per_prompt",
         "train/baseline_reward/pct_0",

@@ -29,7 +29,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="OpenRLHF",
-    checked="0.11.2",
+    checked="sources of 2026",
     marks=(
         "config/n_samples_per_prompt",
         "train/group_reward_std",

@@ -26,7 +26,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="prime-rl",
-    checked="0.4 and its console",
+    checked="sources of 2026",
     marks=(
         "config/orchestrator/batch_size",
         "train/agg/effective/*/reward/mean",

@@ -24,7 +24,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="slime",
-    checked="0.2",
+    checked="sources of 2026",
     marks=(
         "rollout/raw_reward",
         "train/lr-pg_0",

@@ -23,7 +23,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 _REWARD = "reward/evaluate_response"
 TRAINER = Trainer(
     name="torchforge",
-    checked="0.2",
+    checked="sources of 2026",
     marks=(
         f"^{_REWARD}/",
         "buffer/evict/avg_policy_staleness",

@@ -15,7 +15,8 @@ def _names(*names: str) -> tuple[str, ...]:
 def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> Spread:
     """What ``reward_std`` means.
 
-    Before version 0.27 the mean deviation within groups (or the batch's under scale_rewards="batch"), the batch's since.
+    Before version 0.27 the mean deviation within groups (or the batch's under scale_rewards="batch"), the batch's
+    since.
     ``completion_length`` was logged by versions well before that only.
     """
     if column.endswith("reward_spread"):

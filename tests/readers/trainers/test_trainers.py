@@ -211,6 +211,19 @@ KEY_SETS: dict[str, tuple[dict, dict[str, str], dict[str, float]]] = {
         {"reward": "reward/evaluate_response/avg_total_reward"},
         {"rollout_age": 0.5, "reward_spread": 0.4},
     ),
+    "ART": (
+        {
+            "train/reward": "REWARD",
+            "train/reward_std_dev": 0.3,
+            "val/reward": 0.4,
+            "loss/entropy": 0.6,
+            "loss/learning_rate": "RATE",
+            "data/step_num_groups_trainable": 3,
+            "data/step_num_groups_submitted": 4,
+        },
+        {"reward": "train/reward", "evaluation_reward": "val/reward", "entropy": "loss/entropy"},
+        {"reward_spread": 0.3, "zero_spread_share": 0.25},
+    ),
     "MiniMind": (
         {
             "reward": "REWARD",
