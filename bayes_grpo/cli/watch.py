@@ -27,7 +27,8 @@ def add_watch(commands: Any) -> None:
         "--run",
         dest="label",
         metavar="LABEL|N|last",
-        help="which run, where there are several: its label, or its number in a file to which runs were appended (default: last)",
+        help="which run, where there are several: its label, or its number in a file to which runs were appended "
+        "(default: last)",
     )
     command.add_argument(
         "--until", type=float, metavar="STEP", help="step to forecast to (default: the planned last one)"

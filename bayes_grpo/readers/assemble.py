@@ -150,7 +150,8 @@ def _possible(arrays: Arrays, chosen: Chosen, out: Assembled) -> Arrays:
         wrong = np.zeros(0, dtype=bool) if field_ is None else field_.forbids(values)
         if field_ is not None and wrong.any():
             low, high = np.nanmin(values), np.nanmax(values)
-            text = f"{column}: values from {low:.4g} to {high:.4g} cannot be {name}, which is {field_.expected()}: not used"
+            text = f"{column}: values from {low:.4g} to {high:.4g} cannot be {name}, which is {field_.expected()}"
+            text += ": not used"
             out.notes.append(reading_note(column, text))
             continue
         kept[name] = values

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 _NUMBER = r"[-+]?(?:(?:\d[\d,]*)?\.?\d+(?:\.(?!\d))?(?:[eE][-+]?\d+)?|\binf\b|\bnan\b|\bNaN\b|\bNone\b)"
 _CELL = re.compile(
-    rf"^[^A-Za-z]*([A-Za-z](?:[^=:]|:(?!\s*[-+.\d]))*?)\s*(?::|=|→|->)\s*({_NUMBER})\s*(%?)(?:\s*[^\d\s:=][^:=]{{0,40}}|/\d+)?\s*$"
+    rf"^[^A-Za-z]*([A-Za-z](?:[^=:]|:(?!\s*[-+.\d]))*?)\s*(?::|=|→|->)\s*({_NUMBER})\s*(%?)"
+    r"(?:\s*[^\d\s:=][^:=]{0,40}|/\d+)?\s*$"
 )
 _LOOSE = re.compile(rf"([A-Za-z][\w/.()@-]*)(?:\s*[:=]\s*|\s+)({_NUMBER})(%?)(?![\w/:.])")
 _SEPARATORS = re.compile(r"\s*(?:[|;│┃║\t•]|,(?!\d{3}\b)|,(?=\s)|\s{2,}|\s-\s)\s*")
 _TABLE = re.compile(r"[│┃║]|^\s*\|")
 _STEP = re.compile(
-    r"(?:^|[^\w/])((?:global[_ ]|train(?:ing)?[_ ]|optimi[sz]er[_ ])?(?:step|iter(?:ation)?|update)|it|batch|rollout)s?\s*[:=#\[(]*\s*(\d[\d,]*)(?:\s*(?:/|of)\s*(\d[\d,]*))?",
+    r"(?:^|[^\w/])((?:global[_ ]|train(?:ing)?[_ ]|optimi[sz]er[_ ])?(?:step|iter(?:ation)?|update)|it|batch|rollout)s?"
+    r"\s*[:=#\[(]*\s*(\d[\d,]*)(?:\s*(?:/|of)\s*(\d[\d,]*))?",
     re.IGNORECASE,
 )
 _EPOCH = re.compile(r"epochs?\s*[:=]?\s*[\[(]?\s*(\d+)(?![\d.])", re.IGNORECASE)
@@ -20,6 +22,7 @@ _OF_EPOCH = re.compile(
     r"epochs?\s*[:=]?\s*\[\s*(\d+)\s*/\s*(\d+)\s*\]\s*[,:]?\s*\(?\s*(?:step\s*)?[\[(]?\s*(\d+)\s*/\s*(\d+)",
     re.IGNORECASE,
 )
+_BEFORE = re.compile(r"\]\s+|\s-\s|:\s")
 _LONE = re.compile(r"^\W*[\[(]\s*(\d[\d,]*)\s*/\s*(\d[\d,]*)\s*[\])]")
 
 
@@ -33,10 +36,11 @@ class Place(NamedTuple):
 
 def place_of(line: str) -> Place | None:
     """The step that a line speaks of; in ``Epoch:[1/2](3/500)`` steps count anew in each epoch."""
-    if match := _OF_EPOCH.search(line):
+    speaks_of_epochs = "poch" in line or "POCH" in line
+    if speaks_of_epochs and (match := _OF_EPOCH.search(line)):
         number, epochs, step, steps = (int(match[i]) for i in range(1, 5))
         return Place((number - 1) * steps + step, epochs * steps, number)
-    named = _EPOCH.search(line)
+    named = _EPOCH.search(line) if speaks_of_epochs else None
     epoch = int(named[1]) if named else None
     found = list(_STEP.finditer(line))
     if found:
@@ -48,9 +52,9 @@ def place_of(line: str) -> Place | None:
 
 
 def pairs_of(line: str, loose: bool = False) -> dict[str, str]:
-    """Keys and values of a line, percentages as shares; ``loose`` takes values that only a space parts from their key."""
+    """Keys and values of a line, percentages as shares; ``loose`` takes values that only a space parts from a key."""
     out: dict[str, str] = {}
-    if _TABLE.search(line):
+    if ("|" in line or "\u2502" in line or "\u2503" in line or "\u2551" in line) and _TABLE.search(line):
         return dict(_table_cells(line))
     for cell in _SEPARATORS.split(line):
         if match := _CELL.match(cell):
@@ -72,7 +76,9 @@ def _table_cells(line: str) -> Iterator[tuple[str, str]]:
 
 def _key(text: str) -> str:
     """A key without what a logger put before it."""
-    return re.split(r"\]\s+|\s-\s|:\s", text)[-1].strip(" *`'\"#")
+    if "]" in text or " - " in text or ": " in text:
+        text = _BEFORE.split(text)[-1]
+    return text.strip(" *`'\"#")
 
 
 def _value(text: str, percent: str) -> str:

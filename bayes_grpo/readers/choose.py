@@ -194,9 +194,9 @@ def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list
     if named is not None or centred:
         column = named or centred[0]
         faults.append(
-            f"reward: {column} ({_range(columns[column])}) is centred on 0: its group's mean was subtracted, so it is an "
-            "advantage or a normalised reward and says nothing of learning; log the raw mean reward, or name its column by "
-            "--reward-column"
+            f"reward: {column} ({_range(columns[column])}) is centred on 0: its group's mean was subtracted, so it is "
+            "an advantage or a normalised reward and says nothing of learning; log the raw mean reward, or name its "
+            "column by --reward-column"
         )
         return
     worded = (c for c in columns if (found := variable_of(c)) is not None and found[0] == "evaluation_reward")

@@ -30,7 +30,7 @@ def one_clock(
 def _from_rollouts(
     table: Table, chosen: Chosen, rows: np.ndarray, step: np.ndarray
 ) -> tuple[np.ndarray, float | None, list[Note]]:
-    """Rows that count rollouts take the first update on their batch: K times their number, K being told by both counts."""
+    """Rows that count rollouts take the first update on their batch: K times their number, as both counts tell K."""
     keys = {plain(key): key for key in table.arrays}
     rollout = np.full(step.size, np.nan)
     assert chosen.trainer is not None

@@ -1,4 +1,4 @@
-"""What a format's reader, a console dialect and a trainer's key set are; each is one file, found by lying in its folder.
+"""What a format's reader, a console dialect and a trainer's key set are; each is one file, found in its folder.
 
 A file in ``formats/`` reads one kind of file or folder. It defines
 

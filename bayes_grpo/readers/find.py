@@ -88,8 +88,8 @@ def find(path: str | Path) -> Search:
     if not every:
         raise InputError(
             str(path),
-            "expected trainer_state.json in the folder or in a checkpoint-N folder, or another training log below it, found "
-            "neither; name the log file itself, or call trainer.save_state() after training",
+            "expected trainer_state.json in the folder or in a checkpoint-N folder, or another training log below it, "
+            "found neither; name the log file itself, or call trainer.save_state() after training",
         )
     _choose(every, search)
     return search

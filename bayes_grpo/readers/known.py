@@ -1,4 +1,4 @@
-"""What is known of a run beside its rows: hyperparameters with their origin, the window of a row, the meaning of the spread."""
+"""What is known of a run beside its rows: hyperparameters and their origin, a row's window, the spread's meaning."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -120,8 +120,8 @@ def count_updates(arrays: Arrays, known: Known, trainer: Trainer | None, options
     if np.isnan(updates):
         who = trainer.name if trainer else "the log"
         text = (
-            f"steps of {who} count batches of rollouts, and the optimizer updates made on each are unknown: taken as 1; state "
-            "--refresh-interval"
+            f"steps of {who} count batches of rollouts, and the optimizer updates made on each are unknown: taken "
+            "as 1; state --refresh-interval"
         )
         return arrays, [reading_note("optimizer_step", text)]
     if updates <= 1:

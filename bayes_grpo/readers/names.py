@@ -34,4 +34,4 @@ NAMES: dict[str, tuple[str, ...]] = {
 KIND_COLUMNS = ("type", "event", "phase", "split", "mode")
 EVALUATION_WORDS = ("eval", "evaluation", "val", "validation", "test")
 #: Members of a summary at the end of a log: a row with one of these is none of training.
-SUMMARY_KEYS = ("log_history", "train_runtime", "train_samples_per_second")
+SUMMARY_KEYS = frozenset({"log_history", "train_runtime", "train_samples_per_second"})

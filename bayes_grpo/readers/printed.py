@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bayes_grpo.readers.contract import BAR, COUNT, Dialect, Entry, Facts, Row, reading_note
 from bayes_grpo.readers.keys import words
@@ -13,18 +14,21 @@ from bayes_grpo.readers.vocabulary import reward_rank
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 #: A bar of tqdm with what stands before it; group 1 is its description.
 _TQDM = re.compile(
-    r"\r?[ \t]*((?:[A-Za-z][\w .()/-]{0,40}: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)(?:\s*\[[^\]\r\n]{0,120}\]?)?[ \t]*\r?"
+    r"\r?[ \t]*((?:[A-Za-z][\w .()/-]{0,40}: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)"
+    r"(?:\s*\[[^\]\r\n]{0,120}\]?)?[ \t]*\r?"
 )
 _PROCESS = re.compile(r"^\s*(?:\([\w.:]+(?:\([^()]*\))? pid=\d+(?:, ip=[\d.]+)?\)|\[rank\d+\]:?|\[\d+\]:|\d+:)\s?")
 _REPEATED = re.compile(r"\s*\[repeated \d+x across cluster\]\s*$")
 #: Lines of W&B's own, which repeat the last values of a run.
 _TRACKER = re.compile(r"^\s*(?:wandb|swanlab):")
 _STAMP = re.compile(
-    r"^\W{0,3}(?:\d{4}[-/]\d\d[-/]\d\d[T _-]?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d{8}-\d\d:\d\d:\d\d(?:[.,]\d+)?|\d\d:\d\d:\d\d(?:[.,]\d+)?)"
+    r"^\W{0,3}(?:\d{4}[-/]\d\d[-/]\d\d[T _-]?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|"
+    r"\d{8}-\d\d:\d\d:\d\d(?:[.,]\d+)?|\d\d:\d\d:\d\d(?:[.,]\d+)?)"
     r"[\])|,\s-]*"
 )
 _LEVEL = re.compile(
-    r"^[\[(|\s]*(?:[\w.]+ )?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
+    r"^[\[(|\s]*(?:[\w.]+ )?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*"
+    r"(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
     re.IGNORECASE,
 )
 _TRAINING = re.compile(
@@ -101,7 +105,7 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
     bars = Bars()
     count = summaries = 0
     for row in dialect.rows(cleaned(lines, bars)):
-        if any(key in row for key in SUMMARY_KEYS):
+        if not SUMMARY_KEYS.isdisjoint(row):
             summaries += 1
             continue
         if not has_step(row):
@@ -119,6 +123,7 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
         yield Facts(stated={"planned_steps": bars.total}, extras={"bar_start": bars.first[bars.total]})
 
 
+@lru_cache(maxsize=10_000)
 def _of_training(key: str) -> bool:
     """Whether a key stands in rows of training only."""
     found = words(key)
@@ -127,11 +132,17 @@ def _of_training(key: str) -> bool:
 
 #: Keys that say where in training a row stands.
 _STEP_KEYS = re.compile(
-    r"(?:.*/)?(?:global_?step|step|iteration|iter|update)s?|.*global_step/max_steps|current_steps|rollout|(?:system|trainer)/.*step|progress/batch",
+    r"(?:.*/)?(?:global_?step|step|iteration|iter|update)s?|.*global_step/max_steps|current_steps|rollout|"
+    r"(?:system|trainer)/.*step|progress/batch",
     re.IGNORECASE,
 )
 
 
 def has_step(row: Row) -> bool:
     """Whether a row says its step."""
-    return any(_STEP_KEYS.fullmatch(key) for key in row)
+    return "step" in row or any(_is_step_key(key) for key in row)
+
+
+@lru_cache(maxsize=10_000)
+def _is_step_key(key: str) -> bool:
+    return _STEP_KEYS.fullmatch(key) is not None

@@ -67,8 +67,8 @@ def place_rows(table: Table, planned: float | None, start: float = 0.0) -> Place
 
 def _counted(rows: int) -> Note:
     text = (
-        f"{rows} rows carry no step: counted 1, 2, ... (right for logging_steps=1; else read the trainer state, or state "
-        "--logging-window)"
+        f"{rows} rows carry no step: counted 1, 2, ... (right for logging_steps=1; else read the trainer state, or "
+        "state --logging-window)"
     )
     return reading_note("optimizer_step", text)
 

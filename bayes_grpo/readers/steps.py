@@ -44,7 +44,7 @@ def join_partial(arrays: Arrays) -> Arrays:
 
 
 def begun_anew(step: np.ndarray) -> list[slice]:
-    """Rows of each run in a log to which several were appended: a run begins where steps fall to its own first or below."""
+    """Rows of each run in a log to which several were appended: a run begins where steps fall to the first or below."""
     starts = [0]
     for at in np.flatnonzero(np.diff(step) < 0) + 1:
         if step[at] <= step[starts[-1]]:
@@ -72,8 +72,9 @@ def appended_run(where: str, arrays: Arrays, appended: str) -> tuple[Arrays, lis
         at = runs[1].start
         raise InputError(
             where,
-            f"optimizer_step: expected one run, found step {step[at]:g} again in row {at + 1} after {step[at - 1]:g}. If runs "
-            f"were appended, take one by --run N or --run last ({listed}); if a column tells them apart, name it by --run-column",
+            f"optimizer_step: expected one run, found step {step[at]:g} again in row {at + 1} after {step[at - 1]:g}. "
+            f"If runs were appended, take one by --run N or --run last ({listed}); if a column tells them apart, name "
+            "it by --run-column",
         )
     number = len(runs) if appended == "last" else int(appended) if appended.isdigit() else 0
     if not 1 <= number <= len(runs):
@@ -106,8 +107,8 @@ def resume(where: str, arrays: Arrays) -> tuple[Arrays, list[Note]]:
     if dropped > step.size / 2 or falls.size > max(1, step.size / 4):
         raise InputError(
             where,
-            f"optimizer_step: expected increasing steps, found them out of order ({falls.size} of {step.size} rows fall "
-            "back); do two runs write to one file?",
+            f"optimizer_step: expected increasing steps, found them out of order ({falls.size} of {step.size} rows "
+            "fall back); do two runs write to one file?",
         )
     note = reading_note(
         "optimizer_step", f"the run was resumed: {dropped} rows that it logged again later were left out"

@@ -75,8 +75,8 @@ def check_text(source: Source) -> None:
     if head[:1] == b"\x80" or (b"\0" in head and encoding_of(head) != "utf-16"):
         raise InputError(
             str(source),
-            "binary data, not text; expected a training log in one of the formats of the documentation (pickles are never "
-            "opened)",
+            "binary data, not text; expected a training log in one of the formats of the documentation (pickles are "
+            "never opened)",
         )
 
 
@@ -152,8 +152,8 @@ def broken_json(path: Path, line: int, column: int, message: str) -> InputError:
     """The fault of JSON that breaks off."""
     return InputError(
         str(path),
-        f"expected JSON, found a break at line {line}, column {column} ({message}); is the file complete, or the trainer "
-        "still writing it?",
+        f"expected JSON, found a break at line {line}, column {column} ({message}); is the file complete, or the "
+        "trainer still writing it?",
     )
 
 
@@ -182,7 +182,7 @@ def json_lines(path: Path) -> Iterator[Row | Note]:
             if not isinstance(row, dict):
                 broken = (number, f"a {type(row).__name__}")
                 continue
-            if any(key in row for key in SUMMARY_KEYS) and "reward" not in row:
+            if not SUMMARY_KEYS.isdisjoint(row) and "reward" not in row:
                 yield reading_note("", f"line {number}, a summary of training, was left out")
                 continue
             yield flatten(row, wrapper="data")  # some write {"step": 1, "data": {...}}

@@ -252,8 +252,11 @@ def _percent(arrays: Arrays, chosen: Chosen) -> list[Note]:
     high, usual = np.nanmax(values), np.nanmax(arrays["reward"])
     if not (1.5 < high <= 100 and usual <= 1.0):
         return []
-    text = f"{column}: values up to {high:.4g} beside rewards up to {usual:.4g} look like per cent; they are kept as logged"
-    return [reading_note(column, text + f" (--column 'evaluation_reward={column}/100' makes them shares)")]
+    text = (
+        f"{column}: values up to {high:.4g} beside rewards up to {usual:.4g} look like per cent; they are kept as "
+        f"logged (--column 'evaluation_reward={column}/100' makes them shares)"
+    )
+    return [reading_note(column, text)]
 
 
 def _window(found: _Understood, rows: np.ndarray) -> tuple[float | None, list[Note]]:

@@ -7,8 +7,8 @@ from bayes_grpo.readers.keys import words
 
 #: Words that a name may have beside those that tell.
 _FILLERS = words(
-    "mean training the of per batch current policy actor log all total overall token seq agg metric value history list series "
-    "scalar scalars"
+    "mean training the of per batch current policy actor log all total overall token seq agg metric value history list "
+    "series scalar scalars"
 )
 
 #: Places from here on are those of names of which only the last part speaks of a variable.
@@ -25,12 +25,13 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
     "reward_spread": _sets("reward deviation", "reward spread"),
     "entropy": _sets("entropy"),
     "kl": _sets(
-        "kl", "kl reference", "kl loss", "kl divergence", "kl div", "kl penalty", "reference kl divergence", "kl coef loss"
+        "kl", "kl reference", "kl loss", "kl divergence", "kl div", "kl penalty", "reference kl divergence",
     ),
     "kl_update": _sets("approx kl", "ppo kl", "kl old", "kl update", "approxkl", "kl old policy"),
     "completion_length": _sets(
         "completion length", "response length", "output length", "generation length", "gen length", "completion token",
-        "response token", "generated token", "output token", "length", "answer length", "rollout length", "num response token",
+        "response token", "generated token", "output token", "length", "answer length", "rollout length",
+        "num response token",
         "num completion token",
     ),
     "truncation_share": _sets(
@@ -40,10 +41,13 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
         "clipped completion fraction", "truncated completion fraction", "truncated response fraction",
     ),
     "grad_norm": _sets("grad norm", "gradnorm"),
-    "clip_ratio": _sets("clip fraction", "pg clip fraction", "ppo clip fraction", "clip rate", "importance clip fraction"),
+    "clip_ratio": _sets(
+        "clip fraction", "pg clip fraction", "ppo clip fraction", "clip rate", "importance clip fraction",
+    ),
     "zero_spread_share": _sets(
         "reward zero deviation fraction", "zero deviation fraction", "dead group fraction", "zero variance fraction",
-        "zero variance group fraction", "zero deviation group fraction", "zero advantage fraction", "zero spread fraction",
+        "zero variance group fraction", "zero deviation group fraction", "zero advantage fraction",
+        "zero spread fraction",
         "zero advantage group fraction", "degenerate group fraction", "dead group rate", "dead fraction", "dead group",
         "zero signal fraction", "zero std group", "fraction group zero variance", "uninformative group fraction",
     ),
@@ -54,7 +58,8 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
     ),
     "all_wrong_share": _sets(
         "all wrong", "all incorrect", "all wrong fraction", "all incorrect fraction", "all incorrect group fraction",
-        "all wrong group fraction", "solve none", "solved none", "none solved", "none solved fraction", "too hard fraction",
+        "all wrong group fraction", "solve none", "solved none", "none solved", "none solved fraction",
+        "too hard fraction",
         "all bad fraction", "all fail fraction", "all failed fraction", "all zero fraction", "too hard",
     ),
     "evaluation_reward": _sets(
@@ -63,11 +68,17 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
         "evaluation accuracy fraction", "evaluation pass rate", "evaluation correct",
     ),
     "step_time": _sets("step time", "time step", "second step", "iteration time", "step duration", "step second"),
-    "rollout_age": _sets("staleness", "rollout age", "policy lag", "policy age", "version gap", "policy version gap", "rollout staleness"),
-    "effective_sample_size": _sets("ess", "effective sample size", "importance effective sample size", "is effective sample size"),
+    "rollout_age": _sets(
+        "staleness", "rollout age", "policy lag", "policy age", "version gap", "policy version gap",
+        "rollout staleness",
+    ),
+    "effective_sample_size": _sets(
+        "ess", "effective sample size", "importance effective sample size", "is effective sample size",
+    ),
     "importance_chi2": _sets("chisquare", "importance chisquare", "chisquare divergence", "is chisquare"),
     "logprob_difference": _sets(
-        "logprob difference", "logprob abs difference", "rollout logprob difference", "rollout training logprob difference",
+        "logprob difference", "logprob abs difference", "rollout logprob difference",
+        "rollout training logprob difference",
         "rollout training logprob abs difference", "sampling logprob difference", "sampler logprob difference",
         "logprob mismatch", "training rollout logprob abs difference", "inference logprob difference",
         "training inference logprob difference",
@@ -76,7 +87,8 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
 
 #: Words for the step, and those that may stand beside them.
 _STEPS = _sets(
-    "optimizer step", "global step", "step", "iteration", "update", "update step", "n iteration", "step idx", "step index",
+    "optimizer step", "global step", "step", "iteration", "update", "update step", "n iteration", "step idx",
+    "step index",
 )  # fmt: skip
 _STEP_FILLERS = words("training current grpo rl ppo the log policy")
 #: Words for a count that may stand for the step where there is none.
@@ -84,13 +96,14 @@ _COUNTS = _sets("epoch", "episode", "batch", "rollout", "x", "index", "idx", "i"
 #: Words for the length that was planned.
 _PLANNED = _sets(
     "total step", "max step", "num training step", "planned step", "num step", "total training step", "total iteration",
-    "max iteration", "num iteration", "num update", "total update", "training num step", "max training step", "train steps total",
+    "max iteration", "num iteration", "num update", "total update", "training num step",
+    "max training step",
 )  # fmt: skip
 #: Words by which a reward is no mean reward of training rollouts.
 _NO_MEAN = words(
-    "deviation var variance spread max maximum min minimum median best count evaluation advantage adv advantages norm normalized "
-    "normalised whitened centered centred loss baseline weight coef model fraction weights diff difference ema ma smoothed "
-    "num threshold target gap"
+    "deviation var variance spread max maximum min minimum median best count evaluation advantage adv advantages norm "
+    "normalized normalised whitened centered centred loss baseline weight coef model fraction weights diff difference "
+    "ema ma smoothed num threshold target gap"
 )  # fmt: skip
 _SCORES = _sets(
     "score", "accuracy", "return", "success rate", "success fraction", "correct fraction", "pass rate", "correct"
@@ -135,7 +148,7 @@ def is_planned_length(key: str) -> bool:
 
 @lru_cache(maxsize=100_000)
 def reward_rank(key: str) -> int | None:
-    """How surely a column holds the mean reward: 0 its very name, 1 a reward among other words, 2 a score; None for none."""
+    """How surely a column holds the mean reward: 0 its very name, 1 a reward among other words, 2 a score, or None."""
     found = words(key)
     if found & _NO_MEAN:
         return None

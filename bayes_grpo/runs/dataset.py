@@ -150,9 +150,9 @@ def check_varies(run: xr.Dataset) -> None:
     if reward.size and np.ptp(reward) == 0:
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
-            f"reward: expected values that vary, found {reward[0]:g} in all {reward.size} rows; a constant curve has no dynamics "
-            "to infer: every posterior would be its prior (`bayes-grpo diagnose` says whether no group gives a signal, or the "
-            "task is solved)",
+            f"reward: expected values that vary, found {reward[0]:g} in all {reward.size} rows; a constant curve has "
+            "no dynamics to infer: every posterior would be its prior (`bayes-grpo diagnose` says whether no group "
+            "gives a signal, or the task is solved)",
         )
 
 

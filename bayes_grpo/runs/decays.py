@@ -1,4 +1,4 @@
-"""Closed forms of learning rates, recognised from logged ones: the rows since the last break, and the planned length, decide."""
+"""Closed forms of learning rates, recognised by the rows since the last break and the planned length."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -76,7 +76,7 @@ def recognise(step: np.ndarray, rate: np.ndarray, planned: float | None) -> Deca
 
 
 def breaks(step: np.ndarray, rate: np.ndarray) -> list[int]:
-    """Rows at which a decay may have begun, in order: after the last rise, at the end of its plateau, after each jump."""
+    """Rows at which a decay may have begun: after the last rise, at the end of its plateau, after each jump."""
     rises = np.flatnonzero(np.diff(rate) > 1e-6 * rate.max()) + 1
     first = int(rises[-1]) if rises.size else 0
     tail = rate[first:]

@@ -16,7 +16,7 @@ SCHEDULES = ("planned", "constant", "linear", "cosine")
 
 
 class Schedule(NamedTuple):
-    """Learning rate in the unit of the log at given steps, how it goes on in words, and what was assumed ('' if nothing)."""
+    """Learning rate in the unit of the log at given steps, how it goes on, and what was assumed ('' if nothing)."""
 
     rate: np.ndarray
     words: str
@@ -64,7 +64,8 @@ def schedule_ahead(
         if planned_steps is None or planned_steps <= begin:
             raise InputError(
                 str(run["run"].values),
-                f"schedule {schedule}: the step it ends at is unknown; state --planned-steps with the log, or give a file",
+                f"schedule {schedule}: the step it ends at is unknown; state --planned-steps with the log, or give a "
+                "file",
             )
         decay = Decay(str(schedule), begin, planned_steps, float(rate.max()), 0.0, 0.0, True)
         return Schedule(decay.rate(steps), f"{schedule} to {planned_steps:g}", "")
@@ -92,8 +93,8 @@ def _continued(step: np.ndarray, rate: np.ndarray, steps: np.ndarray, planned_st
     decay = recognise(step, rate, planned_steps)
     if decay is None:
         return constant._replace(
-            assumed="the logged learning rate follows neither a constant, a linear nor a cosine schedule: taken as constant from "
-            "here; state --schedule FILE"
+            assumed="the logged learning rate follows neither a constant, a linear nor a cosine schedule: taken as "
+            "constant from here; state --schedule FILE"
         )
     return Schedule(np.maximum(decay.rate(steps), 0), _words(decay, rate, planned_steps), "")
 

@@ -15,9 +15,13 @@ NAME = "blocks of lines"
 ORDER = 40
 COUNTED = False
 
-_WORDS = r"(?:(?:global|train(?:ing)?|metrics?|optimi[sz]er|grpo|rl|outer|main|begin(?:ning)?|start(?:ing)?|finished|end(?: of)?)\W+)*"
+_WORDS = (
+    r"(?:(?:global|train(?:ing)?|metrics?|optimi[sz]er|grpo|rl|outer|main|begin(?:ning)?|start(?:ing)?|finished|"
+    r"end(?: of)?)\W+)*"
+)
 _HEADER = re.compile(
-    rf"^\W*(?:\[[^\]]*\]\W*)?(?:epochs?\W*\d+\s*(?:(?:/|of)\s*\d+)?\W*)?{_WORDS}(?:step|iter(?:ation)?|update|rollout|batch)\b\W*\d",
+    rf"^\W*(?:\[[^\]]*\]\W*)?(?:epochs?\W*\d+\s*(?:(?:/|of)\s*\d+)?\W*)?{_WORDS}"
+    r"(?:step|iter(?:ation)?|update|rollout|batch)\b\W*\d",
     re.IGNORECASE,
 )
 _SECTION = re.compile(r"^( *)([A-Za-z_][\w./@-]*):\s*$")

@@ -29,6 +29,7 @@ _HEADER = re.compile(
 )
 #: An object of more lines or characters is none that was logged.
 _MOST_LINES, _MOST_CHARACTERS = 500, 1_000_000
+_NESTED = (list, tuple, dict, set, bytes)
 #: Names of objects that only wrap the metrics.
 _WRAPPERS = ("metrics", "data", "logs")
 
@@ -108,9 +109,10 @@ def _object(text: str, header: tuple[str, int] | None) -> Row | None:
     if not isinstance(content, dict) or not content or not all(isinstance(key, str) for key in content):
         return None
     row = content
-    for wrapper in _WRAPPERS:
-        row = flatten(row, wrapper=wrapper)
-    row = {key: value for key, value in row.items() if not isinstance(value, list | tuple | dict | set | bytes)}
+    if any(isinstance(value, _NESTED) for value in row.values()):
+        for wrapper in _WRAPPERS:
+            row = flatten(row, wrapper=wrapper)
+        row = {key: value for key, value in row.items() if not isinstance(value, _NESTED)}
     if not any(is_number(value) for value in row.values()):
         return None
     if header is not None and header[0] not in row:
@@ -119,6 +121,11 @@ def _object(text: str, header: tuple[str, int] | None) -> Row | None:
 
 
 def _parsed(text: str) -> Any:
+    if '"' not in text and "\\" not in text:
+        try:
+            return json.loads(text.replace("'", '"'))  # far faster, where Python's text and JSON's mean the same
+        except ValueError:
+            pass
     try:
         if text[1:].lstrip()[:1] == '"':
             try:

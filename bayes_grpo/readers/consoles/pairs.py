@@ -6,6 +6,7 @@ reward=0.43``.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from bayes_grpo.readers.cells import Place, pairs_of, place_of
 from bayes_grpo.readers.contract import Row
@@ -16,6 +17,9 @@ ORDER = 30
 COUNTED = False
 
 _HINT = re.compile(r"reward|score|return|accuracy", re.IGNORECASE)
+_PLACE = re.compile(
+    r"(?:global[_ ]|train(?:ing)?[_ ])?(?:step|iter(?:ation)?|update)s?|it|batch|rollout", re.IGNORECASE
+)
 _LONGEST = 4_000
 
 
@@ -56,10 +60,6 @@ def _next_epoch(place: Place, epoch: int | None, last: int, total: int | None) -
     )
 
 
+@lru_cache(maxsize=10_000)
 def _is_place(key: str) -> bool:
-    return (
-        re.fullmatch(
-            r"(?:global[_ ]|train(?:ing)?[_ ])?(?:step|iter(?:ation)?|update)s?|it|batch|rollout", key, re.IGNORECASE
-        )
-        is not None
-    )
+    return _PLACE.fullmatch(key) is not None

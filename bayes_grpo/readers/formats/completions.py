@@ -119,7 +119,7 @@ def _group_size(runs: Iterable[list[int]]) -> int:
 
 
 def _figures(batch: dict[str, Any], group: int) -> Row:
-    """Mean reward, root of the mean variance within groups (G - 1 in the denominator), share of groups without spread."""
+    """Mean reward, root of the mean variance within groups (over G - 1), and the share of groups without spread."""
     rewards = batch["rewards"]
     total = np.nansum(np.stack(list(rewards.values())), axis=0)
     row: Row = {"reward": float(total.mean()) if total.size else math.nan}
@@ -156,5 +156,6 @@ def with_spread(rows: Iterable[Entry], folder: Path) -> Iterator[Entry]:
         yield row
     if used:
         yield Facts(stated={"group_size": group}, extras={"spread": "within_group"})
-        text = f"spread within groups of {group} (told by equal prompts in a row) computed from the completions of {used} steps"
+        told = f"spread within groups of {group} (told by equal prompts in a row)"
+        text = f"{told} computed from the completions of {used} steps"
         yield reading_note("reward_spread", text)

@@ -27,7 +27,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """The rows of the longest table with a step and a reward; without one, printed rows; else any table with a reward."""
+    """Rows of the longest table with a step and a reward; without one, printed rows; else any table with a reward."""
     if source.path.stat().st_size > _LARGEST:
         raise InputError(str(source), f"expected a notebook of at most {_LARGEST >> 20} MiB; export the log instead")
     content = load_json(source.path)

@@ -67,7 +67,7 @@ def looks_like_table(source: Source) -> bool:
 
 
 def table_rows(path: Path) -> Iterator[Row | Note]:
-    """Rows of a table; a last line that was cut within a row is left out and noted. Lines of comment before it are passed."""
+    """Rows of a table; a last line that was cut within a row is left out and noted, comments before it are passed."""
     csv.field_size_limit(_LONGEST_CELL)
     try:
         with open_text(path, newline="") as file:

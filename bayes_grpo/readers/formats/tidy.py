@@ -1,4 +1,4 @@
-"""Tidy tables: a row for each run, metric and step, in any order, as Comet, Neptune, Aim and people's own scripts write them."""
+"""Tidy tables: a row for each run, metric and step, in any order, as Comet, Neptune, Aim and scripts write them."""
 
 import csv
 import json
@@ -20,9 +20,15 @@ ORDER = 54
 _RUN = "run of the table"
 #: Words of each role's column, the surest first.
 _ROLES = {
-    "metric": ("metric", "metric name", "metric key", "attribute path", "attribute", "scalar name", "key", "tag", "variable", "name", "path", "measure", "series"),
+    "metric": (
+        "metric", "metric name", "metric key", "attribute path", "attribute", "scalar name", "key", "tag", "variable",
+        "name", "path", "measure", "series",
+    ),
     "value": ("value", "metric value", "float value", "y", "val", "last value", "number"),
-    "run": ("run name", "run", "run id", "run hash", "run uuid", "experiment name", "experiment", "experiment key", "experiment id", "trial", "task", "job", "label", "seed"),
+    "run": (
+        "run name", "run", "run id", "run hash", "run uuid", "experiment name", "experiment", "experiment key",
+        "experiment id", "trial", "task", "job", "label", "seed",
+    ),
 }  # fmt: skip
 
 

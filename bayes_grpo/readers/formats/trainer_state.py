@@ -46,7 +46,7 @@ def _in_folder(folder: Path) -> Path | None:
 
 
 def read(source: Source) -> list[Log]:
-    """Rows of the log history; what lies beside it: spread within groups from completions, arguments from TensorBoard."""
+    """Rows of the log history, and what lies beside it: the spread within groups, and the arguments."""
     path = (_in_folder(source.path) or source.path) if source.is_folder else source.path
     rows = _rows(path)
     output = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent

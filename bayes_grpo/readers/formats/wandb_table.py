@@ -1,4 +1,4 @@
-"""W&B's CSV export of a panel: a step column and, for each run, ``RUN - metric`` with ``__MIN`` and ``__MAX`` beside it."""
+"""W&B's CSV export of a panel: a step column, and for each run ``RUN - metric`` with ``__MIN`` and ``__MAX``."""
 
 import csv
 import re

@@ -45,14 +45,20 @@ TRAINER = Trainer(
         "clip_ratio": _names("update/clip_ratio/avg"),
         "evaluation_reward": (r"^eval[-_/].*reward(/avg)?$",),
         "step_time": ("timeperf/e2e", "time_perf/e2e"),
-        "rollout_age": _names("update/version_stats/sample_staleness_theta_avg", "version_stats/sample_staleness_theta_avg"),
+        "rollout_age": (
+            *_names("update/version_stats/sample_staleness_theta_avg"),
+            *_names("version_stats/sample_staleness_theta_avg"),
+        ),
         "logprob_difference": _names("update/behave_approx_kl/avg"),
     },
     components=r"(?:ppo|grpo)_actor/reward/([^/]+)/avg",
     step_unit="rollout",
     by_step=True,
     derived={
-        "completion_length": (("^(ppo|grpo)_actor/seq_len/avg$", "^(ppo|grpo)_actor/prompt_len/avg$"), lambda whole, prompt: whole - prompt)
+        "completion_length": (
+            ("^(ppo|grpo)_actor/seq_len/avg$", "^(ppo|grpo)_actor/prompt_len/avg$"),
+            lambda whole, prompt: whole - prompt,
+        )
     },
     hyperparameters=hyperparameters,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Event logs in the style of CS336's GRPO assignment: rows of type rollout, train and eval with a count of their own each."""
+"""Event logs in the style of CS336's GRPO assignment: rows of type rollout, train and eval, each with its count."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

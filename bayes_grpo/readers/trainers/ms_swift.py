@@ -1,4 +1,4 @@
-"""ms-swift: TRL's keys with the step as "5/500", in ``logging.jsonl`` with ``args.json`` beside it; Megatron's as ``iteration``."""
+"""ms-swift: TRL's keys with the step as "5/500", in ``logging.jsonl`` with ``args.json`` beside it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""ROLL: verl's keys with another meaning: ``critic/score/mean`` is the reward, ``critic/rewards/mean`` is normalised by group."""
+"""ROLL: verl's keys; ``critic/score/mean`` is the reward, and ``critic/rewards/mean`` is normalised by group."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""torchforge: its metrics in W&B and in the console's blocks ``METRICS STEP n``; advantages are centred, and never the reward."""
+"""torchforge: its metrics in W&B and in the console's blocks ``METRICS STEP n``; the reward is never an advantage."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
