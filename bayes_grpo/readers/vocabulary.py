@@ -27,7 +27,7 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
     "kl": _sets(
         "kl", "kl reference", "kl loss", "kl divergence", "kl div", "kl penalty", "reference kl divergence",
     ),
-    "kl_update": _sets("approx kl", "ppo kl", "kl old", "kl update", "approxkl", "kl old policy"),
+    "update_kl": _sets("approx kl", "ppo kl", "kl old", "kl update", "approxkl", "kl old policy", "policy approx kl"),
     "completion_length": _sets(
         "completion length", "response length", "output length", "generation length", "gen length", "completion token",
         "response token", "generated token", "output token", "length", "answer length", "rollout length",
@@ -72,8 +72,8 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
         "staleness", "rollout age", "policy lag", "policy age", "version gap", "policy version gap",
         "rollout staleness",
     ),
-    "effective_sample_size": _sets(
-        "ess", "effective sample size", "importance effective sample size", "is effective sample size",
+    "effective_sample_share": _sets(
+        "ess", "effective sample size", "effective sample fraction", "importance effective sample size", "is effective sample size",
     ),
     "importance_chi2": _sets("chisquare", "importance chisquare", "chisquare divergence", "is chisquare"),
     "logprob_difference": _sets(

@@ -52,9 +52,6 @@ STEP_FIELDS: dict[str, Field] = {
     "reward_spread": Field("reward", "standard deviation of rewards; its meaning is the attribute 'spread'", low=0),
     "entropy": Field("nat/token", "policy entropy"),
     "kl": Field("nat", "divergence from the reference policy"),
-    "kl_update": Field(
-        "nat", "divergence of the policy from the one before the updates on a batch, as its trainer estimates it"
-    ),
     "completion_length": Field("token", "mean completion length", low=0),
     "truncation_share": Field("1", "share of completions cut at the longest length", low=0, high=1),
     "grad_norm": Field("1", "gradient norm", low=0),
@@ -63,7 +60,7 @@ STEP_FIELDS: dict[str, Field] = {
     "log_ratio_mean": Field("nat", "mean log importance ratio of the tokens trained on"),
     "log_ratio_variance": Field("nat^2", "variance of the log importance ratio of the tokens trained on", low=0),
     "effective_sample_share": Field(
-        "1", "effective sample size under the importance ratios, over the tokens", low=0, high=1
+        "1", "effective sample size under the importance ratios to the policy that drew, over the tokens", low=0, high=1
     ),
     "clipped_drive_share": Field(
         "1", "share of the absolute advantage on tokens whose ratio was clipped", low=0, high=1
@@ -75,9 +72,6 @@ STEP_FIELDS: dict[str, Field] = {
     "evaluation_reward": Field("reward", "mean reward by a metric, or on prompts, that are not trained on"),
     "step_time": Field("s/step", "duration of an optimizer step, drawing the rollouts included", low=0),
     "rollout_age": Field("step", "policy versions between drawing the rollouts and training on them, mean", low=0),
-    "effective_sample_size": Field(
-        "1", "effective share of the samples under the importance weights between sampler and trainer", low=0, high=1.01
-    ),
     "importance_chi2": Field("1", "chi2 divergence of the importance weights between sampler and trainer"),
     "logprob_difference": Field(
         "nat/token",

@@ -29,7 +29,7 @@ def steps(first: int = 1, spacing: int = 1) -> list[int]:
 WORDS = {
     "entropy": ["entropy", "entropy_avg", "train/token_entropy", "Entropy", "policy_entropy", "mean_entropy", "avgEntropy"],
     "kl": ["kl", "kl_loss", "kl_ref", "KL Divergence", "kl_div", "train/kl", "ref_kl_divergence", "kl-penalty"],
-    "kl_update": ["approx_kl", "ppo_kl", "train/approxkl"],
+    "update_kl": ["approx_kl", "ppo_kl", "train/approxkl", "update_kl"],
     "completion_length": ["avg_response_len", "response_length_mean", "mean_completion_length", "gen_len", "avg_completion_tokens", "outputLength", "length"],
     "truncation_share": ["truncated_ratio", "frac_truncated", "completions/clipped_ratio", "truncation_rate", "response_length/clip_ratio"],
     "grad_norm": ["grad_norm", "gradient_norm", "train/grad-norm", "gradNorm"],
@@ -40,7 +40,7 @@ WORDS = {
     "evaluation_reward": ["eval_acc", "eval/reward", "val_accuracy", "test_score", "validation/mean_reward", "eval_pass@1", "heldout_accuracy"],
     "step_time": ["step_time", "time_per_step", "sec_per_step", "seconds/step"],
     "rollout_age": ["staleness", "staleness_mean", "avg_staleness", "policy_lag"],
-    "effective_sample_size": ["ess", "effective_sample_size", "is_eff_sample_size"],
+    "effective_sample_share": ["ess", "effective_sample_share", "is_eff_sample_size"],
     "importance_chi2": ["chi2", "chi2_token", "chi_square", "\u03c7\u00b2"],
     "logprob_difference": ["logprob_diff", "logp_diff_mean", "rollout_train_logprob_abs_diff", "log_prob_diff", "sampling_logp_difference"],
     "reward_spread": ["reward_std", "reward_stddev", "std_reward", "rewards/std"],
@@ -245,6 +245,6 @@ def test_faulty_expressions_are_named(columns: dict, said: str, tmp_path: Path) 
 def test_impossible_values_of_a_channel_leave_it_out(tmp_path: Path) -> None:
     """A count that is called a share must not refuse the run."""
     readings, _ = read_log(rows(tmp_path / "log.jsonl", ess=[64] * N, clip_frac=[3] * N, grad_norm=[1.0] * N))
-    assert "effective_sample_size" not in readings[0].run and "clip_ratio" not in readings[0].run
+    assert "effective_sample_share" not in readings[0].run and "clip_ratio" not in readings[0].run
     assert any("clip_frac: values from 3 to 3 cannot be clip_ratio" in str(note) for note in readings[0].notes)
     assert readings[0].run["grad_norm"].values[0][0] == 1

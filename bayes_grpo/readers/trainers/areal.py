@@ -39,7 +39,7 @@ TRAINER = Trainer(
         "reward": _names("task_reward/avg"),
         "learning_rate": _names("update/lr"),
         "entropy": _names("update/entropy/avg"),
-        "kl_update": _names("update/approx_kl/avg"),
+        "update_kl": _names("update/approx_kl/avg"),
         "truncation_share": _names("no_eos_ratios/avg"),
         "grad_norm": _names("update/grad_norm"),
         "clip_ratio": _names("update/clip_ratio/avg"),

@@ -25,7 +25,7 @@ TRAINER = Trainer(
         "completion_length": ("avg_response_token_length",),
         "grad_norm": ("grad_norm",),
         "clip_ratio": ("clip_fraction",),
-        "kl_update": ("approx_kl",),
+        "update_kl": ("approx_kl",),
         "step_time": ("step_seconds",),
     },
     components=r"(format|answer)_accuracy",

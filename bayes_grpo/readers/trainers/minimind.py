@@ -11,7 +11,7 @@ TRAINER = Trainer(
         "reward": ("reward",),
         "learning_rate": ("learning rate", "learning_rate", "lr", "actor lr", "actor_lr"),
         "kl": ("kl_ref", "kl"),
-        "kl_update": ("approx kl", "approx_kl"),
+        "update_kl": ("approx kl", "approx_kl"),
         "clip_ratio": ("clipfrac",),
         "completion_length": ("avg response len", "avg_response_len"),
     },

@@ -32,7 +32,7 @@ TRAINER = Trainer(
     names={
         "optimizer_step": ("global_step/max_steps", "iteration", "train/global_step", "global_step", "step"),
         "entropy": ("entropy/mean", "train/entropy/mean", "entropy", "train/entropy"),
-        "effective_sample_size": ("rollout_correction/ess", "train/rollout_correction/ess"),
+        "effective_sample_share": ("rollout_correction/ess", "train/rollout_correction/ess"),
         "importance_chi2": ("rollout_correction/chi2_token", "train/rollout_correction/chi2_token"),
         "logprob_difference": (
             "rollout_correction/log_ppl_abs_diff",

@@ -45,7 +45,7 @@ TRAINER = Trainer(
         "evaluation_reward": ("eval/scores",),
         "all_right_share": ("solved_batch_size_ratio",),
         "all_wrong_share": ("unsolved_batch_size_ratio",),
-        "kl_update": ("policy/approxkl_avg",),
+        "update_kl": ("policy/approxkl_avg",),
         "rollout_age": ("num_steps_off_policy",),
     },
     components=r"objective/([^/]+)_reward",

@@ -43,7 +43,7 @@ TRAINER = Trainer(
         "reward": ("critic/score/mean",),
         "entropy": ("critic/entropy/mean", "actor/entropy", "actor/entropy_loss"),
         "kl": ("critic/kl", "actor/kl_loss"),
-        "kl_update": ("actor/approxkl", "actor/ppo_kl"),
+        "update_kl": ("actor/approxkl", "actor/ppo_kl"),
         "completion_length": ("tokens/response_length/mean", "token/response_length/mean"),
         "clip_ratio": ("actor/ppo_ratio_clipfrac", "actor/clipfrac", "actor/pg_clipfrac"),
         "grad_norm": ("actor_train/grad_norm", "actor/grad_norm"),

@@ -40,7 +40,6 @@ TRAINER = Trainer(
         "learning_rate": ("actor/lr",),
         "entropy": ("actor/entropy", "actor/entropy_loss"),
         "kl": ("actor/kl_loss", "actor/reward_kl_penalty"),
-        "kl_update": ("actor/ppo_kl",),
         "completion_length": ("response_length/mean",),
         "truncation_share": ("response_length/clip_ratio",),
         "grad_norm": ("actor/grad_norm",),
@@ -49,7 +48,7 @@ TRAINER = Trainer(
         "evaluation_reward": ("val-core/*/reward/mean@*", "val-core/*/acc/mean@*", "val/test_score/*"),
         "step_time": ("timing_s/step", "perf/time_per_step"),
         "rollout_age": ("training/off_policy/trajectory_staleness/mean",),
-        "effective_sample_size": ("rollout_corr/rollout_is_eff_sample_size", "mismatch/rollout_is_eff_sample_size"),
+        "effective_sample_share": ("rollout_corr/rollout_is_eff_sample_size", "mismatch/rollout_is_eff_sample_size"),
         "importance_chi2": ("rollout_corr/chi2_token", "mismatch/chi2_token"),
         "logprob_difference": (
             "rollout_corr/log_ppl_abs_diff",

@@ -61,7 +61,7 @@ def test_ms_swift_prints_the_step_as_a_part(first: int, spacing: int, total: int
     assert values(reading, "reward") == REWARDS
     assert reading.run["planned_steps"].item() == total and reading.run["logging_window"].item() == spacing
     for name, value in (
-        ("effective_sample_size", 0.97),
+        ("effective_sample_share", 0.97),
         ("importance_chi2", 0.03),
         ("logprob_difference", 0.001),
         ("truncation_share", 0.125),

@@ -76,8 +76,8 @@ KEY_SETS: dict[str, tuple[dict, dict[str, str], dict[str, float]]] = {
         {"reward": "critic/rewards/mean", "kl": "actor/kl_loss", "evaluation_reward": "val-core/gsm8k/reward/mean@1"},
         {
             "rollout_age": 0.5,
-            "kl_update": 0.3,
-            "effective_sample_size": 0.96,
+            "update_kl": 0.3,
+            "effective_sample_share": 0.96,
             "importance_chi2": 0.04,
             "logprob_difference": 0.01,
             "truncation_share": 0.2,
@@ -111,7 +111,7 @@ KEY_SETS: dict[str, tuple[dict, dict[str, str], dict[str, float]]] = {
             "learning_rate": "RATE",
         },
         {"entropy": "entropy/mean", "logprob_difference": "rollout_correction/log_ppl_abs_diff"},
-        {"truncation_share": 0.2, "effective_sample_size": 0.9, "importance_chi2": 0.1, "logprob_difference": 0.02},
+        {"truncation_share": 0.2, "effective_sample_share": 0.9, "importance_chi2": 0.1, "logprob_difference": 0.02},
     ),
     "AReaL": (
         {
@@ -124,7 +124,7 @@ KEY_SETS: dict[str, tuple[dict, dict[str, str], dict[str, float]]] = {
             "grpo_actor/prompt_len/avg": 300.0,
             "grpo_actor/no_eos_ratios/avg": 0.1,
         },
-        {"reward": "grpo_actor/task_reward/avg", "kl_update": "grpo_actor/update/approx_kl/avg"},
+        {"reward": "grpo_actor/task_reward/avg", "update_kl": "grpo_actor/update/approx_kl/avg"},
         {"rollout_age": 1.5, "completion_length": 600, "truncation_share": 0.1},
     ),
     "ROLL": (
@@ -196,7 +196,7 @@ KEY_SETS: dict[str, tuple[dict, dict[str, str], dict[str, float]]] = {
             "val/reward_score": 0.4,
             "actor/lr": "RATE",
         },
-        {"reward": "critic/score/mean", "evaluation_reward": "val/reward_score", "kl_update": "actor/ppo_kl"},
+        {"reward": "critic/score/mean", "evaluation_reward": "val/reward_score", "update_kl": "actor/ppo_kl"},
         {"truncation_share": 0.1},
     ),
     "torchforge": (
