@@ -129,6 +129,7 @@ def wandb_run(folder: Path) -> Path:
         "max_steps": 50,
         "logging_steps": 1,
         "beta": 0.0,
+        "weight_decay": 0.1,
     }
     in_process(
         f"import wandb\nr = wandb.init(project='p', name='one', id='abc', config={config!r})\n"

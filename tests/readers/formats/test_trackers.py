@@ -128,7 +128,7 @@ def test_wandb_offline_needs_no_login_and_carries_its_config(
     assert str(run["run"].values[0]) == "one"
     assert known_of(run) == KNOWN | {"momentum": 0.9}
     assert readings[0].trainer == "TRL"
-    assert "config/beta" in readings[0].unused
+    assert run["kl_weight"].item() == 0 and "config/weight_decay" in readings[0].unused
     assert {readings[0].origins[name] for name in KNOWN} == {"the run's config"}
     stated = read_run(wandb_folder, hyperparameters={"group_size": 2})
     assert stated["group_size"].item() == 2
@@ -244,7 +244,7 @@ def test_trackio_locked_broken_and_foreign_databases(tmp_path: Path) -> None:
             "CREATE VIEW metrics AS WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM t) SELECT n FROM t"
         )
     database.close()
-    with pytest.raises(InputError, match=r"expected trackio's table of metrics, found pages"):
+    with pytest.raises(InputError, match=r"expected a table of metrics of trackio or MLflow, found pages"):
         read_run(foreign)
     locked = tmp_path / "locked.db"
     writer = sqlite3.connect(locked, isolation_level=None)
