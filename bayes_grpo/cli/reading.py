@@ -23,8 +23,8 @@ _HYPERPARAMETERS = {
 }
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Give a command the options that say what a log does not."""
+def add_reading(parser: argparse.ArgumentParser, appended: bool = True) -> None:
+    """Give a command the options that say what a log does not; ``appended`` adds --run."""
     about = parser.add_argument_group("what the log does not say (stated here, these win over a hyperparameters file)")
     for name, meaning in _HYPERPARAMETERS.items():
         about.add_argument("--" + name.replace("_", "-"), metavar="N", help=meaning)
@@ -35,6 +35,18 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     about.add_argument("--reward-column", metavar="NAME", help="column that holds the mean reward")
     about.add_argument("--step-column", metavar="NAME", help="column that holds the optimizer step")
     about.add_argument("--run-column", metavar="NAME", help="column that tells several runs in one table apart")
+    about.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="NAME=EXPRESSION",
+        help="take a variable from a column, or from columns: evaluation_reward=judge_accuracy, "
+        "'zero_spread_share=skipped/(skipped+kept)'; may be repeated",
+    )
+    if appended:
+        about.add_argument(
+            "--run", dest="appended", default="", metavar="N|last", help="which of several runs appended to one file"
+        )
     about.add_argument(
         "--step-unit",
         choices=("optimizer", "rollout"),
@@ -55,6 +67,7 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
     stated = {name: getattr(options, name) for name in _HYPERPARAMETERS if getattr(options, name) is not None}
     if options.reward_bounds is not None:
         stated["reward_lower"], stated["reward_upper"] = options.reward_bounds
+    columns = _columns(options.column)
     return {
         "hyperparameters": check_hyperparameters("command line", stated),
         "hyperparameters_file": options.hyperparameters,
@@ -62,7 +75,28 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
         "step_column": options.step_column,
         "run_column": options.run_column,
         "step_unit": options.step_unit,
+        "columns": columns,
+        "appended": options.appended,
     }
+
+
+def _columns(stated: list[str]) -> dict[str, str]:
+    """Expressions by the names of variables.
+
+    Raises
+    ------
+    InputError
+        For text without a name, and names that are no variable of a run.
+    """
+    from bayes_grpo.readers.expressions import check_columns
+
+    pairs = [text.partition("=") for text in stated]
+    bad = [text for text, (_, mark, _) in zip(stated, pairs, strict=True) if not mark]
+    if bad:
+        raise InputError("command line", [f"--column: expected NAME=EXPRESSION, found {text!r}" for text in bad])
+    columns = {name.strip(): expression.strip() for name, _, expression in pairs}
+    check_columns(columns)
+    return columns
 
 
 def read_all(options: argparse.Namespace) -> tuple[list[Any], list[InputError]]:

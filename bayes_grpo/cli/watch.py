@@ -24,7 +24,11 @@ def add_watch(commands: Any) -> None:
     )
     command.add_argument("path", type=Path, metavar="RUN", help=RUN_HELP)
     command.add_argument(
-        "--run", dest="label", metavar="LABEL", help="which run, where there are several (default: last)"
+        "--run",
+        dest="label",
+        metavar="LABEL|N|last",
+        help="which run, where there are several: its label, or its number in a file to which runs were appended "
+        "(default: last)",
     )
     command.add_argument(
         "--until", type=float, metavar="STEP", help="step to forecast to (default: the planned last one)"
@@ -38,11 +42,13 @@ def add_watch(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     add_method(command)
     add_json(command)
-    add_reading(command)
+    add_reading(command, appended=False)
     command.set_defaults(run=_watch)
 
 
 def _watch(options: argparse.Namespace) -> int:
+    numbered = options.label is not None and (options.label.isdigit() or options.label == "last")
+    options.appended = options.label if numbered else "last"
     known = reading_options(options)
     if not options.path.exists():
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
@@ -61,7 +67,7 @@ def _watch(options: argparse.Namespace) -> int:
         seed=options.seed,
         method=options.method,
     )
-    watcher = Watcher(options.path, lambda path: read_runs(path, **known), refit, options.label)
+    watcher = Watcher(options.path, lambda path: read_runs(path, **known), refit, None if numbered else options.label)
     if options.json or not sys.stdout.isatty():
         return _lines(watcher, options)
     return _screen(watcher, options)

@@ -15,7 +15,7 @@ from bayes_grpo.laws.finite_groups import group_factor_table
 from bayes_grpo.laws.grid import Grid, padded_length
 from bayes_grpo.laws.run_data import RunData
 from bayes_grpo.models.spec import QUANTITIES, ModelSpec
-from bayes_grpo.runs.dataset import index_of, one_run
+from bayes_grpo.runs.dataset import check_varies, index_of, one_run
 
 #: Resolution of logged rewards as a share of the reward range.
 RESOLUTION = 1e-3
@@ -54,10 +54,13 @@ def prepare(runs: xr.Dataset, spec: ModelSpec, rows: int = 0) -> Prepared:
     Raises
     ------
     InputError
-        If a pooled model has one run only, or runs that cannot be fitted together; all faults at once.
+        If rewards do not vary, a pooled model has one run only, or runs that cannot be fitted together; all faults at
+        once.
     """
     labels = [str(label) for label in runs["run"].values]
     singles = [one_run(runs, label) for label in labels]
+    for single in singles:
+        check_varies(single)
     settings = [settle(single, spec) for single in singles]
     if not spec.pooled:
         grid, places = build_grid(singles[0], settings[0], GridShape(padded_length(rows) if rows else 0))

@@ -7,12 +7,13 @@ from typing import Any
 import xarray as xr
 
 import bayes_grpo.runs
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Format, Log, Source
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.contract import Format, Log, Options, Reading, Source, WholeFormat, reading_note
+from bayes_grpo.readers.expressions import check_columns
 from bayes_grpo.readers.find import CERTAIN, find
-from bayes_grpo.readers.known import Options
+from bayes_grpo.readers.labels import label_of, tell_apart
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
-from bayes_grpo.readers.understand import Reading, understand
+from bayes_grpo.readers.understand import understand
 from bayes_grpo.runs.dataset import combine
 
 __all__ = ["Reading", "example_run", "read_log", "read_run", "read_runs"]
@@ -20,18 +21,8 @@ __all__ = ["Reading", "example_run", "read_log", "read_run", "read_runs"]
 #: The log that comes with the package: a TRL run of a small transformer on addition modulo 3.
 EXAMPLE = Path(bayes_grpo.runs.__file__).parent / "bundled" / "arithmetic_grpo"
 
-#: Names of files that say nothing of the run; the folder's name is taken instead.
-_GENERIC = (
-    "trainer_state",
-    "log_history",
-    "metrics",
-    "step_logs",
-    "trl_table",
-    "verl_metrics",
-    "reward_log",
-    "bayes_grpo",
-    "completions",
-)
+#: Files that were left out of a search are named up to so many.
+_MOST_LEFT_OUT = 50
 
 
 def read_run(
@@ -43,6 +34,8 @@ def read_run(
     step_column: str | None = None,
     run_column: str | None = None,
     step_unit: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    appended: int | str = "",
     name: str | None = None,
 ) -> xr.Dataset:
     """Read a training log.
@@ -50,9 +43,9 @@ def read_run(
     Parameters
     ----------
     path : str or Path
-        A file, or a folder with one or more runs, in any of the formats of the documentation: TRL's and other trainers' logs,
-        console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the address of a
-        W&B run, ``wandb:ENTITY/PROJECT/RUN``.
+        A file, or a folder with one or more runs, in any of the formats of the documentation: TRL's and other trainers'
+        logs, console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the
+        address of a W&B run, ``wandb:ENTITY/PROJECT/RUN``.
     hyperparameters : mapping, optional
         Per-run values by the names of `bayes_grpo.runs.fields.RUN_FIELDS`; they win over the file's.
     hyperparameters_file : str or Path, optional
@@ -61,6 +54,11 @@ def read_run(
         Columns of a table; the first two are guessed where not named, and the guess is noted.
     step_unit : {"optimizer", "rollout"}, optional
         What the log's steps count: optimizer updates, or batches of rollouts; else what its trainer is known to count.
+    columns : mapping, optional
+        Columns of the log by the names of `bayes_grpo.runs.fields.STEP_FIELDS`, or expressions of them, as
+        ``{"zero_spread_share": "skipped / (skipped + kept)"}``.
+    appended : int or str, optional
+        Which of several runs in one file: a number from 1, or ``"last"``.
     name : str, optional
         Label of the run; else the log's own, the folder's or the file's name.
 
@@ -83,6 +81,8 @@ def read_run(
             step_column=step_column,
             run_column=run_column,
             step_unit=step_unit,
+            columns=columns,
+            appended=appended,
             name=name,
         )
     )
@@ -112,10 +112,7 @@ def read_runs(path: str | Path, **options: Any) -> list[xr.Dataset]:
     if faults and not readings:
         raise faults[0] if len(faults) == 1 else InputError(str(path), [str(fault) for fault in faults])
     if faults:
-        left_out = [f"left out {fault}" for fault in faults]
-        first = readings[0].run
-        notes = "\n".join(n for n in (str(first["notes"].values[0]), *left_out) if n)
-        readings[0].run = first.assign(notes=(("run",), [notes]))
+        readings[0].add_notes(*(reading_note(fault.where, f"left out {fault}") for fault in faults))
     return [reading.run for reading in readings]
 
 
@@ -128,6 +125,8 @@ def read_log(
     step_column: str | None = None,
     run_column: str | None = None,
     step_unit: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    appended: int | str = "",
     name: str | None = None,
 ) -> tuple[list[Reading], list[InputError]]:
     """Read a training log and say how it was understood; parameters as of `read_run`.
@@ -144,16 +143,21 @@ def read_log(
     """
     if step_unit not in (None, "optimizer", "rollout"):
         raise InputError("step_unit", f"expected 'optimizer' or 'rollout', found {step_unit!r}")
-    options = Options(hyperparameters or {}, reward_column, step_column, run_column, step_unit)
+    options = Options(
+        hyperparameters or {}, reward_column, step_column, run_column, step_unit, columns or {}, str(appended)
+    )
+    check_columns(options.columns)
+    search = find(path)
     parts: dict[str, list[tuple[Format, Source, Log]]] = {}
     readings: list[Reading] = []
+    sources: list[Source] = []
     faults: list[InputError] = []
-    sources = find(path)
-    for format_, source in sources:
-        whole = getattr(format_, "read_whole", None)
+    for _, format_, source in search.found:
         try:
-            if whole is not None:
-                readings += whole(source, options, name)
+            if isinstance(format_, WholeFormat):
+                whole = format_.read_whole(source, options, name)
+                readings += whole
+                sources += [source] * len(whole)
                 continue
             for number, log in enumerate(format_.read(source)):
                 parts.setdefault(log.same_run or f"{source}#{number}", []).append((format_, source, log))
@@ -161,18 +165,21 @@ def read_log(
             faults.append(error)
     for group in parts.values():
         try:
-            readings += _read_one(Path(path), group, options, hyperparameters_file, name, len(parts) > 1)
+            made, broken = _read_one(Path(path), group, options, hyperparameters_file, name, len(parts) > 1)
         except InputError as error:
             faults.append(error)
-    _tell_apart(readings)
-    if readings and len(sources) > 1:
+            continue
+        readings += made
+        sources += [group[0][1]] * len(made)
+        faults += broken
+    tell_apart(readings, sources)
+    if readings and len(search.found) > 1:
         # Text that a search found and that is no log is no fault of the runs found beside it.
-        texts = {str(source) for format_, source in sources if format_.ORDER >= CERTAIN}
-        others = [fault for fault in faults if fault.where in texts]
+        texts = {str(found.source) for found in search.found if found.format.ORDER >= CERTAIN}
+        search.left_out += [(Source(Path(f.where)), "; ".join(f.faults)) for f in faults if f.where in texts]
         faults = [fault for fault in faults if fault.where not in texts]
-        if others:
-            readings[0].notes.append(f"not read as logs: {', '.join(fault.where for fault in others)}")
-            readings[0].run = readings[0].run.assign(notes=(("run",), ["\n".join(readings[0].notes)]))
+    if readings and search.left_out:
+        readings[0].add_notes(*_left_out(search.left_out))
     return readings, faults
 
 
@@ -183,50 +190,43 @@ def _read_one(
     file: str | Path | None,
     name: str | None,
     several: bool,
-) -> list[Reading]:
+) -> tuple[list[Reading], list[InputError]]:
+    """The runs of one log, or of one run's parts."""
     format_, source, first = group[0]
     logs = [log for _, _, log in group]
-    if len(logs) > 1:
-        first.notes.append(
-            f"one run in {len(logs)} parts, read in this order: {', '.join(str(s) for _, s, _ in group)}"
-        )
     sidecar = Path(file) if file else find_sidecar(source.path, _folders(source))
     beside: dict[str, Any] = {}
     extras: dict[str, Any] = {}
+    notes = []
+    if len(logs) > 1:
+        order = ", ".join(str(s) for _, s, _ in group)
+        notes.append(reading_note("", f"one run in {len(logs)} parts, read in this order: {order}"))
     if sidecar is not None and not source.address:
         beside, extras = read_sidecar(sidecar)
-        first.notes.append(f"hyperparameters read from {sidecar.name}")
-    label = (name if not several else None) or str(extras.get("name", "")) or first.label or _label(path, source)
-    readings = understand(str(source), logs, label, options, beside, extras)
+        notes.append(reading_note("", f"hyperparameters read from {sidecar.name}"))
+    label = (name if not several else None) or str(extras.get("name", "")) or first.label or label_of(path, source)
+    folder = None if source.address else _folders(source)[0]
+    readings, faults = understand(str(source), logs, label, options, beside, extras, folder)
     for reading in readings:
         reading.format = format_.NAME
-    return readings
+        if notes:
+            reading.notes[:0] = notes
+            reading.add_notes()
+    return readings, faults
+
+
+def _left_out(sources: list[tuple[Source, str]]) -> list[Note]:
+    """What is said of files that were not read as logs."""
+    notes = [Note("left_out", str(source), f"not read as a log: {source}: {reason}") for source, reason in sources]
+    more = len(notes) - _MOST_LEFT_OUT
+    return (
+        notes
+        if more <= 0
+        else [*notes[:_MOST_LEFT_OUT], Note("left_out", "", f"and {more} more files not read as logs")]
+    )
 
 
 def _folders(source: Source) -> list[Path]:
     """Where the hyperparameters of a log may lie."""
     here = source.path if source.is_folder else source.path.parent
     return [here, here.parent] if here.name.startswith("checkpoint-") else [here]
-
-
-def _label(path: Path, source: Source) -> str:
-    """A name a reader recognises: the output folder's for TRL, else the file's."""
-    if source.address:
-        return source.address.rstrip("/").rsplit("/", 1)[-1]
-    if source.is_folder:
-        folder = source.path.resolve()
-        generic = folder.name.startswith("checkpoint-") or folder.name in _GENERIC
-        return folder.parent.name + "-" + folder.name if generic else folder.name
-    return source.path.resolve().parent.name if source.path.stem in _GENERIC else source.path.stem
-
-
-def _tell_apart(readings: list[Reading]) -> None:
-    """Number runs that share a label."""
-    seen: dict[str, int] = {}
-    for reading in readings:
-        for at, label in enumerate(map(str, reading.run["run"].values)):
-            seen[label] = seen.get(label, 0) + 1
-            if seen[label] > 1:
-                labels = [str(x) for x in reading.run["run"].values]
-                labels[at] = f"{label}~{seen[label]}"
-                reading.run = reading.run.assign_coords(run=labels)

@@ -1,33 +1,21 @@
-"""Which key of a log is which variable: the trainers' names first, then a guess for other tables."""
+"""Which key of a log is which variable: what the user states, the trainer's names, and the words of the others."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Trainer, trainers
-from bayes_grpo.readers.names import EVALUATION_WORDS, NAMES
+import numpy as np
 
-#: Words in a column's name by which it is no mean reward of training rollouts.
-_NOT_THE_MEAN = {
-    "std",
-    "stddev",
-    "sd",
-    "var",
-    "variance",
-    "spread",
-    "max",
-    "maximum",
-    "min",
-    "minimum",
-    "median",
-    "best",
-    "count",
-}
-_NOT_THE_MEAN |= set(EVALUATION_WORDS)
-_SLASH = re.compile(r"\s*/\s*")
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.contract import Options, Trainer, reading_note
+from bayes_grpo.readers.keys import first, is_pattern, plain, without_spaces
+from bayes_grpo.readers.names import NAMES
+from bayes_grpo.readers.normalised import is_centred
+from bayes_grpo.readers.trainer import is_named, names_of
+from bayes_grpo.readers.vocabulary import BY_ITS_END, is_planned_length, reward_rank, step_rank, variable_of
+
+Arrays = dict[str, np.ndarray]
 
 
 @dataclass
@@ -42,11 +30,17 @@ class Chosen:
         Column of each variable.
     components : dict
         Column of each reward function's mean, by the function's name.
+    by_words : set
+        Variables that were found by the words of a column's name.
+    notes : list of Note
+        What was guessed.
     """
 
     trainer: Trainer | None
     columns: dict[str, str]
     components: dict[str, str] = field(default_factory=dict)
+    by_words: set[str] = field(default_factory=set)
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def used(self) -> set[str]:
@@ -55,139 +49,233 @@ class Chosen:
 
 
 @lru_cache(maxsize=100_000)
-def plain(key: str) -> str:
-    """A key in lower case without spaces around its slashes (as notebooks show it)."""
-    return _SLASH.sub("/", key).strip().lower()
-
-
-def _known() -> tuple[frozenset[str], tuple[str, ...]]:
-    names = [n for source in (NAMES, *(t.names for t in trainers())) for found in source.values() for n in found]
-    for trainer in trainers():
-        names += [*trainer.constants.values(), *(key for keys, _ in trainer.derived.values() for key in keys)]
-    exact = frozenset(n for n in names if "*" not in n)
-    return exact, tuple({n for n in names if "*" in n})
-
-
-@lru_cache(maxsize=100_000)
-def is_known(key: str) -> bool:
-    """Whether a column's numbers may be of use."""
-    exact, patterns = _known_once()
+def may_be_of_use(key: str) -> bool:
+    """Whether a column's numbers are kept."""
     name = plain(key)
-    if name in exact or "reward" in name or any(fnmatchcase(name, pattern) for pattern in patterns):
+    if name in _NAMED or is_named(name) or "reward" in name:
         return True
-    return any(re.fullmatch(trainer.components, name) for trainer in trainers())
+    return (
+        variable_of(key) is not None
+        or step_rank(key) is not None
+        or reward_rank(key) is not None
+        or is_planned_length(key)
+    )
 
 
-@lru_cache(maxsize=1)
-def _known_once() -> tuple[frozenset[str], tuple[str, ...]]:
-    return _known()
-
-
-def trainer_of(keys: Iterable[str], told: str = "") -> Trainer | None:
-    """The trainer whose marks the keys bear most of; the one told where a format tells it."""
-    names = {plain(key) for key in keys}
-    best, most = None, 0
-    for trainer in trainers():
-        if told and trainer.name == told:
-            return trainer
-        count = sum(mark in names or ("*" in mark and _first(mark, names) is not None) for mark in trainer.marks)
-        if count > most:
-            best, most = trainer, count
-    return best
-
-
-def _first(name: str, names: Iterable[str]) -> str | None:
-    return next((found for found in names if fnmatchcase(found, name)), None)
+_NAMED = frozenset(name for names in NAMES.values() for name in names)
 
 
 def choose(
-    path: str,
-    present: Iterable[str],
-    reward: str | None,
-    step: str | None,
-    notes: list[str],
-    trainer: Trainer | None = None,
+    where: str,
+    columns: Mapping[str, np.ndarray],
+    options: Options,
+    trainer: Trainer | None,
+    others: Iterable[str] = (),
 ) -> Chosen:
     """Map variables to the columns that hold them.
 
     Parameters
     ----------
-    path : str
+    where : str
         Named in faults.
-    present : iterable of str
-        Columns that hold values.
-    reward, step : str, optional
+    columns : mapping of numpy.ndarray
+        Numbers of the columns that have some.
+    options : Options
         Columns stated by the user; they win.
-    notes : list of str
-        Receives what was guessed.
     trainer : Trainer, optional
         Whose names are tried first.
+    others : iterable of str
+        Columns without numbers, or of no use, for messages.
 
     Raises
     ------
     InputError
         If a stated column is missing, or no step or reward column, or no single best one, can be found.
     """
-    columns = list(present)
-    lower = {plain(column): column for column in reversed(columns)}
-    own = trainer.names if trainer else {}
-    known = {field: (*own.get(field, ()), *names) for field, names in NAMES.items()}
-    for field_ in own.keys() - known.keys():
-        known[field_] = own[field_]
-    chosen = {field: _column(names, lower) for field, names in known.items()}
-    faults = []
-    for field_, stated, flag in (("reward", reward, "--reward-column"), ("optimizer_step", step, "--step-column")):
-        if stated is not None:
-            if stated not in columns:
-                faults.append(f"{flag}: no column {stated!r}; found {_listed(columns)}")
-            chosen[field_] = stated
-    if chosen["optimizer_step"] is None:
-        faults.append(f"expected a column with the optimizer step, found {_listed(columns)}; name it by --step-column")
-    if chosen["reward"] is None:
-        alike = [
-            c for c in columns if "reward" in c.lower() and not _NOT_THE_MEAN & set(re.split("[^a-z]+", c.lower()))
-        ]
-        if len(alike) == 1:
-            chosen["reward"] = alike[0]
-        elif alike:
-            faults.append(f"expected one reward column, found {_listed(alike)}; choose one by --reward-column")
-        else:
-            faults.append(
-                f"expected a column with the mean reward, found {_listed(columns)}; name it by --reward-column"
-            )
+    lower = {plain(column): column for column in reversed(list(columns))}
+    names = names_of(trainer)
+    chosen = Chosen(trainer, {})
+    faults: list[str] = []
+    every = [*columns, *others]
+    for variable in (*NAMES, *(name for name in names if name not in NAMES)):
+        known = (*names.get(variable, ()), *(() if trainer and variable in names else NAMES.get(variable, ())))
+        column = _column(known, lower)
+        if column is not None:
+            chosen.columns[variable] = column
+    _stated(columns, options, chosen, faults, every)
+    if "optimizer_step" not in chosen.columns:
+        _find_step(columns, chosen, faults, every)
+    if options.reward_column is None and "reward" not in options.columns:
+        _find_reward(columns, chosen, faults, every)
     if faults:
-        raise InputError(path, faults)
-    for field_, stated, word in (("reward", reward, "reward"), ("optimizer_step", step, "optimizer step")):
-        found = chosen[field_]
-        if stated is None and found is not None and plain(found) not in (*own.get(field_, ()), word.split()[-1]):
-            others = [lower[n] for n in known[field_] if n in lower and lower[n] != found]
-            more = f"; other candidates: {', '.join(dict.fromkeys(others))}" if others else ""
-            notes.append(f"took column {found!r} as {word}{more}")
-    kept = {field: column for field, column in chosen.items() if column is not None}
-    return Chosen(trainer, kept, _components(columns, set(kept.values()), trainer))
+        raise InputError(where, faults)
+    _find_others(columns, chosen)
+    chosen.notes[:0] = _guesses(chosen, options, lower)
+    stated = set(options.columns) - {"reward", "optimizer_step"}
+    chosen.columns = {variable: column for variable, column in chosen.columns.items() if variable not in stated}
+    chosen.components = _components(columns, set(chosen.columns.values()), trainer)
+    return chosen
 
 
-def _column(names: Iterable[str], lower: dict[str, str]) -> str | None:
+def _column(names: Iterable[str], lower: Mapping[str, str]) -> str | None:
     for name in names:
         if name in lower:
             return lower[name]
-        if "*" in name and (found := _first(name, lower)) is not None:
+        if is_pattern(name) and (found := first(name, lower)) is not None:
             return lower[found]
     return None
 
 
-def _components(columns: list[str], used: set[str], trainer: Trainer | None) -> dict[str, str]:
+def _stated(
+    columns: Mapping[str, np.ndarray], options: Options, chosen: Chosen, faults: list[str], every: list[str]
+) -> None:
+    """Take the columns that the user names; a column may be worked out by an expression."""
+    for variable, stated, flag in (
+        ("reward", options.reward_column, "--reward-column"),
+        ("optimizer_step", options.step_column, "--step-column"),
+    ):
+        if stated is not None:
+            if stated not in columns:
+                faults.append(f"{flag}: no column {stated!r}; found {listed(every)}")
+            chosen.columns[variable] = stated
+        elif variable in options.columns:
+            chosen.columns[variable] = f"--column {variable}"
+
+
+def _find_step(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list[str], every: list[str]) -> None:
+    """The step by the words of a column's name."""
+    ranked = sorted(
+        (rank, place, column)
+        for place, column in enumerate(columns)
+        if (rank := step_rank(column)) is not None and _rises(columns[column])
+    )
+    if not ranked:
+        faults.append(f"expected a column with the optimizer step, found {listed(every)}; name it by --step-column")
+        return
+    rank, _, column = ranked[0]
+    chosen.columns["optimizer_step"] = column
+    if rank >= 100:
+        chosen.notes.append(
+            reading_note(column, f"no column with a step: {column!r} is taken for it; name another by --step-column")
+        )
+
+
+def _rises(values: np.ndarray) -> bool:
+    """Whether a column may count steps: whole numbers that seldom fall."""
+    held = values[np.isfinite(values)]
+    if held.size < 2:
+        return held.size == 1
+    return bool((held == np.round(held)).all() and np.mean(np.diff(held) >= 0) > 0.5 and np.ptp(held) > 0)
+
+
+def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list[str], every: list[str]) -> None:
+    """The reward by the words of a column's name, and never one from which the group's mean was subtracted."""
+    named = chosen.columns.get("reward")
+    if named is not None and (named not in columns or not is_centred(named, columns)):
+        return
+    ranks = {column: rank for column in columns if (rank := reward_rank(column)) is not None and column != named}
+    parts = set(_components(columns, set(), chosen.trainer).values())
+    centred = [column for column in ranks if is_centred(column, columns)]
+    for best in sorted(set(ranks.values())):
+        alike = [c for c, rank in ranks.items() if rank == best and c not in centred]
+        alike = [c for c in alike if c not in parts] or alike
+        if len(alike) == 1:
+            chosen.columns["reward"] = alike[0]
+            if best == 2 or named is not None:
+                why = f"{named!r} is centred on 0 and so no reward" if named else "no column speaks of a reward"
+                chosen.notes.append(reading_note(alike[0], f"{why}: {alike[0]!r} is taken as the reward"))
+            return
+        if alike:
+            shown = "; ".join(f"{c} ({_range(columns[c])})" for c in alike[:12])
+            faults.append(
+                f"expected one reward column, found {', '.join(alike[:12])}; choose one by --reward-column: {shown}"
+            )
+            return
+    if named is not None or centred:
+        column = named or centred[0]
+        faults.append(
+            f"reward: {column} ({_range(columns[column])}) is centred on 0: its group's mean was subtracted, so it is "
+            "an advantage or a normalised reward and says nothing of learning; log the raw mean reward, or name its "
+            "column by --reward-column"
+        )
+        return
+    worded = (c for c in columns if (found := variable_of(c)) is not None and found[0] == "evaluation_reward")
+    evaluated = chosen.columns.get("evaluation_reward", next(worded, None))
+    if evaluated is not None:
+        chosen.columns["reward"] = evaluated
+        chosen.columns.pop("evaluation_reward", None)
+        chosen.notes.append(
+            reading_note(
+                evaluated, f"no training reward is logged: the evaluation {evaluated!r} is taken as the reward"
+            )
+        )
+        return
+    faults.append(f"expected a column with the mean reward, found {listed(every)}; name it by --reward-column")
+
+
+def _find_others(columns: Mapping[str, np.ndarray], chosen: Chosen) -> None:
+    """The other variables by the words of a column's name, where no name is known for them."""
+    taken = set(chosen.columns.values())
+    found: dict[str, tuple[int, str]] = {}
+    for column in columns:
+        named = variable_of(column)
+        if named is None or column in taken or named[0] in chosen.columns:
+            continue
+        if named[1] >= BY_ITS_END and chosen.trainer is not None:
+            continue
+        if named[0] not in found or named[1] < found[named[0]][0]:
+            found[named[0]] = (named[1], column)
+    for variable, (_, column) in found.items():
+        chosen.columns[variable] = column
+        chosen.by_words.add(variable)
+
+
+def _guesses(chosen: Chosen, options: Options, lower: Mapping[str, str]) -> list[Note]:
+    """What is to be said of the columns that were taken for step and reward, and by their words."""
+    notes = []
+    names = names_of(chosen.trainer)
+    for variable, stated, word in (
+        ("reward", options.reward_column, "reward"),
+        ("optimizer_step", options.step_column, "optimizer step"),
+    ):
+        column = chosen.columns[variable]
+        known = names.get(variable, ())
+        if stated is not None or variable in options.columns or plain(column) == word.split()[-1]:
+            continue
+        if any(first(name, (plain(column),)) for name in known):
+            continue
+        others = [lower[name] for name in NAMES[variable] if name in lower and lower[name] != column]
+        more = f"; other candidates: {', '.join(dict.fromkeys(others))}" if others else ""
+        notes.append(reading_note(column, f"took column {column!r} as {word}{more}"))
+    worded = [f"{chosen.columns[v]!r} as {v}" for v in chosen.columns if v in chosen.by_words]
+    if worded:
+        notes.append(
+            reading_note(
+                "", f"taken by the words of their names: {', '.join(worded)}; --column NAME=COLUMN corrects it"
+            )
+        )
+    return notes
+
+
+def _components(columns: Iterable[str], used: set[str], trainer: Trainer | None) -> dict[str, str]:
     """Columns with the mean of one reward function each, by its name."""
     if trainer is None:
         return {}
     found: dict[str, str] = {}
     for column in columns:
-        match = re.fullmatch(trainer.components, plain(column))
-        if match and column not in used and match[1] not in ("mean", "std", "max", "min"):
+        match = re.fullmatch(trainer.components, without_spaces(column), re.IGNORECASE)
+        if match and column not in used and match[1].lower() not in ("mean", "std", "max", "min"):
             found.setdefault(match[1], column)
     return found
 
 
-def _listed(columns: list[str]) -> str:
-    shown = ", ".join(columns[:12])
-    return (shown + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")) or "no columns"
+def _range(values: np.ndarray) -> str:
+    held = values[np.isfinite(values)]
+    return f"{held.min():.4g} to {held.max():.4g}" if held.size else "no number"
+
+
+def listed(columns: Iterable[str]) -> str:
+    """Names of columns for a message."""
+    every = list(columns)
+    shown = ", ".join(every[:12])
+    return (shown + (f" and {len(every) - 12} more" if len(every) > 12 else "")) or "no columns"

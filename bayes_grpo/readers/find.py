@@ -1,8 +1,10 @@
-"""What lies at a path: the log of a file, the run of a folder, or all runs below it."""
+"""What lies at a path: the log of a file, the run of a folder, or all runs below it, and what was left out and why."""
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import Format, Source, formats
@@ -16,7 +18,7 @@ DEEPEST = 8
 MOST_ENTRIES = 20_000
 
 #: Endings and names that a log below a folder may have; other files are looked at only when they are named.
-_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".log", ".txt", ".out", ".ipynb", ".db", ".wandb", ".nc")
+_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".log", ".txt", ".out", ".ipynb", ".db", ".wandb", ".swanlab", ".nc")
 _NO_LOGS = (
     "hyperparameters",
     "config",
@@ -27,9 +29,34 @@ _NO_LOGS = (
     "requirements",
     "package",
 )
+_NO_LOG = "no log of training: it does not speak of rewards and steps"
 
 
-def find(path: str | Path) -> list[tuple[Format, Source]]:
+class Found(NamedTuple):
+    """A source, its format, and its rank: whole folders 0, files with marks of their own 1, other text 2."""
+
+    rank: int
+    format: Format
+    source: Source
+
+
+@dataclass
+class Search:
+    """What was found at a path.
+
+    Attributes
+    ----------
+    found : list of Found
+        The logs, each with its format.
+    left_out : list of tuple
+        Sources that were not taken, each with the reason.
+    """
+
+    found: list[Found] = field(default_factory=list)
+    left_out: list[tuple[Source, str]] = field(default_factory=list)
+
+
+def find(path: str | Path) -> Search:
     """The logs of a path, each with its format.
 
     Parameters
@@ -46,9 +73,9 @@ def find(path: str | Path) -> list[tuple[Format, Source]]:
     on_wandb = text.startswith(("wandb:", "https://wandb.ai/"))
     source = Source(Path("."), address=text) if on_wandb else Source(Path(path))
     _check_there(source)
-    found = format_of(source)
-    if found is not None:
-        return [(found, source)]
+    format_ = format_of(source)
+    if format_ is not None:
+        return Search([Found(0, format_, source)])
     if not source.is_folder:
         check_text(source)
         raise InputError(
@@ -56,20 +83,44 @@ def find(path: str | Path) -> list[tuple[Format, Source]]:
             "expected a training log, found text without log rows; the formats are listed in the documentation, and "
             "`bayes-grpo inspect` shows how a log is read",
         )
-    runs = list(_below(source.path))
-    if not runs:
+    search = Search()
+    every = list(_below(source.path, search))
+    if not every:
         raise InputError(
             str(path),
-            "expected trainer_state.json in the folder or in a checkpoint-N folder, or another training log below it, found "
-            "neither; name the log file itself, or call trainer.save_state() after training",
+            "expected trainer_state.json in the folder or in a checkpoint-N folder, or another training log below it, "
+            "found neither; name the log file itself, or call trainer.save_state() after training",
         )
-    best = min(rank for rank, _, _ in runs)
-    return [(found, source) for rank, found, source in runs if rank == best]
+    _choose(every, search)
+    return search
 
 
 def format_of(source: Source) -> Format | None:
     """The first format that recognises the source."""
-    return next((found for found in formats() if found.recognises(source)), None)
+    return next((format_ for format_ in formats() if format_.recognises(source)), None)
+
+
+def _choose(every: list[Found], search: Search) -> None:
+    """Keep the sources that no surer one of the same folder, of one below it or above it stands for."""
+    for found in every:
+        folder = _folder(found.source)
+        surer = next(
+            (
+                other
+                for other in every
+                if other.rank < found.rank
+                and (_folder(other.source).is_relative_to(folder) or folder.is_relative_to(_folder(other.source)))
+            ),
+            None,
+        )
+        if surer is None:
+            search.found.append(found)
+        else:
+            search.left_out.append((found.source, f"{surer.format.NAME} {surer.source} beside it was taken"))
+
+
+def _folder(source: Source) -> Path:
+    return source.path if source.is_folder else source.path.parent
 
 
 def _check_there(source: Source) -> None:
@@ -85,8 +136,8 @@ def _check_there(source: Source) -> None:
         ) from error
 
 
-def _below(folder: Path) -> Iterator[tuple[int, Format, Source]]:
-    """Runs below a folder with their rank: whole folders and trackers' files before other text."""
+def _below(folder: Path, search: Search) -> Iterator[Found]:
+    """Runs below a folder: whole folders and trackers' files before other text."""
     pending = [(folder, 0)]
     seen = 0
     while pending:
@@ -105,15 +156,13 @@ def _below(folder: Path) -> Iterator[tuple[int, Format, Source]]:
                 )
             source = Source(Path(entry.path))
             if entry.is_dir(follow_symlinks=False):
-                found = format_of(source)
-                if found is not None:
-                    yield 0, found, source
+                format_ = format_of(source)
+                if format_ is not None:
+                    yield Found(0, format_, source)
                 elif depth < DEEPEST and not entry.name.startswith("."):
                     folders.append((source.path, depth + 1))
             elif _may_be_log(entry):
-                rank, found = _ranked(source)
-                if found is not None:
-                    yield rank, found, source
+                yield from _ranked(source, search)
         pending += reversed(folders)
 
 
@@ -128,15 +177,28 @@ def _may_be_log(entry: os.DirEntry[str]) -> bool:
     return "tfevents" in name or (name.endswith(_SUFFIXES) and not name.startswith((".", *_NO_LOGS)))
 
 
-def _ranked(source: Source) -> tuple[int, Format | None]:
-    """Format of a file; text counts only if rewards are spoken of, and after what is certain."""
+def _ranked(source: Source, search: Search) -> Iterator[Found]:
+    """A file with its rank; text counts only if rewards are spoken of."""
     try:
-        found = format_of(source)
-    except InputError:
-        return 9, None
-    if found is None:
-        return 9, None
-    if found.ORDER < CERTAIN:
-        return 1, found
-    head = text_head(source).lower()
-    return (2, found) if ("reward" in head or "scores" in head) and "step" in head else (9, None)
+        format_ = format_of(source)
+        if format_ is None:
+            check_text(source)
+    except InputError as error:
+        search.left_out.append((source, "; ".join(error.faults)))
+        return
+    if format_ is None:
+        search.left_out.append((source, _NO_LOG))
+        return
+    if format_.ORDER < CERTAIN:
+        yield Found(1, format_, source)
+        return
+    if not getattr(format_, "ANYTHING", False) or _speaks(text_head(source).lower()):
+        yield Found(2, format_, source)
+    else:
+        search.left_out.append((source, _NO_LOG))
+
+
+def _speaks(head: str) -> bool:
+    """Whether text speaks of rewards and steps."""
+    rewards = any(word in head for word in ("reward", "score", "accuracy"))
+    return rewards and any(word in head for word in ("step", "iter", "epoch"))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Row
-from bayes_grpo.readers.values import number
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.contract import Entry, Facts
+from bayes_grpo.readers.values import number, part_of
 
 #: More different keys than this are no training log.
 MOST_KEYS = 50_000
@@ -20,10 +20,14 @@ MOST_KEPT = 1_000
 
 @dataclass
 class Numbers:
-    """A column of numbers, NaN where a row has none; text that is no number is kept by its row."""
+    """A column of numbers, NaN where a row has none; text that is no number is kept by its row.
+
+    Of text such as "12/10000" the first number is taken, and the last ``total`` kept.
+    """
 
     values: array[float] = field(default_factory=lambda: array("d"))
     faults: dict[int, str] = field(default_factory=dict)
+    total: float | None = None
 
     def put(self, row: int, value: Any) -> None:
         """Set the value of a row, the rows before it that had none included."""
@@ -33,6 +37,10 @@ class Numbers:
         try:
             values.append(float(value) if type(value) is float or type(value) is int else number(value))
         except (ValueError, OverflowError):
+            if part := part_of(value):
+                values.append(part[0])
+                self.total = part[1]
+                return
             values.append(nan)
             if len(self.faults) < 20:
                 self.faults[row] = repr(value)[:60]
@@ -66,6 +74,8 @@ class Table:
         Keys that were seen and not kept, in order; the values are True for those that held a number.
     length : int
         Number of rows.
+    facts, notes
+        What the log said of its run among its rows.
     """
 
     def __init__(self) -> None:
@@ -73,18 +83,20 @@ class Table:
         self.words: dict[str, Words] = {}
         self.others: dict[str, bool] = {}
         self.length = 0
+        self.facts = Facts()
+        self.notes: list[Note] = []
 
     def add(
-        self, where: str, rows: Iterable[Row], wanted: Callable[[str], bool], worded: Callable[[str], bool]
+        self, where: str, rows: Iterable[Entry], wanted: Callable[[str], bool], worded: Callable[[str], bool]
     ) -> None:
-        """Take in rows; may be called again for more rows of the same run.
+        """Take in rows, and what is said among them; may be called again for more rows of the same run.
 
         Parameters
         ----------
         where : str
             Named in faults.
-        rows : iterable of dict
-            Rows; empty and None cells count as absent.
+        rows : iterable of dict, Facts or Note
+            Empty and None cells of rows count as absent.
         wanted, worded : callable
             Whether a key's numbers, and a key's words, are kept.
 
@@ -96,6 +108,9 @@ class Table:
         columns: dict[Any, Numbers | Words | None] = {**self.numbers, **self.words}
         row = self.length
         for cells in rows:
+            if type(cells) is not dict:
+                self._hear(cells)
+                continue
             for key, value in cells.items():
                 if value is None or value == "" or key is None:
                     continue
@@ -111,6 +126,12 @@ class Table:
             kept.values.extend([nan] * (row - len(kept.values)))
         for word in self.words.values():
             word.codes.extend([0] * (row - len(word.codes)))
+
+    def _hear(self, said: Entry) -> None:
+        if isinstance(said, Note):
+            self.notes.append(said)
+        elif isinstance(said, Facts):
+            self.facts |= said
 
     def _column(
         self, where: str, key: str, wanted: Callable[[str], bool], worded: Callable[[str], bool], value: Any
@@ -131,6 +152,11 @@ class Table:
     def arrays(self) -> dict[str, np.ndarray]:
         """The numbers of each key as an array, shape (rows,); not to be asked for before all rows are in."""
         return {key: np.frombuffer(column.values, dtype=float) for key, column in self.numbers.items()}
+
+    def put(self, key: str, values: np.ndarray) -> None:
+        """Add a column that was worked out, or replace one."""
+        self.arrays[key] = values
+        self.numbers.setdefault(key, Numbers())
 
     def codes(self, key: str) -> np.ndarray:
         """The codes of a column of words, shape (rows,)."""

@@ -1,69 +1,103 @@
-"""What is known of a run beside its rows: hyperparameters with their origin, the window of a row, the meaning of the spread."""
+"""What is known of a run beside its rows: hyperparameters and their origin, a row's window, the spread's meaning."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayes_grpo.readers.choose import Chosen, plain
-from bayes_grpo.readers.contract import Log, Trainer
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.choose import Chosen
+from bayes_grpo.readers.contract import Facts, Options, Trainer, reading_note
 from bayes_grpo.readers.gather import Table
-from bayes_grpo.readers.sidecar import spread_meaning
+from bayes_grpo.readers.keys import plain
 from bayes_grpo.readers.steps import Arrays, rollouts_to_updates, spacing
-from bayes_grpo.readers.text import flatten
-from bayes_grpo.runs.fields import RUN_FIELDS
+from bayes_grpo.readers.text import flatten, load_json
+from bayes_grpo.readers.vocabulary import is_planned_length
+from bayes_grpo.runs.fields import RUN_FIELDS, SPREADS
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the user states of a log."""
+@dataclass
+class Known:
+    """Hyperparameters, and where each comes from."""
 
-    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    reward_column: str | None = None
-    step_column: str | None = None
-    run_column: str | None = None
-    step_unit: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def take(self, found: Mapping[str, Any], origin: str) -> None:
+        """Take in what is known from somewhere; it wins over what is known already."""
+        for key, value in found.items():
+            if value is not None:
+                self.values[key], self.origins[key] = value, origin
+
+    def copy(self) -> "Known":
+        """The same, to go on with."""
+        return Known(dict(self.values), dict(self.origins))
 
 
-def facts_of(logs: Sequence[Log], extras: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings that the logs and the file beside them carry, by the trainer's names, flat."""
-    facts: dict[str, Any] = {}
-    for log in logs:
-        facts |= flatten(log.config) | log.extras
-    return facts | dict(extras)
+def config_beside(trainer: Trainer | None, folder: Path | None) -> tuple[dict[str, Any], list[Note]]:
+    """The config that a trainer leaves in a file beside its log."""
+    if trainer is None or folder is None:
+        return {}, []
+    for name in trainer.beside:
+        path = folder / name
+        try:
+            content = load_json(path) if path.is_file() else None
+        except InputError as error:
+            return {}, [reading_note("", f"the run's config was not read: {error}")]
+        if isinstance(content, dict):
+            return flatten(content), [reading_note("", f"the run's config read from {name}")]
+    return {}, []
 
 
 def settings_of(
-    logs: Sequence[Log],
+    facts: Facts,
     trainer: Trainer | None,
     table: Table,
     columns: Arrays,
     options: Options,
     beside: Mapping[str, Any],
-    facts: Mapping[str, Any],
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> Known:
     """Hyperparameters from all that carries them, each with its origin; the later ones win."""
-    known: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-
-    def take(found: Mapping[str, Any], origin: str) -> None:
-        for key, value in found.items():
-            if value is not None:
-                known[key], origins[key] = value, origin
-
+    known = Known()
+    known.take({"planned_steps": _planned(table, columns)}, "a column")
     if trainer is not None:
-        take({name: _constant(columns.get(key)) for name, key in trainer.constants.items()}, "same in all rows")
-        found = trainer.hyperparameters(facts)
-        take(
-            {key: value for key, value in found.items() if value is not None and RUN_FIELDS[key].allows(value)},
-            "the run's config",
-        )
-    for log in logs:
-        take(log.stated, "the log")
-    take(beside, "hyperparameters file")
-    take(options.hyperparameters, "stated")
-    return known, origins
+        names = {plain(key): key for key in columns}
+        same = {name: _constant(columns.get(names.get(key, ""))) for name, key in trainer.constants.items()}
+        known.take(same, "same in all rows")
+        known.take(_from_keys(trainer, (*table.numbers, *table.others)), "a column's name")
+        config = {**facts.config, **facts.extras}
+        known.take(_allowed(trainer.hyperparameters(config)), "the run's config")
+    known.take(facts.stated, "the log")
+    known.take(beside, "hyperparameters file")
+    known.take(options.hyperparameters, "stated")
+    return known
+
+
+def _allowed(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if value is not None and RUN_FIELDS[key].allows(value)}
+
+
+def _from_keys(trainer: Trainer, keys: Iterable[str]) -> dict[str, Any]:
+    """Hyperparameters that stand in the names of columns."""
+    found = {}
+    for name, pattern in trainer.from_keys.items():
+        match = next((match for key in keys if (match := re.fullmatch(pattern, plain(key)))), None)
+        if match is not None:
+            found[name] = float(match[1])
+    return _allowed(found)
+
+
+def _planned(table: Table, columns: Arrays) -> float | None:
+    """The planned length: from a column of its name, or from steps such as 12/500."""
+    totals = [column.total for column in table.numbers.values() if column.total is not None]
+    for key in columns:
+        if is_planned_length(key):
+            held = columns[key][np.isfinite(columns[key])]
+            totals += [float(held[-1])] if held.size else []
+    return max(totals, default=None) if totals and max(totals) >= 1 else None
 
 
 def _constant(values: np.ndarray | None) -> float | None:
@@ -73,91 +107,83 @@ def _constant(values: np.ndarray | None) -> float | None:
     return float(finite[0]) if finite.size and np.ptp(finite) == 0 else None
 
 
-def count_updates(
-    arrays: Arrays, known: dict[str, Any], trainer: Trainer | None, options: Options, notes: list[str]
-) -> None:
-    """Turn a count of rollout batches into optimizer steps."""
+def count_updates(arrays: Arrays, known: Known, trainer: Trainer | None, options: Options) -> tuple[Arrays, list[Note]]:
+    """Turn a count of rollout batches, and a planned length that counts them too, into optimizer steps."""
     unit = options.step_unit or (trainer.step_unit if trainer else "optimizer")
     if unit != "rollout":
-        return
-    known.setdefault("logging_window", 1.0)
+        return arrays, []
+    known.values.setdefault("logging_window", 1.0)
     try:
-        updates = float(known.get("refresh_interval", "nan"))
+        updates = float(known.values.get("refresh_interval", "nan"))
     except (TypeError, ValueError):
-        return
+        return arrays, []
     if np.isnan(updates):
         who = trainer.name if trainer else "the log"
-        notes.append(
-            f"steps of {who} count batches of rollouts, and the optimizer updates made on each are unknown: taken as 1; state "
-            "--refresh-interval"
+        text = (
+            f"steps of {who} count batches of rollouts, and the optimizer updates made on each are unknown: taken "
+            "as 1; state --refresh-interval"
         )
-    elif updates > 1:
-        arrays["optimizer_step"] = rollouts_to_updates(arrays["optimizer_step"], updates)
-        if "step_time" in arrays:
-            arrays["step_time"] = arrays["step_time"] / updates
-        notes.append(f"steps count batches of rollouts: taken as {updates:g} optimizer steps each")
+        return arrays, [reading_note("optimizer_step", text)]
+    if updates <= 1:
+        return arrays, []
+    out = arrays | {"optimizer_step": rollouts_to_updates(arrays["optimizer_step"], updates)}
+    if "step_time" in arrays:
+        out["step_time"] = arrays["step_time"] / updates
+    if known.origins.get("planned_steps") in ("a column", "the log"):
+        known.values["planned_steps"] = float(known.values["planned_steps"]) * updates
+    text = f"steps count batches of rollouts: taken as {updates:g} optimizer steps each"
+    return out, [reading_note("optimizer_step", text)]
 
 
-def window(
-    arrays: Arrays,
-    table: Table,
-    chosen: Chosen,
-    rows: np.ndarray,
-    known: dict[str, Any],
-    trainer: Trainer | None,
-    notes: list[str],
-) -> None:
-    """TRL logs means over its logging interval: the spacing of its training rows, with a reward or not, is the window."""
-    if "logging_window" in known or trainer is None:
-        return
+def window_of(step: np.ndarray, logged: np.ndarray, trainer: Trainer | None) -> tuple[float | None, list[Note]]:
+    """Optimizer steps that a row averages over: what the trainer fixes, or the spacing of its rows.
+
+    Parameters
+    ----------
+    step : numpy.ndarray
+        Step of each row.
+    logged : numpy.ndarray
+        Which rows are of training, with a reward or not.
+    trainer : Trainer, optional
+        None where it is unknown, and then so is the window.
+    """
+    if trainer is None:
+        return None, []
     if trainer.window is not None:
-        known["logging_window"] = trainer.window
-        return
-    step = table.arrays[chosen.columns["optimizer_step"]][rows]
-    rate = chosen.columns.get("learning_rate", chosen.columns["reward"])
-    logged = step[~np.isnan(table.arrays[rate][rows])] if rate in table.arrays else step
-    interval = spacing(logged)
-    if interval is not None and interval >= 1:
-        known["logging_window"] = interval
-        if interval > 1:
-            notes.append(f"TRL rows {interval:g} steps apart taken as means over {interval:g} steps")
+        return trainer.window, []
+    interval = spacing(step[logged])
+    if interval is None or interval < 1:
+        return None, []
+    text = f"{trainer.name} rows {interval:g} steps apart taken as means over {interval:g} steps"
+    return interval, [reading_note("logging_window", text)] if interval > 1 else []
 
 
-def spread_of(
-    chosen: Chosen,
-    table: Table,
-    facts: Mapping[str, Any],
-    extras: Mapping[str, Any],
-    options: Options,
-    notes: list[str],
-) -> str:
+def spread_of(chosen: Chosen, table: Table, facts: Mapping[str, Any]) -> tuple[str, list[Note]]:
     """What the spread column means."""
     column = chosen.columns.get("reward_spread")
     if column is None:
-        return "unknown"
-    if "spread" in extras:
-        return spread_meaning(extras)
+        return "unknown", []
+    if facts.get("spread") in SPREADS:
+        return str(facts["spread"]), []
     if chosen.trainer is None:
-        return spread_meaning(extras)
+        return "unknown", []
     names = {plain(key) for key in (*table.numbers, *table.others)}
-    meaning = chosen.trainer.spread(plain(column), names, facts)
-    if meaning == "unknown":
-        notes.append(
+    found = chosen.trainer.spread(plain(column), names, facts)
+    if found.meaning == "unknown":
+        text = (
             f"{column}: unknown whether it is the deviation within groups or of the batch; state it as spread, or "
             "trl_version, in a hyperparameters file"
         )
-    elif chosen.trainer.name == "TRL" and "trl_version" not in facts:
-        notes.append(f"{column} taken as {meaning}: TRL logged completion_length before 0.27 only")
-    return meaning
+        return "unknown", [reading_note(column, text)]
+    note = reading_note(column, f"{column} taken as {found.meaning}: {found.reason}")
+    return found.meaning, [note] if found.reason else []
 
 
-def unused_settings(logs: Sequence[Log], trainer: Trainer | None) -> list[str]:
+def unused_settings(facts: Facts, trainer: Trainer | None) -> list[str]:
     """Settings of the run's config from which nothing was taken, found by asking for each without it."""
-    config = {key: value for log in logs for key, value in flatten(log.config).items()}
-    if not config or len(config) > 2000:
+    config = dict(facts.config)
+    if not config or len(config) > 2000 or trainer is None:
         return [f"config/{key}" for key in list(config)[:2000]]
-    if trainer is None:
-        return [f"config/{key}" for key in config]
     whole = trainer.hyperparameters(config)
     return [
         f"config/{key}"

@@ -1,7 +1,6 @@
 """Hyperparameters beside a log: a TOML or JSON file."""
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +47,3 @@ def read_sidecar(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if extras.get("spread", "unknown") not in SPREADS:
         raise InputError(str(path), f"spread: expected one of {', '.join(SPREADS)}, found {extras['spread']!r}")
     return {key: content[key] for key in RUN_FIELDS if key in content}, extras
-
-
-def spread_meaning(extras: Mapping[str, Any]) -> str:
-    """What TRL's reward_std means: the mean within-group deviation before version 0.27, the whole batch's since."""
-    if "spread" in extras:
-        return str(extras["spread"])
-    parts = str(extras.get("trl_version", "")).split(".")
-    if len(parts) >= 2 and parts[0].isdigit() and parts[1].isdigit():
-        return "batch" if (int(parts[0]), int(parts[1])) >= (0, 27) else "within_group"
-    return "unknown"

@@ -2,13 +2,15 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Row, Source
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.contract import Row, Source, reading_note
+from bayes_grpo.readers.names import SUMMARY_KEYS
 
 #: First bytes of what is no log, and what is said of it.
 _ARCHIVE = "a compressed or packed archive; unpack it and name the log inside (archives are never unpacked here)"
@@ -73,8 +75,8 @@ def check_text(source: Source) -> None:
     if head[:1] == b"\x80" or (b"\0" in head and encoding_of(head) != "utf-16"):
         raise InputError(
             str(source),
-            "binary data, not text; expected a training log in one of the formats of the documentation (pickles are never "
-            "opened)",
+            "binary data, not text; expected a training log in one of the formats of the documentation (pickles are "
+            "never opened)",
         )
 
 
@@ -150,13 +152,15 @@ def broken_json(path: Path, line: int, column: int, message: str) -> InputError:
     """The fault of JSON that breaks off."""
     return InputError(
         str(path),
-        f"expected JSON, found a break at line {line}, column {column} ({message}); is the file complete, or the trainer "
-        "still writing it?",
+        f"expected JSON, found a break at line {line}, column {column} ({message}); is the file complete, or the "
+        "trainer still writing it?",
     )
 
 
-def json_lines(path: Path, notes: list[str]) -> Iterator[Row]:
-    """Rows of a JSONL file, one object a line, nested ones flattened with '/'; a cut last line is left out and noted.
+def json_lines(path: Path) -> Iterator[Row | Note]:
+    """Rows of a JSONL file, one object a line, nested ones flattened with '/'.
+
+    A cut last line, and the summary that a trainer writes at the end, are left out and noted.
 
     Raises
     ------
@@ -178,11 +182,14 @@ def json_lines(path: Path, notes: list[str]) -> Iterator[Row]:
             if not isinstance(row, dict):
                 broken = (number, f"a {type(row).__name__}")
                 continue
-            yield flatten(row, wrapper="data")  # verl's rows are {"step": 1, "data": {...}}
+            if not SUMMARY_KEYS.isdisjoint(row) and "reward" not in row:
+                yield reading_note("", f"line {number}, a summary of training, was left out")
+                continue
+            yield flatten(row, wrapper="data")  # some write {"step": 1, "data": {...}}
     if broken is not None:
         if "syntax" not in broken[1]:
             raise InputError(str(path), f"line {broken[0]}: expected one JSON object a line, found {broken[1]}")
-        notes.append(f"line {broken[0]}, the last, is cut off and was left out")
+        yield reading_note("", f"line {broken[0]}, the last, is cut off and was left out")
 
 
 def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
@@ -197,3 +204,31 @@ def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
         else:
             flat[key] = value
     return flat
+
+
+def is_json(source: Source) -> bool:
+    """Whether a file is JSON, or JSON lines, rather than text that begins with a bracket."""
+    if not begins_like_json(source):
+        return False
+    head = text_head(source).lstrip()
+    try:
+        _, end = json.JSONDecoder().raw_decode(head)
+    except json.JSONDecodeError as error:
+        # Longer than the head, or still being written: it breaks at the end. Text that only begins like JSON
+        # breaks before.
+        cut = source.path.stat().st_size > len(source.head) and error.msg.startswith("Unterminated string")
+        return cut or error.pos >= len(head.rstrip()) - 1
+    except (ValueError, RecursionError):
+        return True
+    return head[end:].lstrip()[:1] in ("", "{", "[")
+
+
+def begins_like_json(source: Source) -> bool:
+    """Whether a file begins as a JSON object or list does, whole or broken."""
+    head = text_head(source).lstrip()
+    return _OBJECT.match(head) is not None or _LIST.match(head) is not None
+
+
+#: A JSON list, and no timestamp or number in brackets.
+_LIST = re.compile(r"""\[\s*(?:[{\["\]]|$|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\s*(?:,\s*(?:[-\d{"\[]|$)|\]\s*$|$))""")
+_OBJECT = re.compile(r'\{\s*(?:"|\}|$)')

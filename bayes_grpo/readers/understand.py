@@ -1,59 +1,65 @@
 """From the logs of a run to its Dataset, and to an account of how they were understood."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.assemble import arrays_of, evaluations, join_evaluation
-from bayes_grpo.readers.choose import Chosen, choose, is_known, plain, trainer_of
-from bayes_grpo.readers.contract import Log, Trainer
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.assemble import Assembled, assemble, evaluations, join_evaluation
+from bayes_grpo.readers.choose import Arrays, Chosen, choose, listed, may_be_of_use
+from bayes_grpo.readers.completions_as_rows import is_completion_column
+from bayes_grpo.readers.contract import BAR, COUNT, Facts, Log, Options, Reading, reading_note
+from bayes_grpo.readers.expressions import evaluate, mentions
 from bayes_grpo.readers.gather import Table
-from bayes_grpo.readers.known import Options, count_updates, facts_of, settings_of, spread_of, unused_settings, window
+from bayes_grpo.readers.keys import plain, words
+from bayes_grpo.readers.known import (
+    Known,
+    config_beside,
+    count_updates,
+    settings_of,
+    spread_of,
+    unused_settings,
+    window_of,
+)
 from bayes_grpo.readers.names import EVALUATION_WORDS, KIND_COLUMNS
-from bayes_grpo.readers.steps import Arrays
+from bayes_grpo.readers.printed_steps import place_rows
 from bayes_grpo.readers.text import flatten
+from bayes_grpo.readers.trainer import Told, trainer_of
+from bayes_grpo.readers.vocabulary import is_planned_length, step_rank
 from bayes_grpo.runs.dataset import make_run
 
 
 @dataclass
-class Reading:
-    """A run, and how it was understood.
+class _Understood:
+    """What was understood of a log before its runs are told apart."""
 
-    Attributes
-    ----------
-    run : xarray.Dataset
-        Dims (run=1, step).
-    format, trainer : str
-        What wrote the file, and whose key set its rows bear ('' where none was recognised).
-    columns : dict
-        The column of each variable.
-    components : dict
-        The column of each reward function.
-    unused : list of str
-        Columns and settings from which nothing was taken.
-    origins : dict
-        Where each known hyperparameter comes from.
-    notes : list of str
-        What was assumed, repaired or left out.
-    """
-
-    run: xr.Dataset
-    format: str
-    trainer: str
-    columns: dict[str, str]
-    components: dict[str, str]
-    unused: list[str]
-    origins: dict[str, str]
-    notes: list[str]
+    where: str
+    table: Table
+    chosen: Chosen
+    told: Told
+    facts: Facts
+    known: Known
+    options: Options
+    by_step: bool
+    notes: list[Note]
+    training: np.ndarray
+    evaluation: np.ndarray
+    expressed: dict[str, list[str]]
 
 
 def understand(
-    where: str, logs: Sequence[Log], label: str, options: Options, beside: Mapping[str, Any], extras: Mapping[str, Any]
-) -> list[Reading]:
+    where: str,
+    logs: Sequence[Log],
+    label: str,
+    options: Options,
+    beside: Mapping[str, Any],
+    extras: Mapping[str, Any],
+    folder: Path | None = None,
+) -> tuple[list[Reading], list[InputError]]:
     """Read one run (several with a run column) from its parts.
 
     Parameters
@@ -70,114 +76,232 @@ def understand(
         Hyperparameters from a file beside the log; they win over the log's.
     extras : mapping
         That file's further keys.
+    folder : Path, optional
+        Where the trainer may have left its config.
+
+    Returns
+    -------
+    tuple
+        A `Reading` for each run, and the faults of those of several runs that cannot be read.
 
     Raises
     ------
     InputError
-        All faults at once.
+        All faults at once, where no run can be read.
+    """
+    run_column = options.run_column or next((log.run_column for log in logs if log.run_column), "")
+    table = _gathered(where, logs, options, run_column)
+    settings = (f"config/{key}" for key in (*table.facts.config, *table.facts.extras, *extras))
+    keys = [*table.numbers, *table.words, *table.others, *settings]
+    told = trainer_of(keys, next((log.trainer for log in logs if log.trainer), ""))
+    config, notes = config_beside(told.trainer, folder)
+    facts = Facts(config=config) | table.facts | Facts(extras=extras)
+    notes = [*dict.fromkeys(note for log in logs for note in log.notes), *table.notes, *notes]
+    training, evaluation, split_notes = _split(table)
+    place_notes = _place(table, facts)
+    columns = {
+        key: values
+        for key, values in table.arrays.items()
+        if key not in (COUNT, BAR) and (key in _stated(options) or _holds(table, key, training))
+    }
+    expressed = _express(where, table, columns, options)
+    chosen = _chosen(where, table, columns, options, told)
+    _check(where, table, chosen)
+    found = _Understood(
+        where, table, chosen, told, facts, settings_of(facts, told.trainer, table, columns, options, beside), options,
+        any(log.by_step for log in logs) or bool(told.trainer and told.trainer.by_step),
+        [*notes, *split_notes, *place_notes, *chosen.notes], training, evaluation, expressed,
+    )  # fmt: skip
+    runs = list(_runs(table, training, run_column))
+    readings, faults = [], []
+    for name, rows in runs:
+        try:
+            readings.append(_reading(found, name or label, rows, len(runs) > 1))
+        except InputError as error:
+            if len(runs) == 1:
+                raise
+            faults.append(InputError(f"{where}, run {name}", error.faults))
+    if not readings:
+        raise faults[0]
+    return readings, faults
+
+
+def _stated(options: Options) -> set[str]:
+    return {column for column in (options.reward_column, options.step_column) if column is not None}
+
+
+def _gathered(where: str, logs: Sequence[Log], options: Options, run_column: str) -> Table:
+    """All rows of the logs as columns.
+
+    Raises
+    ------
+    InputError
+        Where there are no rows, or no column of the name that tells runs apart.
     """
     table = Table()
-    stated_columns = {options.reward_column, options.step_column}
+    stated = _stated(options)
 
     def wanted(key: str) -> bool:
-        return key in stated_columns or is_known(key)
+        if key in stated or key in (COUNT, BAR) or may_be_of_use(key):
+            return True
+        return any(mentions(text, key) for text in options.columns.values())
 
     def worded(key: str) -> bool:
-        return key not in stated_columns and (key == options.run_column or plain(key) in KIND_COLUMNS)
+        return key not in stated and (key == run_column or plain(key) in KIND_COLUMNS)
 
     for log in logs:
+        table.facts |= log.facts
         table.add(where, log.rows, wanted, worded)
-    notes = list(dict.fromkeys(note for log in logs for note in log.notes))
+    table.facts = Facts(flatten(dict(table.facts.config)), table.facts.stated, table.facts.extras)
     if not table.length:
         raise InputError(where, "expected rows, found none; has the trainer logged anything yet?")
-    if options.run_column is not None and options.run_column not in table.words:
-        found = ", ".join([*table.words, *table.numbers, *table.others][:12])
-        raise InputError(where, f"--run-column: no column {options.run_column!r}; found {found}")
-    told = next((log.trainer for log in logs if log.trainer), "")
-    config = [f"config/{key}" for log in logs for key in flatten(log.config)]
-    trainer = trainer_of([*table.numbers, *table.words, *table.others, *config], told)
-    training, evaluation = _split(table, notes)
-    columns = {
-        key: values for key, values in table.arrays.items() if key in stated_columns or _holds(table, key, training)
-    }
-    chosen = _chosen(where, table, columns, options, notes, trainer)
-    _check(where, table, chosen)
-    extras = {key: value for log in logs for key, value in log.extras.items()} | dict(extras)
-    facts = facts_of(logs, extras)
-    settings, origins = settings_of(logs, trainer, table, columns, options, beside, facts)
-    out = []
-    for name, rows in _runs(table, training, options.run_column):
-        mine = list(notes)
-        by_step = any(log.by_step for log in logs) or bool(trainer and trainer.by_step)
-        arrays, components = arrays_of(where, table, chosen, rows, by_step, mine)
-        if evaluation.any() and not options.run_column:
-            join_evaluation(arrays, evaluations(table, evaluation, chosen, options.step_column))
-        known = dict(settings)
-        count_updates(arrays, known, trainer, options, mine)
-        window(arrays, table, chosen, rows, known, trainer, mine)
-        spread = spread_of(chosen, table, facts, extras, options, mine)
-        run = make_run(
-            name or label,
-            arrays,
-            known,
-            spread=spread if "reward_spread" in arrays else "unknown",
-            source=where,
-            notes=mine,
-            components=components,
-        )
-        inferred = "spacing of rows" if trainer and trainer.window is None else "what the trainer logs"
-        more = {key: inferred for key in known if key not in origins}
-        used = chosen.used | _used_by(trainer, chosen, origins)
-        unused = [k for k in (*table.numbers, *table.others) if k not in used and plain(k) not in used]
-        unused += unused_settings(logs, trainer)
-        out.append(
-            Reading(
-                run,
-                "",
-                trainer.name if trainer else "",
-                _columns(run, chosen),
-                chosen.components,
-                unused,
-                {key: value for key, value in {**origins, **more}.items() if key in run},
-                mine,
-            )
-        )
-    return out
+    if run_column and run_column not in table.words:
+        names = listed([*table.words, *table.numbers, *table.others])
+        raise InputError(where, f"--run-column: no column {run_column!r}; found {names}")
+    return table
 
 
-def _columns(run: xr.Dataset, chosen: Chosen) -> dict[str, str]:
+def _place(table: Table, facts: Facts) -> list[Note]:
+    """Give rows that are counted their steps, as a column."""
+    if COUNT not in table.arrays or _has_steps(table):
+        return []
+    start = facts.extras.get("bar_start", 0.0)
+    placed = place_rows(table, facts.stated.get("planned_steps"), float(start))
+    if placed is None:
+        return []
+    table.put("step", np.where(np.isnan(table.arrays[COUNT]), table.arrays.get("step", np.nan), placed.step))
+    return placed.notes
+
+
+def _has_steps(table: Table) -> bool:
+    """Whether most rows of a log whose other rows are counted say their step."""
+    counted = np.isfinite(table.arrays[COUNT]).sum()
+    names = (key for key in table.arrays if (rank := step_rank(key)) is not None and rank < 100)
+    return any(np.isfinite(table.arrays[key]).sum() >= counted for key in names)
+
+
+def _express(where: str, table: Table, columns: Arrays, options: Options) -> dict[str, list[str]]:
+    """Work out the columns that the user states as expressions; the columns that each was made of."""
+    used = {}
+    for name, text in options.columns.items():
+        values, used[name] = evaluate(where, name, text, table.arrays, _logged(table))
+        table.put(f"--column {name}", np.broadcast_to(values, (table.length,)).copy())
+        if name in ("reward", "optimizer_step"):
+            columns[f"--column {name}"] = table.arrays[f"--column {name}"]
+    return used
+
+
+def _logged(table: Table) -> list[str]:
+    """Columns of the log itself."""
+    return [key for key in (*table.numbers, *table.others) if key not in (COUNT, BAR)]
+
+
+def _reading(found: _Understood, name: str, rows: np.ndarray, several: bool) -> Reading:
+    """One run of a log."""
+    table, chosen, options, trainer = found.table, found.chosen, found.options, found.told.trainer
+    facts = {**found.facts.config, **found.facts.extras}
+    single = any(is_completion_column(key) for key in (*table.numbers, *table.others))
+    made = assemble(found.where, table, chosen, rows, options, facts, by_step=found.by_step, single=single)
+    notes = [*found.notes, *made.notes]
+    if found.evaluation.any() and not several:
+        join_evaluation(made.arrays, evaluations(table, found.evaluation, chosen, options))
+    notes += _percent(made.arrays, chosen)
+    known = found.known.copy()
+    if made.updates is not None:
+        known.values.setdefault("refresh_interval", made.updates)
+    arrays, more = count_updates(made.arrays, known, trainer, options)
+    notes += more
+    if "logging_window" not in known.values:
+        window, more = _window(found, rows)
+        notes += more
+        known.values |= {} if window is None else {"logging_window": window}
+    spread, more = spread_of(chosen, table, facts)
+    notes += more
+    run = make_run(
+        name,
+        arrays,
+        known.values,
+        spread=spread if "reward_spread" in arrays else "unknown",
+        source=found.where,
+        notes=list(map(str, notes)),
+        components=made.components,
+    )
+    inferred = "spacing of rows" if trainer and trainer.window is None else "what the trainer logs"
+    origins = {key: inferred for key in known.values if key not in known.origins} | known.origins
+    if made.updates is not None and "refresh_interval" not in known.origins:
+        origins["refresh_interval"] = "the rows' two counts"
+    columns = _columns(run, found, made)
+    return Reading(
+        run=run,
+        format="",
+        trainer=trainer.name if trainer else "",
+        told_by=list(found.told.by),
+        columns=columns,
+        components=chosen.components,
+        unused=_unused(found, made, origins),
+        origins={key: value for key, value in origins.items() if key in run},
+        notes=notes,
+    )
+
+
+def _percent(arrays: Arrays, chosen: Chosen) -> list[Note]:
+    """A word on evaluations that are logged in per cent beside rewards that are not."""
+    column, values = chosen.columns.get("evaluation_reward"), arrays.get("evaluation_reward")
+    if column is None or values is None or not words(column) & {"accuracy", "fraction", "rate", "pass", "success"}:
+        return []
+    high, usual = np.nanmax(values), np.nanmax(arrays["reward"])
+    if not (1.5 < high <= 100 and usual <= 1.0):
+        return []
+    text = (
+        f"{column}: values up to {high:.4g} beside rewards up to {usual:.4g} look like per cent; they are kept as "
+        f"logged (--column 'evaluation_reward={column}/100' makes them shares)"
+    )
+    return [reading_note(column, text)]
+
+
+def _window(found: _Understood, rows: np.ndarray) -> tuple[float | None, list[Note]]:
+    """The window of a row, from the spacing of all rows of training."""
+    table, columns = found.table, found.chosen.columns
+    step = table.arrays[columns["optimizer_step"]][rows]
+    sign = columns.get("learning_rate", columns["reward"])
+    logged = ~np.isnan(table.arrays[sign][rows]) if sign in table.arrays else np.ones(rows.size, dtype=bool)
+    return window_of(step, logged, found.told.trainer)
+
+
+def _columns(run: xr.Dataset, found: _Understood, made: Assembled) -> dict[str, str]:
     """Where each variable of a run comes from, those from evaluation rows and derived ones included."""
-    found = {name: column for name, column in chosen.columns.items() if name in run}
-    derived = chosen.trainer.derived if chosen.trainer else {}
-    found |= {name: ", ".join(keys) for name, (keys, _) in derived.items() if name in run and name not in found}
-    if "evaluation_reward" in run and "evaluation_reward" not in found:
-        found["evaluation_reward"] = f"{chosen.columns['reward']} in evaluation rows"
-    return found
+    columns = {name: column for name, column in found.chosen.columns.items() if name in run}
+    columns |= {name: ", ".join(used) for name, used in made.derived.items() if name in run}
+    columns |= {name: f"{text}" for name, text in found.options.columns.items() if name in run}
+    if "evaluation_reward" in run and "evaluation_reward" not in columns:
+        columns["evaluation_reward"] = f"{found.chosen.columns['reward']} in evaluation rows"
+    return columns
 
 
-def _used_by(trainer: Trainer | None, chosen: Chosen, origins: Mapping[str, str]) -> set[str]:
-    """Columns from which a trainer's constants and derived variables were taken, in lower case."""
-    if trainer is None:
-        return set()
-    constants = {key for name, key in trainer.constants.items() if origins.get(name) == "same in all rows"}
-    return constants | {k for name, (keys, _) in trainer.derived.items() if name not in chosen.columns for k in keys}
+def _unused(found: _Understood, made: Assembled, origins: Mapping[str, str]) -> list[str]:
+    """Columns and settings from which nothing was taken."""
+    used = found.chosen.used | {
+        column for columns in (*made.derived.values(), *found.expressed.values()) for column in columns
+    }
+    trainer = found.told.trainer
+    if trainer is not None:
+        used |= {key for name, key in trainer.constants.items() if origins.get(name) == "same in all rows"}
+    if origins.get("planned_steps") == "a column":
+        used |= {key for key in found.table.numbers if is_planned_length(key)}
+    names = (*found.table.numbers, *found.table.others)
+    unused = [key for key in names if key not in used and plain(key) not in used]
+    hidden = {COUNT, BAR, *(f"--column {name}" for name in found.options.columns)}
+    return [key for key in unused if key not in hidden] + unused_settings(found.facts, trainer)
 
 
-def _chosen(
-    where: str, table: Table, columns: Arrays, options: Options, notes: list[str], trainer: Trainer | None
-) -> Chosen:
+def _chosen(where: str, table: Table, columns: Arrays, options: Options, told: Told) -> Chosen:
     """The columns of the variables; those without a single number only if there are no others."""
-    stated = (options.reward_column, options.step_column)
     try:
-        return choose(
-            where,
-            [key for key in (*table.numbers, *table.others) if key not in table.numbers or key in columns],
-            *stated,
-            notes,
-            trainer,
-        )
+        return choose(where, columns, options, told.trainer, table.others)
     except InputError:
-        return choose(where, [*table.numbers, *table.others], *stated, notes, trainer)
+        everything = {**table.arrays, **columns}
+        everything = {key: values for key, values in everything.items() if key not in (COUNT, BAR)}
+        return choose(where, everything, options, told.trainer, table.others)
 
 
 def _holds(table: Table, key: str, rows: np.ndarray) -> bool:
@@ -186,7 +310,7 @@ def _holds(table: Table, key: str, rows: np.ndarray) -> bool:
     return bool(column.faults) or bool((~np.isnan(table.arrays[key][rows])).any())
 
 
-def _split(table: Table, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _split(table: Table) -> tuple[np.ndarray, np.ndarray, list[Note]]:
     """Masks of training and of evaluation rows, by a column such as 'type'."""
     for wanted in KIND_COLUMNS:
         for key, column in table.words.items():
@@ -194,18 +318,21 @@ def _split(table: Table, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
                 continue
             marks = {word: code for word, code in column.words.items() if word.lower() in EVALUATION_WORDS}
             if marks and len(column.words) > len(marks):
-                notes.append(f"rows with {key} = {', '.join(sorted(marks))} taken as evaluations")
+                note = reading_note(key, f"rows with {key} = {', '.join(sorted(marks))} taken as evaluations")
                 evaluation = np.isin(table.codes(key), list(marks.values()))
-                return ~evaluation, evaluation
+                return ~evaluation, evaluation, [note]
     nothing = np.zeros(table.length, dtype=bool)
-    return ~nothing, nothing
+    return ~nothing, nothing, []
 
 
 def _check(where: str, table: Table, chosen: Chosen) -> None:
-    """Fault text in the columns that were chosen."""
+    """Fault text in the columns that were chosen; of those chosen by their words it is left out."""
     faults = []
-    for column in chosen.columns.values():
-        if column not in table.numbers:
+    for variable, column in list(chosen.columns.items()):
+        if column not in table.numbers or not table.numbers[column].faults:
+            continue
+        if variable in chosen.by_words:
+            del chosen.columns[variable]
             continue
         for row, found in table.numbers[column].faults.items():
             text = found.strip("'\" ")
@@ -216,9 +343,9 @@ def _check(where: str, table: Table, chosen: Chosen) -> None:
         raise InputError(where, faults[:8] + ([f"and {len(faults) - 8} more"] if len(faults) > 8 else []))
 
 
-def _runs(table: Table, training: np.ndarray, column: str | None) -> Iterable[tuple[str, np.ndarray]]:
+def _runs(table: Table, training: np.ndarray, column: str) -> Iterator[tuple[str, np.ndarray]]:
     """Name and row numbers of each run."""
-    if column is None:
+    if not column:
         yield "", np.flatnonzero(training)
         return
     codes = table.codes(column)

@@ -6,6 +6,7 @@ from typing import Any
 
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 _NUMPY = re.compile(r"(?:np|numpy)\.\w+\((.*)\)|(?:tensor|array)\((.*?)(?:,[^()]*)?\)")
+_PART = re.compile(r"\s*(\d[\d,]*)\s*/\s*(\d[\d,]*)\s*")
 _MISSING = ("", "none", "null", "nan", "na", "n/a", "-", "no log", "nil")
 
 
@@ -38,3 +39,23 @@ def number(value: Any) -> float:
     if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], list):
         return number(value[0])
     raise ValueError(f"a {type(value).__name__}")
+
+
+def part_of(value: Any) -> tuple[float, float] | None:
+    """A step and the planned length from text such as "12/10000"; None for what is no such text."""
+    if not isinstance(value, str) or "/" not in value:
+        return None
+    match = _PART.fullmatch(value)
+    return (number(match[1]), number(match[2])) if match else None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a logged value is a number, or text that is one."""
+    if isinstance(value, bool) or value is None:
+        return False
+    if isinstance(value, int | float):
+        return True
+    try:
+        return part_of(value) is not None or not math.isnan(number(value))
+    except ValueError:
+        return False

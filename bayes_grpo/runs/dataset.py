@@ -138,6 +138,24 @@ def index_of(run: str | None, labels: Iterable[object], where: str) -> int:
     return names.index(run) if run is not None else 0
 
 
+def check_varies(run: xr.Dataset) -> None:
+    """Refuse a run (as from `one_run`) whose rewards are all equal, for what needs a curve.
+
+    Raises
+    ------
+    InputError
+        Saying why such a curve says nothing.
+    """
+    reward = run["reward"].values[np.isfinite(run["reward"].values)]
+    if reward.size and np.ptp(reward) == 0:
+        raise InputError(
+            str(run["source"].values) or str(run["run"].values),
+            f"reward: expected values that vary, found {reward[0]:g} in all {reward.size} rows; a constant curve has "
+            "no dynamics to infer: every posterior would be its prior (`bayes-grpo diagnose` says whether no group "
+            "gives a signal, or the task is solved)",
+        )
+
+
 def hyperparameters_of(run: xr.Dataset) -> dict[str, float]:
     """Known hyperparameters of a single run (as from `one_run`)."""
     return {key: float(run[key]) for key in RUN_FIELDS if key in run and np.isfinite(run[key])}
@@ -182,11 +200,6 @@ def _reward_faults(reward: np.ndarray, known: Mapping[str, float]) -> list[str]:
     faults = []
     if finite.size < MIN_ROWS:
         faults.append(f"reward: expected at least {MIN_ROWS} rows with a reward, found {finite.size}")
-    elif np.ptp(finite) == 0:
-        faults.append(
-            f"reward: expected values that vary, found {finite[0]:g} in all {finite.size} rows; a constant curve has no "
-            "dynamics to infer (a reward function that always returns one value, or the wrong column?)"
-        )
     for bound, outside in (
         ("reward_lower", finite < known.get("reward_lower", -math.inf)),
         ("reward_upper", finite > known.get("reward_upper", math.inf)),

@@ -53,22 +53,30 @@ STEP_FIELDS: dict[str, Field] = {
     "entropy": Field("nat/token", "policy entropy"),
     "kl": Field("nat", "divergence from the reference policy"),
     "completion_length": Field("token", "mean completion length", low=0),
+    "truncation_share": Field("1", "share of completions cut at the longest length", low=0, high=1),
     "grad_norm": Field("1", "gradient norm", low=0),
     "clip_ratio": Field("1", "share of tokens whose importance ratio was clipped", low=0, high=1),
     "update_kl": Field("nat/token", "divergence of the policy from the one that drew the rollouts (PPO's approx_kl)"),
     "log_ratio_mean": Field("nat", "mean log importance ratio of the tokens trained on"),
     "log_ratio_variance": Field("nat^2", "variance of the log importance ratio of the tokens trained on", low=0),
     "effective_sample_share": Field(
-        "1", "effective sample size under the importance ratios, over the tokens", low=0, high=1
+        "1", "effective sample size under the importance ratios to the policy that drew, over the tokens", low=0, high=1
     ),
     "clipped_drive_share": Field(
         "1", "share of the absolute advantage on tokens whose ratio was clipped", low=0, high=1
     ),
     "gradient_cosine": Field("1", "cosine between this update's gradient and that before", low=-1.0001, high=1.0001),
     "zero_spread_share": Field("1", "share of groups whose rewards are all equal", low=0, high=1),
+    "all_right_share": Field("1", "share of groups whose completions all have the highest reward", low=0, high=1),
+    "all_wrong_share": Field("1", "share of groups whose completions all have the lowest reward", low=0, high=1),
     "evaluation_reward": Field("reward", "mean reward by a metric, or on prompts, that are not trained on"),
     "step_time": Field("s/step", "duration of an optimizer step, drawing the rollouts included", low=0),
     "rollout_age": Field("step", "policy versions between drawing the rollouts and training on them, mean", low=0),
+    "importance_chi2": Field("1", "chi2 divergence of the importance weights between sampler and trainer"),
+    "logprob_difference": Field(
+        "nat/token",
+        "difference of a token's log-probability between sampler and trainer, mean; absolute where logged so",
+    ),
 }
 
 #: Means of the single reward functions, dims (run, step, component).

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,17 +9,14 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.runs.decays import CLOSE, LEAST, Decay, recognise
 
 #: What a schedule may be called; anything else is a file.
 SCHEDULES = ("planned", "constant", "linear", "cosine")
-#: A logged rate follows a closed form where it never departs from it by more than this share of the peak.
-_CLOSE = 2e-3
-#: Rates after the peak that are needed to recognise a decay.
-_LEAST = 5
 
 
 class Schedule(NamedTuple):
-    """Learning rate in the unit of the log at given steps, how it goes on in words, and what was assumed ('' if nothing)."""
+    """Learning rate in the unit of the log at given steps, how it goes on, and what was assumed ('' if nothing)."""
 
     rate: np.ndarray
     words: str
@@ -39,9 +35,9 @@ def schedule_ahead(
     steps : numpy.ndarray
         Optimizer steps, increasing.
     schedule : str or Path
-        ``planned``: constant, linear decay or cosine decay, whichever the log follows; ``constant``: the last logged
-        rate; ``linear``, ``cosine``: that decay from the peak to zero at ``planned_steps``; or a CSV file with the columns
-        step and learning_rate that covers the steps.
+        ``planned``: the closed form that the rates follow since their last break (see `bayes_grpo.runs.decays`);
+        ``constant``: the last logged rate; ``linear``, ``cosine``: that decay from the peak to zero at
+        ``planned_steps``; or a CSV file with the columns step and learning_rate that covers the steps.
     planned_steps : float, optional
         Step at which a decay ends, if known.
 
@@ -63,17 +59,17 @@ def schedule_ahead(
         return Schedule(np.ones(steps.size), "constant", said)
     if schedule == "constant":
         return Schedule(np.full(steps.size, rate[-1]), "constant", "")
-    peak_at = int(np.flatnonzero(rate >= rate.max() * (1 - _CLOSE))[-1])
     if schedule in ("linear", "cosine"):
         begin = float(step[int(np.argmax(rate))])
         if planned_steps is None or planned_steps <= begin:
             raise InputError(
                 str(run["run"].values),
-                f"schedule {schedule}: the step it ends at is unknown; state --planned-steps with the log, or give a file",
+                f"schedule {schedule}: the step it ends at is unknown; state --planned-steps with the log, or give a "
+                "file",
             )
-        decay = _DECAYS[str(schedule)]
-        return Schedule(decay(steps, begin, planned_steps, rate.max()), f"{schedule} to {planned_steps:g}", "")
-    return _continued(step, rate, steps, peak_at, planned_steps)
+        decay = Decay(str(schedule), begin, planned_steps, float(rate.max()), 0.0, 0.0, True)
+        return Schedule(decay.rate(steps), f"{schedule} to {planned_steps:g}", "")
+    return _continued(step, rate, steps, planned_steps)
 
 
 def _logged(run: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -83,56 +79,38 @@ def _logged(run: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return run["optimizer_step"].values[known], run["learning_rate"].values[known]
 
 
-def _linear(steps: np.ndarray, begin: float, end: float, peak: float) -> np.ndarray:
-    rate: np.ndarray = peak * np.clip((end - steps) / (end - begin), 0, 1)
-    return rate
-
-
-def _cosine(steps: np.ndarray, begin: float, end: float, peak: float) -> np.ndarray:
-    rate: np.ndarray = peak * (1 + np.cos(np.pi * np.clip((steps - begin) / (end - begin), 0, 1))) / 2
-    return rate
-
-
-_DECAYS: dict[str, Callable[[np.ndarray, float, float, float], np.ndarray]] = {"linear": _linear, "cosine": _cosine}
-
-
-def _continued(
-    step: np.ndarray, rate: np.ndarray, steps: np.ndarray, peak_at: int, planned_steps: float | None
-) -> Schedule:
-    """The closed form that the logged rate has followed since its peak."""
-    peak, last = rate.max(), rate[-1]
+def _continued(step: np.ndarray, rate: np.ndarray, steps: np.ndarray, planned_steps: float | None) -> Schedule:
+    """The closed form that the logged rates have followed since their last break."""
+    last = rate[-1]
     constant = Schedule(np.full(steps.size, last), "constant", "")
-    if peak_at == rate.size - 1:  # never below the peak: constant, or still rising
-        rising = rate.size > 1 and rate[-1] > rate[-2] * (1 + _CLOSE)
-        said = "the learning rate is still rising: taken as constant from here; state --schedule" if rising else ""
-        return constant._replace(assumed=said)
-    for begin in sorted({int(np.argmax(rate)), peak_at}):  # a cosine stays near its peak for a while
-        begins, after, seen = step[begin], step[begin:], rate[begin:]
-        for name, decay in _DECAYS.items() if seen.size >= _LEAST else ():
-            end = _end(decay, after, seen, peak, planned_steps)
-            if np.abs(decay(after, begins, end, peak) - seen).max() < _CLOSE * peak:
-                return Schedule(decay(steps, begins, end, peak), f"{name} decay to step {end:.0f}", "")
-    return constant._replace(
-        assumed="the logged learning rate follows neither a constant, a linear nor a cosine schedule: taken as constant from "
-        "here; state --schedule FILE"
-    )
+    if rate.size > 1 and rate[-1] > rate[-2] * (1 + CLOSE):
+        return constant._replace(
+            assumed="the learning rate is still rising: taken as constant from here; state --schedule"
+        )
+    same = _same_since(rate)
+    if same == 0 or rate.size - same >= LEAST or last >= rate.max() * (1 - CLOSE):
+        return constant if same == 0 else constant._replace(words=f"constant since step {step[same]:g}")
+    decay = recognise(step, rate, planned_steps)
+    if decay is None:
+        return constant._replace(
+            assumed="the logged learning rate follows neither a constant, a linear nor a cosine schedule: taken as "
+            "constant from here; state --schedule FILE"
+        )
+    return Schedule(np.maximum(decay.rate(steps), 0), _words(decay, rate, planned_steps), "")
 
 
-def _end(
-    decay: Callable[[np.ndarray, float, float, float], np.ndarray],
-    steps: np.ndarray,
-    rate: np.ndarray,
-    peak: float,
-    planned_steps: float | None,
-) -> float:
-    """Step at which a decay that fits the logged rates best reaches zero."""
-    share = np.clip(rate[-1] / peak, 0, 1)
-    gone = 1 - share if decay is _linear else np.arccos(2 * share - 1) / np.pi
-    ends = [steps[0] + (steps[-1] - steps[0]) / max(gone, 1e-9)]
-    if planned_steps is not None and planned_steps > steps[0]:
-        ends += [planned_steps, planned_steps + 1]  # trainers log the rate before or after the update
-    error = [np.abs(decay(steps, steps[0], end, peak) - rate).max() for end in ends]
-    return float(ends[int(np.argmin(error))])
+def _same_since(rate: np.ndarray) -> int:
+    """The first row from which on the rate is the last one."""
+    other = np.flatnonzero(np.abs(rate - rate[-1]) > CLOSE * rate[-1])
+    return int(other[-1]) + 1 if other.size else 0
+
+
+def _words(decay: Decay, rate: np.ndarray, planned_steps: float | None) -> str:
+    """A decay in words, with the step since which the rates follow it where they did something else before."""
+    end = planned_steps if decay.planned and planned_steps is not None else round(decay.end)
+    floor = f" and {decay.floor:.3g}" if decay.floor > CLOSE * rate.max() else ""
+    since = f" since step {decay.since:g}" if decay.height + decay.floor < rate.max() * (1 - 0.02) else ""
+    return f"{decay.shape} decay to step {end:g}{floor}{since}"
 
 
 def _from_file(run: xr.Dataset, steps: np.ndarray, path: Path) -> Schedule:

@@ -36,16 +36,13 @@ def seen() -> dict[str, tuple[float, float, float]]:
     rows = list(csv.DictReader((FOLDER / "twin" / "fluctuation.csv").open()))
     rng, out = np.random.default_rng(0), {}
     for optimizer in dict.fromkeys(row["optimizer"] for row in rows):
-        groups = [
-            np.array(
-                [float(r["variance"]) for r in rows if (r["optimizer"], int(r["group_size"])) == (optimizer, size)]
-            )
-            for size in SIZES
-        ]
+        mine = [row for row in rows if row["optimizer"] == optimizer]
+        sizes = sorted({int(row["group_size"]) for row in mine})
+        groups = [np.array([float(row["variance"]) for row in mine if int(row["group_size"]) == g]) for g in sizes]
 
-        def slope(draw: bool, groups=groups) -> float:
+        def slope(draw: bool, groups: list[np.ndarray] = groups, sizes: list[int] = sizes) -> float:
             means = [rng.choice(g, g.size).mean() if draw else g.mean() for g in groups]
-            return float(np.polyfit(np.log(SIZES), np.log(means), 1)[0])
+            return float(np.polyfit(np.log(sizes), np.log(means), 1)[0])
 
         low, high = np.quantile([slope(True) for _ in range(REPLICATES)], (0.05, 0.95))
         out[optimizer] = (slope(False), float(low), float(high))

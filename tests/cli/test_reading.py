@@ -31,8 +31,10 @@ def test_inspect_shows_what_is_understood_assumed_and_missing(tmp_path: Path) ->
         assert part in text
     assert "--refresh-interval" in text and "--reward-bounds LOWER UPPER" in text
     assert "momentum: 0.9 is assumed" not in text
-    prose = [line for line in text.splitlines()[2:] if " x " not in line]
-    assert max(map(len, prose)) <= 80
+    assert "told by critic/rewards/mean" in text and "momentum" in text
+    assert max(map(len, text.splitlines())) <= 80
+    bars = next(line for line in text.splitlines() if line.startswith("  reward "))
+    assert bars.endswith(" 100 %  \u2581\u2581\u2582\u2583\u2583\u2584\u2585\u2586\u2586\u2587\u2588\u2588")
 
 
 def test_inspect_as_json(tmp_path: Path) -> None:
@@ -50,14 +52,17 @@ def test_inspect_as_json(tmp_path: Path) -> None:
         "column": "critic/rewards/mean",
         "unit": "reward",
         "values": N,
+        "share": 1.0,
         "min": min(REWARDS),
         "max": max(REWARDS),
+        "course": REWARDS,
     }
+    assert run["told_by"] == ["critic/rewards/mean", "actor/pg_loss", "response_length/mean"] and run["left_out"] == []
     assert run["hyperparameters"]["refresh_interval"] == {"value": 2, "unit": "step", "from": "stated"}
     assert {"group_size", "momentum", "reward_spread"} <= set(run["missing"]) and "refresh_interval" not in run[
         "missing"
     ]
-    assert all(said["cost"] and said["cure"] for said in run["missing"].values())
+    assert all(gap["cost"] and gap["cure"] and gap["gains"] for gap in run["missing"].values())
     assert run["unused"] == ["actor/pg_loss"]
     assert any("2 optimizer steps each" in note for note in run["assumed"])
     assert found["faults"][0].startswith(str(tmp_path / "bad.csv"))
@@ -122,3 +127,44 @@ def test_fit_takes_a_folder_with_a_run_in_it(tmp_path: Path) -> None:
     done = call("fit", tmp_path / "project", "--out", tmp_path / "fit.nc", *quick)
     assert done.returncode in (0, 3), done.stderr
     assert json.loads(done.stdout)["run"] == "log"
+
+
+def test_inspect_of_a_folder_gives_a_line_a_run_and_says_what_it_left_out(tmp_path: Path) -> None:
+    """It does not stop at what cannot be read; --full and --json give the whole account."""
+    for seed in range(3):
+        folder = tmp_path / f"a_rather_long_name_of_a_run_with_seed_{seed}" / "logs"
+        folder.mkdir(parents=True)
+        jsonl(folder)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "log.jsonl").write_text('{"step": 1, "reward": 0.1}\n{"step": 1, "reward":\n{"step": 2}\n')
+    done = call("inspect", tmp_path, columns=80)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    rows = [line for line in lines if "verl" in line]
+    assert len(rows) == 3 and all(f"seed_{i} " in row and "0.1 to 0.67" in row for i, row in enumerate(rows))
+    assert "3 runs" in lines and "line 2: expected one JSON object a line" in " ".join(done.stdout.split())
+    assert max(map(len, lines)) <= 80
+    full = call("inspect", tmp_path, "--full", columns=80)
+    assert full.stdout.count("understood") == 3 and "files left out" in full.stdout
+    found = json.loads(call("inspect", tmp_path, "--json").stdout)
+    assert len(found["runs"]) == 3 and len(found["runs"][0]["left_out"]) == 1
+
+
+def test_columns_and_appended_runs_are_stated_on_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    rows = [{"step": i + 1, "reward": r, "judge": 1 - r, "kept": 3, "dropped": 1} for i, r in enumerate(REWARDS)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows[:6], *rows]))
+    columns = ("--column", "evaluation_reward=judge", "--column", "zero_spread_share=dropped/(dropped+kept)")
+    done = call("inspect", path, "--run", "last", "--json", *columns)
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)["runs"][0]
+    assert run["rows"] == N and run["columns"]["evaluation_reward"]["column"] == "judge"
+    assert run["columns"]["zero_spread_share"]["min"] == 0.25 and run["unused"] == []
+    for arguments, said in (
+        ((), "take one by --run N or --run last (1: 6 rows, steps 1 to 6; 2: 12 rows, steps 1 to 12)"),
+        (("--run", "3"), "expected a number from 1 to 2 or last, found '3'"),
+        (("--run", "1", "--column", "judge"), "expected NAME=EXPRESSION, found 'judge'"),
+        (("--run", "1", "--column", "entropie=judge"), "unknown name 'entropie'"),
+    ):
+        refused = call("inspect", path, *arguments)
+        assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr

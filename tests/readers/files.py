@@ -1,14 +1,18 @@
 """One real file of every format, each holding the same short run; written with the formats' own packages.
 
-`EXAMPLES` maps each module of `bayes_grpo.readers.formats` to a function that writes its example into a folder and returns the
-path. A new format needs one here: the contract test says so.
+`EXAMPLES` maps each module of `bayes_grpo.readers.formats` to a function that writes its example into a folder and
+returns the path. A new format needs one here: the contract test says so.
 """
 
 import json
 import os
+import sqlite3
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +129,7 @@ def wandb_run(folder: Path) -> Path:
         "max_steps": 50,
         "logging_steps": 1,
         "beta": 0.0,
+        "weight_decay": 0.1,
     }
     in_process(
         f"import wandb\nr = wandb.init(project='p', name='one', id='abc', config={config!r})\n"
@@ -261,6 +266,99 @@ def table(folder: Path) -> Path:
     return path
 
 
+def mlflow(folder: Path) -> Path:
+    """The tables of MLflow's SQLite store that hold metrics, as its migrations lay them out."""
+    path = folder / "mlflow.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "CREATE TABLE metrics (key VARCHAR(250), value FLOAT, timestamp BIGINT, run_uuid VARCHAR(32), step BIGINT, is_nan BOOLEAN)"
+        )
+        database.execute("CREATE TABLE params (key VARCHAR(250), value VARCHAR(8000), run_uuid VARCHAR(32))")
+        database.execute("CREATE TABLE runs (run_uuid VARCHAR(32), name VARCHAR(250))")
+        database.execute("INSERT INTO runs VALUES ('u1', 'one')")
+        database.execute("INSERT INTO params VALUES ('num_generations', '8', 'u1')")
+        for row in trl_rows():
+            step = row.pop("step")
+            for key, value in row.items():
+                database.execute(
+                    "INSERT INTO metrics VALUES (?, ?, ?, 'u1', ?, 0)", (key, value, 1_700_000_000_000 + step, step)
+                )
+    return path
+
+
+def write_swanlab(folder: Path, rows: list[dict], config: str = "") -> Path:
+    """A run's folder of SwanLab 0.10: records in LevelDB's log format, the messages put together by hand."""
+
+    def varint(value: int) -> bytes:
+        out = b""
+        while value > 127:
+            out, value = out + bytes([value & 127 | 128]), value >> 7
+        return out + bytes([value])
+
+    def field(number: int, content: int | float | bytes) -> bytes:
+        if isinstance(content, float):
+            return varint(number << 3 | 1) + struct.pack("<d", content)
+        if isinstance(content, int):
+            return varint(number << 3) + varint(content)
+        return varint(number << 3 | 2) + varint(len(content)) + content
+
+    payloads = [field(1, 1) + field(10, field(1, b"project") + field(4, b"one") + field(10, b"r1"))]
+    for row in rows:
+        for key, value in row.items():
+            if key != "step":
+                scalar = field(1, key.encode()) + field(2, row["step"]) + field(5, field(1, float(value)))
+                payloads.append(field(1, len(payloads)) + field(13, scalar))
+    file = bytearray(b":SWL\xd6\xe1\x02")
+    for payload in payloads:
+        begin = True
+        while begin or payload:
+            left = 32768 - len(file) % 32768
+            if left < 7:
+                file += bytes(left)
+                continue
+            part, payload = payload[: left - 7], payload[left - 7 :]
+            kind = 1 if begin and not payload else 2 if begin else 3 if payload else 4
+            crc = zlib.crc32(part, zlib.crc32(bytes([kind])))
+            file += struct.pack("<IHB", crc, len(part), kind) + part
+            begin = False
+    run = folder / "swanlog" / "run-20261126_105341-r1"
+    (run / "files").mkdir(parents=True)
+    (run / "run-r1.swanlab").write_bytes(bytes(file))
+    (run / "files" / "config.yaml").write_text(config or "num_generations:\n  desc: ''\n  sort: 0\n  value: 8\n")
+    return run
+
+
+def swanlab(folder: Path) -> Path:
+    return write_swanlab(folder, trl_rows())
+
+
+def clearml(folder: Path) -> Path:
+    rows = trl_rows()
+    series = {
+        key: {"name": key, "x": [row["step"] for row in rows], "y": [row[key] for row in rows]}
+        for key in rows[0]
+        if key != "step"
+    }
+    path = folder / "scalars.json"
+    path.write_text(json.dumps({"train": series}))
+    return path
+
+
+def markdown(folder: Path) -> Path:
+    path = folder / "issue.md"
+    lines = ["I train with GRPO, and see this:", "", "| Step | reward | learning_rate |", "|---:|:--|--|"]
+    lines += [f"| {s} | **{r}** | {lr} |" for s, r, lr in zip(STEPS, REWARDS, RATES, strict=True)]
+    path.write_text("\n".join([*lines, "", "Is that normal?"]))
+    return path
+
+
+def tidy(folder: Path) -> Path:
+    path = folder / "export.csv"
+    rows = [f"{key},{row['step']},{row[key]}" for key in ("reward", "learning_rate") for row in trl_rows()]
+    path.write_text("metric,step,value\n" + "\n".join(rows) + "\n")
+    return path
+
+
 EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "own": own,
     "recorder": recorder,
@@ -269,6 +367,11 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "trackio": trackio,
     "wandb_run": wandb_run,
     "tfevents": tfevents,
+    "mlflow": mlflow,
+    "swanlab": swanlab,
+    "clearml": clearml,
+    "markdown": markdown,
+    "tidy": tidy,
     "notebook": notebook,
     "console": console,
     "twinkle": twinkle,

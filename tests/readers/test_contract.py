@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 
 from bayes_grpo import InputError, read_run
 from bayes_grpo.readers import read_log
-from bayes_grpo.readers.contract import Source, formats, trainers
+from bayes_grpo.readers.contract import Source, Trainer, dialects, formats, trainers
 from bayes_grpo.readers.find import find
-from bayes_grpo.runs.fields import RUN_FIELDS, STEP_FIELDS
+from bayes_grpo.runs.fields import RUN_FIELDS, SPREADS, STEP_FIELDS
 from tests.common import ROOT
 from tests.readers.files import EXAMPLES, NO_FILES, RATES, REWARDS, STEPS, N
 
@@ -43,7 +44,26 @@ def test_every_format_has_an_example_and_keeps_the_contract() -> None:
         assert module.NAME and module.__doc__
         assert module.recognises.__doc__ and module.read.__doc__
     names = [trainer.name for trainer in trainers()]
-    assert len(names) == len(set(names)) >= 8
+    assert len(names) == len(set(names)) >= 18
+    for dialect in dialects():
+        assert dialect.NAME and dialect.__doc__ and dialect.rows.__doc__ and dialect.COUNTED in (True, False)
+    assert len({dialect.ORDER for dialect in dialects()}) == len(dialects())
+
+
+@pytest.mark.parametrize("trainer", trainers(), ids=lambda trainer: trainer.name)
+def test_every_trainer_keeps_the_contract(trainer: Trainer) -> None:
+    """Names of known variables, keys in lower case, patterns that compile, a base that is there, a version."""
+    every = {*STEP_FIELDS}
+    assert set(trainer.names) <= every and set(trainer.derived) <= every
+    assert set(trainer.constants) <= set(RUN_FIELDS) and set(trainer.from_keys) <= set(RUN_FIELDS)
+    assert not trainer.based_on or trainer.based_on in {other.name for other in trainers()}
+    assert trainer.checked and trainer.marks and trainer.step_unit in ("optimizer", "rollout")
+    keys = [*trainer.marks, *(key for known in trainer.names.values() for key in known)]
+    assert all(key == key.lower() for key in keys if not key.startswith(("^", "config/")))
+    assert all(re.compile(key) for key in [*keys, trainer.components] if key.startswith("^"))
+    assert trainer.hyperparameters({}).keys() <= set(RUN_FIELDS)
+    assert all(value is None for value in trainer.hyperparameters({}).values())
+    assert trainer.spread("reward_std", ["reward_std"], {}).meaning in SPREADS
 
 
 def test_the_documentation_names_every_format_trainer_and_variable() -> None:
@@ -51,13 +71,17 @@ def test_the_documentation_names_every_format_trainer_and_variable() -> None:
     names = [module.NAME for module in formats()] + [trainer.name for trainer in trainers()]
     names += [f"`{field}`" for field in (*STEP_FIELDS, *RUN_FIELDS)]
     assert [name for name in names if name not in text] == []
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| ")]
+    for trainer in trainers():
+        assert any(row[1].startswith(trainer.name) and row[2] == trainer.checked for row in rows), trainer.name
+    assert [dialect.NAME for dialect in dialects() if dialect.NAME not in text] == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_each_example_is_read_as_it_was_written(name: str, examples: dict[str, Path]) -> None:
     path = examples[name]
     before = state_of(path)
-    assert [found for found, _ in find(path)] == [MODULES[name]]
+    assert [found.format for found in find(path).found] == [MODULES[name]]
     readings, faults = read_log(path)
     assert not faults and len(readings) == 1
     reading = readings[0]
@@ -67,7 +91,7 @@ def test_each_example_is_read_as_it_was_written(name: str, examples: dict[str, P
     if "learning_rate" in run:
         np.testing.assert_allclose(run["learning_rate"].values, RATES, rtol=1e-6)
     else:
-        assert name in ("completions", "notebook", "wandb_table")
+        assert name in ("completions", "notebook", "wandb_table"), name
     assert reading.format == MODULES[name].NAME
     assert all(origin for origin in reading.origins.values())
     assert state_of(path) == before, "reading changed what lies on the disk"
@@ -77,7 +101,7 @@ def test_each_example_is_read_as_it_was_written(name: str, examples: dict[str, P
 def test_rows_come_from_read_alone(name: str, examples: dict[str, Path]) -> None:
     """The contract's read() gives logs whose rows are dicts with text keys."""
     for log in MODULES[name].read(Source(examples[name])):
-        rows = list(log.rows)
+        rows = [entry for entry in log.rows if isinstance(entry, dict)]
         assert len(rows) >= N and all(isinstance(key, str) for row in rows for key in row)
 
 

@@ -137,7 +137,7 @@ def test_event_logs_keep_evaluations_apart_and_find_the_optimizer_step(tmp_path:
 def test_columns_named_or_ambiguous(tmp_path: Path) -> None:
     path = tmp_path / "two.csv"
     path.write_text("step,a_reward,b_reward\n" + "".join(f"{i},{r},{1 - r}\n" for i, r in enumerate(REWARDS)))
-    with pytest.raises(InputError, match=r"a_reward, b_reward; choose one by --reward-column"):
+    with pytest.raises(InputError, match=r"by --reward-column: a_reward \(0.1 to 0.65\); b_reward \(0.35 to 0.9\)"):
         read_run(path)
     assert values(read_run(path, reward_column="b_reward"), "reward")[0] == 0.9
     with pytest.raises(InputError, match="no column 'c'"):
@@ -146,8 +146,12 @@ def test_columns_named_or_ambiguous(tmp_path: Path) -> None:
         "step,eval_reward,reward_max,my_reward\n" + "".join(f"{i},2,3,{r}\n" for i, r in enumerate(REWARDS))
     )
     assert values(read_run(path), "reward") == REWARDS
-    path.write_text("step,eval_reward,reward_max\n" + "".join(f"{i},2,{r}\n" for i, r in enumerate(REWARDS)))
-    with pytest.raises(InputError, match="expected a column with the mean reward, found step, eval_reward, reward_max"):
+    path.write_text("step,eval_reward,reward_max\n" + "".join(f"{i},{r},3\n" for i, r in enumerate(REWARDS)))
+    only = read_run(path)
+    assert values(only, "reward") == REWARDS and "evaluation_reward" not in only
+    assert "the evaluation 'eval_reward' is taken as the reward" in only["notes"].item()
+    path.write_text("step,reward_max\n" + "".join(f"{i},{r}\n" for i, r in enumerate(REWARDS)))
+    with pytest.raises(InputError, match="expected a column with the mean reward, found step, reward_max"):
         read_run(path)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayes_grpo import InputError, combine, make_run
-from bayes_grpo.runs.dataset import hyperparameters_of, one_run
+from bayes_grpo.runs.dataset import check_varies, hyperparameters_of, one_run
 from bayes_grpo.runs.fields import RUN_FIELDS, STEP_FIELDS
 
 STEPS = np.arange(1, 9)
@@ -48,13 +48,20 @@ def test_all_faults_are_listed_at_once() -> None:
     ("reward", "said"),
     [
         (np.full(8, np.nan), "found none"),
-        (np.full(8, 0.5), "values that vary"),
         (np.where(STEPS < 4, REWARD, np.nan), "at least 5 rows"),
     ],
 )
 def test_rewards_without_information_are_refused(reward: np.ndarray, said: str) -> None:
     with pytest.raises(InputError, match=said):
         make_run("a", {"optimizer_step": STEPS, "reward": reward})
+
+
+def test_constant_rewards_are_a_run_but_no_curve() -> None:
+    run = make_run("a", {"optimizer_step": STEPS, "reward": np.full(8, 0.5)}, source="log.csv")
+    assert run["reward"].values.tolist() == [[0.5] * 8]
+    with pytest.raises(InputError, match="log.csv: reward: expected values that vary, found 0.5 in all 8 rows"):
+        check_varies(one_run(run))
+    check_varies(one_run(make_run("a", {"optimizer_step": STEPS, "reward": REWARD})))
 
 
 def test_rewards_outside_their_bounds_are_refused() -> None:

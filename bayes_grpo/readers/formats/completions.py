@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.contract import Entry, Facts, Log, Row, Source, reading_note
 from bayes_grpo.readers.optional import need
 
 NAME = "TRL completions (parquet)"
@@ -31,10 +31,8 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> list[Log]:
     """A row for each batch of completions: mean reward, spread within groups, each reward function's mean."""
-    log = Log([], trainer="TRL", extras={"spread": "within_group"})
     files = _files(source.path) if source.is_folder else {_step_of(source.path): source.path}
-    log.rows = _rows(files, log)
-    return [log]
+    return [Log(_rows(files), trainer="TRL", facts=Facts(extras={"spread": "within_group"}))]
 
 
 def _files(folder: Path) -> dict[int, Path]:
@@ -48,17 +46,16 @@ def _step_of(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def _rows(files: dict[int, Path], log: Log) -> Iterator[Row]:
+def _rows(files: dict[int, Path]) -> Iterator[Entry]:
     batches = {step: _load(path) for step, path in files.items()}
     group = _group_size(batch["runs"] for batch in batches.values())
-    log.stated |= {"group_size": group, "logging_window": 1}
-    log.notes.append(f"completions: groups of {group}, told by equal prompts in a row")
+    yield Facts(stated={"group_size": group, "logging_window": 1})
+    yield reading_note("group_size", f"completions: groups of {group}, told by equal prompts in a row")
     names = [name for batch in batches.values() for name in batch["rewards"]]
     functions = list(dict.fromkeys(names))
     if len(functions) > 1:
-        log.notes.append(
-            f"completions: reward taken as the plain sum of {', '.join(functions)} (weights are not logged)"
-        )
+        text = f"completions: reward taken as the plain sum of {', '.join(functions)} (weights are not logged)"
+        yield reading_note("reward", text)
     previous: dict[str, Any] | None = None
     for step, batch in batches.items():
         if previous is not None and _same(batch, previous):
@@ -122,7 +119,7 @@ def _group_size(runs: Iterable[list[int]]) -> int:
 
 
 def _figures(batch: dict[str, Any], group: int) -> Row:
-    """Mean reward, root of the mean variance within groups (G - 1 in the denominator), share of groups without spread."""
+    """Mean reward, root of the mean variance within groups (over G - 1), and the share of groups without spread."""
     rewards = batch["rewards"]
     total = np.nansum(np.stack(list(rewards.values())), axis=0)
     row: Row = {"reward": float(total.mean()) if total.size else math.nan}
@@ -134,7 +131,7 @@ def _figures(batch: dict[str, Any], group: int) -> Row:
     return row
 
 
-def with_spread(rows: Iterable[Row], folder: Path, log: Log) -> Iterator[Row]:
+def with_spread(rows: Iterable[Entry], folder: Path) -> Iterator[Entry]:
     """Rows of a trainer state, with the spread within groups at those whose completions were logged.
 
     What cannot be read is noted; the rows come through in any case.
@@ -142,12 +139,15 @@ def with_spread(rows: Iterable[Row], folder: Path, log: Log) -> Iterator[Row]:
     try:
         batches = {step: _load(path) for step, path in _files(folder).items()}
     except InputError as error:
-        log.notes.append(f"the spread within groups was not computed: {error}")
+        yield reading_note("reward_spread", f"the spread within groups was not computed: {error}")
         yield from rows
         return
     group = _group_size(batch["runs"] for batch in batches.values())
     used = 0
     for row in rows:
+        if not isinstance(row, dict):
+            yield row
+            continue
         batch = batches.get(int(row["step"])) if isinstance(row.get("step"), int) else None
         if batch is not None and group > 1 and "reward" in row:
             figures = _figures(batch, group)
@@ -155,8 +155,7 @@ def with_spread(rows: Iterable[Row], folder: Path, log: Log) -> Iterator[Row]:
             used += 1
         yield row
     if used:
-        log.extras["spread"] = "within_group"
-        log.stated.setdefault("group_size", group)
-        log.notes.append(
-            f"spread within groups of {group} (told by equal prompts in a row) computed from the completions of {used} steps"
-        )
+        yield Facts(stated={"group_size": group}, extras={"spread": "within_group"})
+        told = f"spread within groups of {group} (told by equal prompts in a row)"
+        text = f"{told} computed from the completions of {used} steps"
+        yield reading_note("reward_spread", text)

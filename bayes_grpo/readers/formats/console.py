@@ -1,124 +1,80 @@
-"""Console output: TRL's printed dicts and verl's ``step:N - key:value`` lines, among anything else that was printed."""
+"""Console output: rows among anything else that was printed, in one of the dialects of ``consoles/``."""
 
-import ast
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from bayes_grpo.readers.contract import Log, Row, Source
-from bayes_grpo.readers.text import lines_of, open_text, text_head
+from bayes_grpo.readers.contract import Dialect, Entry, Log, Row, Source, dialects
+from bayes_grpo.readers.formats.table import looks_like_table
+from bayes_grpo.readers.printed import Bars, cleaned, has_step, rows_of
+from bayes_grpo.readers.text import is_json, lines_of, open_text, text_head
+from bayes_grpo.readers.vocabulary import reward_rank
 
 NAME = "console output"
-ORDER = 50
+ORDER = 75
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_VERL = re.compile(r"(?:^|[\s)\]])step:(\d+) - (?=[^\s:]+:)")
-_DICT = re.compile(r"\{'[^{}]*\}")
-_BAR = re.compile(r"\|\s*(\d+)/(\d+)\s*\[")
-_BARE = re.compile(r"(?<=: )(nan|inf|-inf)(?=[,}])")
-_WRAPPED = re.compile(r"(?:np|numpy)\.\w+\(([^()]*)\)|tensor\(([^(),]*)[^()]*\)")
-#: How far a console log is searched for its first row.
-_SEARCHED = 1 << 23
+#: What a row's line, or a line of its block, speaks of.
+_SPEAKS = re.compile(r"reward|\bscores?\b|/score|\breturn|accuracy", re.IGNORECASE)
+#: Lines looked at together for the rows of a dialect, and how many rows settle which one it is.
+_LOOKED_AT, _SETTLED = 4_000, 3
+_LONGEST = 1 << 20
 
 
 def recognises(source: Source) -> bool:
-    """Text with a printed row of a trainer's near its beginning."""
-    head = text_head(source)
-    start = head.lstrip()
-    if source.is_folder or not start or start.startswith('{"') or re.match(r"\[\s*\{\s*\"", start):
+    """Text, no JSON and no table, with a row of some dialect in it."""
+    if source.is_folder or source.address or not text_head(source).strip():
         return False
-    if any(True for _ in _found(head)):
-        return True
-    if start[0] in "{[" or source.path.stat().st_size <= len(source.head) or "," in start.split("\n", 1)[0]:
+    if is_json(source) or looks_like_table(source):
         return False
-    with open_text(source.path, errors="replace") as file:
-        return any(True for _ in _found(file.read(_SEARCHED)))
-
-
-def _found(text: str) -> Iterator[Row]:
-    for line in re.split(r"[\r\n]+", text):
-        row = _row(_ANSI.sub("", line))
-        if row is not None and any("reward" in key or "loss" in key or "/" in key for key in row):
-            yield row
+    return dialect_of(source) is not None
 
 
 def read(source: Source) -> list[Log]:
     """Rows of all lines that hold one."""
-    log = Log([])
-    log.rows = _rows(source.path, log)
-    return [log]
+    dialect = dialect_of(source)
+    return [Log(_rows(source.path, dialect))] if dialect is not None else []
 
 
-def _row(line: str) -> Row | None:
-    """The row that a line holds, if it holds one."""
-    if verl := _VERL.search(line):
-        row: Row = {"step": int(verl[1])}
-        for cell in line[verl.end() :].rstrip().split(" - "):
-            key, mark, value = cell.rpartition(":")
-            if mark and key:
-                row[key.strip()] = value.strip()
-        return row
-    if "{'" in line and len(line) < 1_000_000 and (match := _DICT.search(line)):
-        text = _WRAPPED.sub(lambda m: m[1] or m[2], match[0])
-        text = _BARE.sub(lambda m: f"'{m[1]}'", text)
-        try:
-            content = ast.literal_eval(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            return None
-        if isinstance(content, dict) and all(isinstance(key, str) for key in content):
-            return content
-    return None
-
-
-def _rows(path: Path, log: Log) -> Iterator[Row]:
+def _rows(path: Path, dialect: Dialect) -> Iterator[Entry]:
     with open_text(path, errors="replace") as file:
-        yield from rows_of(lines_of(file, path), log)
+        yield from rows_of(lines_of(file, path), dialect)
 
 
-def rows_of(lines: Iterable[str], log: Log) -> Iterator[Row]:
-    """Rows of printed lines with their step: printed, or read off the progress bar before them, or counted."""
-    steps = _Steps()
-    for whole in lines:
-        for line in _ANSI.sub("", whole).split("\r"):
-            if marks := _BAR.findall(line):
-                steps.bar, steps.total = int(marks[-1][0]), int(marks[-1][1])
-            row = _row(line)
-            if row is None:
-                continue
-            if "step" not in row:
-                trained = "reward" in row or "loss" in row
-                if not trained and "train_runtime" not in row and not any(key.startswith("eval_") for key in row):
-                    continue
-                row["step"] = steps.next(trained)
-            yield row
-    if steps.by_count:
-        log.notes.append(
-            f"{steps.by_count} printed rows carry no step: counted 1, 2, ... (right for logging_steps=1; else read the "
-            "trainer state)"
-        )
-    if steps.by_bar:
-        log.notes.append(f"steps of {steps.by_bar} printed rows read off the progress bar before each")
-        if steps.total > 1:
-            log.stated["planned_steps"] = steps.total
+def dialect_of(source: Source) -> Dialect | None:
+    """The dialect of the first rows in a file, whatever stands before them; None where there is no row."""
+    if "dialect" not in source.memo:
+        with open_text(source.path, errors="replace") as file:
+            source.memo["dialect"] = best_dialect(lines_of(file, source.path))
+    found: Dialect | None = source.memo["dialect"]
+    return found
 
 
-@dataclass
-class _Steps:
-    """Steps of rows that carry none."""
+def best_dialect(lines: Iterator[str]) -> Dialect | None:
+    """The dialect that finds most rows with a reward where lines first speak of one; of equals the most certain.
 
-    bar: int | None = None
-    total: int = 0
-    last: int = 0
-    by_bar: int = 0
-    by_count: int = 0
+    Rows without a step, where a dialect's rows should have one, are taken for rows only if there are no others at all.
+    """
+    held: list[str] = []
+    last_resort: Dialect | None = None
+    while piece := list(islice(lines, _LOOKED_AT)):
+        if any(_SPEAKS.search(line) for line in piece if len(line) < _LONGEST):
+            found = {dialect: _rewards(dialect, [*held, *piece]) for dialect in dialects()}
+            most = max(sure for sure, _ in found.values())
+            best = next((dialect for dialect, (sure, _) in found.items() if sure >= max(1, most / 2)), None)
+            if most >= _SETTLED:
+                return best
+            last_resort = best or last_resort or next((dialect for dialect, (_, all_) in found.items() if all_), None)
+        held = piece[-200:]
+    return last_resort
 
-    def next(self, trained: bool) -> int:
-        """The step of the next row: the bar's if it has moved on, else one more than the last."""
-        if self.bar is not None and (self.bar > self.last or (self.bar == self.last and not trained)):
-            self.last = self.bar
-            self.by_bar += trained
-        elif trained:
-            self.last += 1
-            self.by_count += 1
-        return self.last
+
+def _rewards(dialect: Dialect, lines: list[str]) -> tuple[int, int]:
+    """Rows with a reward that a dialect finds in lines: those that it is sure of, and all."""
+    found = [row for row in dialect.rows(cleaned(lines, Bars())) if has_reward(row)]
+    return sum(dialect.COUNTED or has_step(row) for row in found), len(found)
+
+
+def has_reward(row: Row) -> bool:
+    """Whether a row holds what may be a mean reward, of training or of an evaluation."""
+    return any(reward_rank(key) is not None or "reward" in key.lower() for key in row)

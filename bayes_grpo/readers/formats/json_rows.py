@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.contract import COUNT, Entry, Facts, Log, Row, Source
+from bayes_grpo.readers.formats import console
 from bayes_grpo.readers.json_stream import stream_list
-from bayes_grpo.readers.text import flatten, load_json, text_head
+from bayes_grpo.readers.text import begins_like_json, flatten, is_json, load_json, text_head
+from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 NAME = "JSON rows"
 ORDER = 70
+ANYTHING = True
 
 _ROWS = ("log_history", "history", "rows", "logs", "metrics", "data")
 #: An object of columns is held as a whole, so it may not be longer.
@@ -19,10 +22,9 @@ LARGEST = 1 << 29
 
 def recognises(source: Source) -> bool:
     """A JSON list of objects, or an object over several lines or of lists."""
-    head = text_head(source).lstrip()
-    if head.startswith("["):
-        return head[1:].lstrip()[:1] in ("", "{", "[", "]") or head[1:].lstrip()[:1].isdigit()
-    return head.startswith("{") and head[1:].lstrip()[:1] in ('"', "}", "")
+    if source.is_folder or source.address:
+        return False
+    return is_json(source) or (begins_like_json(source) and not console.recognises(source))
 
 
 def read(source: Source) -> list[Log]:
@@ -36,9 +38,7 @@ def read(source: Source) -> list[Log]:
     content = load_json(source.path)
     if not isinstance(content, dict):
         raise InputError(str(source), f"expected rows, found a {type(content).__name__}")
-    log = Log([])
-    log.rows = _object(source.path, content, log)
-    return [log]
+    return [Log(_object(source.path, content))]
 
 
 def _listed(path: Path) -> Iterator[Row]:
@@ -48,7 +48,7 @@ def _listed(path: Path) -> Iterator[Row]:
         yield flatten(row, wrapper="data")
 
 
-def _object(path: Path, content: dict[str, Any], log: Log) -> Iterator[Row]:
+def _object(path: Path, content: dict[str, Any]) -> Iterator[Entry]:
     """Rows of an object: under a usual name, or columns as lists, as {row: value}, or as pandas splits a table."""
     columns, data = content.get("columns"), content.get("data")
     if isinstance(columns, list) and isinstance(data, list):
@@ -59,15 +59,14 @@ def _object(path: Path, content: dict[str, Any], log: Log) -> Iterator[Row]:
         if isinstance(rows, list) and any(isinstance(row, dict) for row in rows):
             beside = {k: v for k, v in content.items() if k != name and isinstance(v, (int, float, str, dict))}
             settings = beside.pop("config", {})
-            log.config = flatten(beside | (settings if isinstance(settings, dict) else {}))
+            yield Facts(config=flatten(beside | (settings if isinstance(settings, dict) else {})))
             yield from (flatten(row, wrapper="data") for row in rows if isinstance(row, dict))
             return
-    lists = {key: value for key, value in content.items() if isinstance(value, list)}
+    wrapped = next((content[name] for name in _ROWS if _columns(content.get(name))), content)
+    lists = _columns(wrapped)
     mapped = {key: value for key, value in content.items() if isinstance(value, dict)}
-    if len(lists) > 1:
-        length = max(map(len, lists.values()))
-        for i in range(length):
-            yield {key: values[i] for key, values in lists.items() if i < len(values)}
+    if lists:
+        yield from _from_lists(lists)
         return
     if len(mapped) > 1 and all(str(at).lstrip("-").isdigit() for values in mapped.values() for at in values):
         places = sorted({at for values in mapped.values() for at in values}, key=int)
@@ -77,3 +76,19 @@ def _object(path: Path, content: dict[str, Any], log: Log) -> Iterator[Row]:
     raise InputError(
         str(path), f"log_history: expected TRL's list of log rows, or columns of rows, found keys {keys or 'none'}"
     )
+
+
+def _columns(content: Any) -> dict[str, list[Any]]:
+    """The columns of an object of lists, nested objects with their keys joined; {} for what is none."""
+    if not isinstance(content, dict):
+        return {}
+    lists = {key: value for key, value in flatten(content).items() if isinstance(value, list) and len(value) > 1}
+    return lists if len(lists) > 1 or any(reward_rank(key) is not None for key in lists) else {}
+
+
+def _from_lists(lists: dict[str, list[Any]]) -> Iterator[Entry]:
+    """Rows of columns; without a column of steps, rows are counted."""
+    counted = not any((rank := step_rank(key)) is not None and rank < 100 for key in lists)
+    for i in range(max(map(len, lists.values()))):
+        row = {key: values[i] for key, values in lists.items() if i < len(values)}
+        yield row | {COUNT: i + 1} if counted else row

@@ -3,10 +3,11 @@
 import json
 
 from bayes_grpo.readers.contract import Log, Source
-from bayes_grpo.readers.text import json_lines, text_head
+from bayes_grpo.readers.text import flatten, json_lines, text_head
 
 NAME = "JSONL"
 ORDER = 60
+ANYTHING = True
 
 
 def recognises(source: Source) -> bool:
@@ -27,11 +28,9 @@ def recognises(source: Source) -> bool:
 def _is_document(content: dict[str, object]) -> bool:
     """Whether a single line holds columns or rows rather than a row."""
     by_row = [value for value in content.values() if isinstance(value, dict) and value and all(map(str.isdigit, value))]
-    return len(by_row) > 1 or any(isinstance(value, list) and len(value) > 1 for value in content.values())
+    return len(by_row) > 1 or any(isinstance(value, list) and len(value) > 1 for value in flatten(content).values())
 
 
 def read(source: Source) -> list[Log]:
     """Its rows; a cut last line is left out and noted."""
-    log = Log([])
-    log.rows = json_lines(source.path, log.notes)
-    return [log]
+    return [Log(json_lines(source.path))]

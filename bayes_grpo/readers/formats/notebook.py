@@ -6,9 +6,11 @@ from html.parser import HTMLParser
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.contract import Log, Row, Source, reading_note
 from bayes_grpo.readers.formats import console
+from bayes_grpo.readers.printed import rows_of
 from bayes_grpo.readers.text import load_json, text_head
+from bayes_grpo.readers.vocabulary import step_rank
 
 NAME = "notebook"
 ORDER = 40
@@ -25,7 +27,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> list[Log]:
-    """The rows of the longest table with a reward; without one, printed rows."""
+    """Rows of the longest table with a step and a reward; without one, printed rows; else any table with a reward."""
     if source.path.stat().st_size > _LARGEST:
         raise InputError(str(source), f"expected a notebook of at most {_LARGEST >> 20} MiB; export the log instead")
     content = load_json(source.path)
@@ -35,19 +37,18 @@ def read(source: Source) -> list[Log]:
     outputs = [o for cell in cells if isinstance(cell, dict) for o in cell.get("outputs") or [] if isinstance(o, dict)]
     tables = [rows for output in outputs for rows in _tables(_text((output.get("data") or {}).get("text/html")))]
     tables = [rows for rows in tables if rows and any("reward" in key.lower() for key in rows[0])]
-    if tables:
-        rows = max(tables, key=len)
-        notes = [f"{len(tables)} tables with rewards in the notebook: the longest was taken"] if len(tables) > 1 else []
-        return [Log(rows, notes=notes)]
-    printed = "\n".join(_text(output.get("text")) for output in outputs)
-    log = Log([])
-    rows = list(console.rows_of(printed.splitlines(), log))
-    if not rows:
+    stepped = [rows for rows in tables if any(step_rank(key) is not None for key in rows[0])]
+    lines = "\n".join(_text(output.get("text")) for output in outputs).split("\n")
+    dialect = None if stepped else console.best_dialect(iter(lines))
+    if dialect is not None:
+        return [Log(rows_of(lines, dialect))]
+    chosen = max(stepped or tables, key=len, default=None)
+    if chosen is None:
         raise InputError(
             str(source), "expected a table of rewards or printed rows in the notebook's outputs, found none"
         )
-    log.rows = rows
-    return [log]
+    text = f"{len(tables)} tables with rewards in the notebook: the longest was taken"
+    return [Log(chosen, notes=(reading_note("", text),) if len(tables) > 1 else ())]
 
 
 def _text(value: Any) -> str:

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from bayes_grpo.readers.contract import Log, Source
-from bayes_grpo.readers.known import Options
-from bayes_grpo.readers.understand import Reading
+from bayes_grpo.readers.contract import Facts, Log, Options, Reading, Source, reading_note
 from bayes_grpo.runs.fields import RUN_FIELDS, STEP_FIELDS, check_hyperparameters
 from bayes_grpo.runs.netcdf import load_runs
 
@@ -29,7 +27,7 @@ def read(source: Source) -> list[Log]:
         held = np.flatnonzero(np.isfinite(columns["optimizer_step"]))
         rows = [{key: float(values[i]) for key, values in columns.items()} for i in held]
         stated = {key: float(run[key]) for key in RUN_FIELDS if key in run and np.isfinite(run[key])}
-        logs.append(Log(rows, label=str(label), stated=stated))
+        logs.append(Log(rows, label=str(label), facts=Facts(stated=stated)))
     return logs
 
 
@@ -43,6 +41,7 @@ def read_whole(source: Source, options: Options, name: str | None) -> list[Readi
     runs = runs.assign(source=(("run",), [str(source)] * runs.sizes["run"]))
     columns = {key: key for key in STEP_FIELDS if key in runs}
     origins = {key: "stated" if key in options.hyperparameters else "the log" for key in RUN_FIELDS if key in runs}
-    notes = [note for text in runs["notes"].values for note in str(text).split("\n") if note] if "notes" in runs else []
+    lines = [line for text in runs["notes"].values for line in str(text).split("\n")] if "notes" in runs else []
+    notes = [reading_note("", line) for line in lines if line]
     parts = {str(c): str(c) for c in runs["component"].values} if "component" in runs.coords else {}
-    return [Reading(runs, NAME, "", columns, parts, [], origins, notes)]
+    return [Reading(runs, NAME, "", [], columns, parts, [], origins, notes)]

@@ -1,6 +1,6 @@
 """A folder in which `bayes_grpo.trl.recorder.record` wrote: its log holds more than TRL's own."""
 
-from bayes_grpo.readers.contract import Log, Source
+from bayes_grpo.readers.contract import Facts, Log, Source, reading_note
 from bayes_grpo.readers.sidecar import read_sidecar
 from bayes_grpo.readers.text import json_lines
 
@@ -17,11 +17,10 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> list[Log]:
     """Its rows, and the hyperparameters that it wrote beside them."""
-    log = Log([], trainer="TRL")
     path = source.path / LOG
-    log.rows = json_lines(path, log.notes)
     beside = path.with_suffix(".hyperparameters.json")
-    if beside.is_file():
-        log.stated, log.extras = read_sidecar(beside)
-        log.notes.append(f"hyperparameters read from {beside.name}")
-    return [log]
+    if not beside.is_file():
+        return [Log(json_lines(path), trainer="TRL")]
+    stated, extras = read_sidecar(beside)
+    note = reading_note("", f"hyperparameters read from {beside.name}")
+    return [Log(json_lines(path), trainer="TRL", facts=Facts(stated=stated, extras=extras), notes=(note,))]

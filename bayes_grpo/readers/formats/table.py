@@ -5,14 +5,22 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.contract import Log, Row, Source, reading_note
+from bayes_grpo.readers.keys import words
 from bayes_grpo.readers.text import check_text, open_text, text_head
+from bayes_grpo.readers.values import is_number
+from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 NAME = "table (CSV, TSV)"
 ORDER = 90
+ANYTHING = True
 
 _LONGEST_CELL = 1 << 24
+#: What a column may be called.
+_NAME = re.compile(r"[^={}<>\x1b]{0,120}")
+#: Words of the column with the values of a tidy table.
+_VALUES = frozenset({"value", "y"})
 
 
 def delimiter_of(header: str) -> str:
@@ -31,27 +39,44 @@ def recognises(source: Source) -> bool:
     cells = lines[0].count(mark)
     if cells:
         return len(lines) < 2 or lines[1].count(mark) >= 1
-    return re.fullmatch(r"\s*\"?[\w /.-]{1,80}\"?\s*", lines[0]) is not None and len(lines) > 1
+    single = re.fullmatch(r"\s*\"?[\w /.-]{1,80}\"?\s*", lines[0]) is not None
+    return single and len(lines) > 1 and is_number(lines[1].strip().strip('"'))
 
 
 def read(source: Source) -> list[Log]:
     """Its rows."""
     check_text(source)
-    log = Log([])
-    log.rows = table_rows(source.path, log.notes)
-    return [log]
+    return [Log(table_rows(source.path))]
 
 
-def table_rows(path: Path, notes: list[str]) -> Iterator[Row]:
-    """Rows of a table; a last line that was cut within a row is left out and noted."""
+def looks_like_table(source: Source) -> bool:
+    """Whether a file begins with a header that names a step or a reward, and numbers below it."""
+    lines = [line for line in text_head(source).splitlines()[:20] if line.strip() and not line.startswith("#")]
+    if len(lines) < 2:
+        return False
+    mark = delimiter_of(lines[0])
+    header, row = lines[0].split(mark), lines[1].split(mark)
+    if len(header) < 2 or len(row) < len(header) - 1:
+        return False
+    names = [cell.strip(" \"'") for cell in header]
+    if not all(_NAME.fullmatch(name) for name in names):
+        return False
+    steps = any((rank := step_rank(name)) is not None and rank < 100 for name in names)
+    known = steps and any(reward_rank(name) is not None or words(name) & _VALUES for name in names)
+    return known and any(is_number(cell.strip(" \"'")) for cell in row)
+
+
+def table_rows(path: Path) -> Iterator[Row | Note]:
+    """Rows of a table; a last line that was cut within a row is left out and noted, comments before it are passed."""
     csv.field_size_limit(_LONGEST_CELL)
     try:
         with open_text(path, newline="") as file:
             header = file.readline(_LONGEST_CELL)
-            while header and not header.strip():
+            while header and (not header.strip() or header.startswith("#")):
                 header = file.readline(_LONGEST_CELL)
             reader = csv.reader(file, delimiter=delimiter_of(header))
             names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter_of(header)))]
+            names[0] = names[0] or "Unnamed: 0"  # the index that pandas writes
             _check_names(path, names)
             held: list[str] | None = None
             for cells in reader:
@@ -61,7 +86,7 @@ def table_rows(path: Path, notes: list[str]) -> Iterator[Row]:
     except csv.Error as error:
         raise InputError(str(path), f"expected a CSV table, found {error}") from error
     if held and len(held) < len(names) and not _ends_with_break(path):
-        notes.append("the last line is cut off and was left out")
+        yield reading_note("", "the last line is cut off and was left out")
     elif held:
         yield dict(zip(names, held, strict=False))
 

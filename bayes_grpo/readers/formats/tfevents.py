@@ -5,11 +5,12 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.readers.contract import Entry, Facts, Log, Row, Source, reading_note
 from bayes_grpo.readers.optional import need
 from bayes_grpo.readers.text import flatten
 
@@ -41,29 +42,30 @@ def _files(folder: Path) -> list[Path]:
 def read(source: Source) -> list[Log]:
     """The scalars by step, all files of a folder being one run; the arguments that were logged as text or hparams."""
     files = _files(source.path) if source.is_folder else [source.path]
-    log = Log([], by_step=True)
-    log.rows = _rows(files, log)
-    return [log]
+    return [Log(_rows(files), by_step=True)]
 
 
 def arguments(path: Path) -> dict[str, Any]:
     """The training arguments at the beginning of an event file; {} where there are none or they cannot be read."""
-    log = Log([])
     try:
-        for _ in zip(range(100), _scalars(path, log), strict=False):
-            if log.config:
-                break
+        for entry in islice(_scalars(path), 100):
+            if isinstance(entry, Facts):
+                return dict(entry.config)
     except InputError:
         return {}
-    return log.config
+    return {}
 
 
-def _rows(files: list[Path], log: Log) -> Iterator[Row]:
+def _rows(files: list[Path]) -> Iterator[Entry]:
     if len(files) > 1:
-        log.notes.append(f"one run in {len(files)} event files, read in the order of their names")
+        yield reading_note("", f"one run in {len(files)} event files, read in the order of their names")
     for path in files:
         row: Row = {}
-        for step, tag, value in _scalars(path, log):
+        for entry in _scalars(path):
+            if isinstance(entry, Facts | Note):
+                yield entry
+                continue
+            step, tag, value = entry
             if row.get("step") != step or tag in row:
                 if len(row) > 1:
                     yield row
@@ -73,8 +75,8 @@ def _rows(files: list[Path], log: Log) -> Iterator[Row]:
             yield row
 
 
-def _scalars(path: Path, log: Log) -> Iterator[tuple[int, str, float]]:
-    """Step, tag and value of each scalar of a file."""
+def _scalars(path: Path) -> Iterator[tuple[int, str, float] | Facts | Note]:
+    """Step, tag and value of each scalar of a file, and among them the arguments."""
     loader = need("tensorboard.backend.event_processing.event_file_loader", str(path), _WHAT)
     events = need("tensorboard.compat.proto.event_pb2", str(path), _WHAT)
     decode_error = need("google.protobuf.message", str(path), _WHAT).DecodeError
@@ -88,24 +90,24 @@ def _scalars(path: Path, log: Log) -> Iterator[tuple[int, str, float]]:
                 if kind == "simple_value":
                     yield event.step, value.tag, value.simple_value
                 elif kind == "tensor":
-                    yield from _tensor(event.step, value, log)
+                    yield from _tensor(event.step, value)
                 if value.metadata.plugin_data.plugin_name == "hparams":
-                    _hparams(value, log)
+                    yield from _hparams(value)
     except decode_error as error:
         raise InputError(str(path), "expected TensorBoard events, found a record that is none") from error
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})") from error
     rest = path.stat().st_size - whole
     if rest > 0:
-        log.notes.append(f"{path.name}: the last {rest} bytes, broken or still being written, were left out")
+        yield reading_note("", f"{path.name}: the last {rest} bytes, broken or still being written, were left out")
 
 
-def _tensor(step: int, value: Any, log: Log) -> Iterator[tuple[int, str, float]]:
+def _tensor(step: int, value: Any) -> Iterator[tuple[int, str, float] | Facts]:
     """A scalar written as a tensor (TensorFlow 2), or text."""
     tensor = value.tensor
     if tensor.string_val:
         if value.tag.removesuffix("/text_summary") == "args":
-            _arguments(tensor.string_val[0], log)
+            yield from _arguments(tensor.string_val[0])
         return
     if tensor.tensor_shape.dim:
         return
@@ -121,17 +123,17 @@ def _tensor(step: int, value: Any, log: Log) -> Iterator[tuple[int, str, float]]
         yield step, value.tag, float(struct.unpack(form, tensor.tensor_content)[0])
 
 
-def _arguments(text: bytes, log: Log) -> None:
+def _arguments(text: bytes) -> Iterator[Facts]:
     """The training arguments that transformers writes as JSON."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
         return
     if isinstance(content, dict):
-        log.config |= flatten(content)
+        yield Facts(config=flatten(content))
 
 
-def _hparams(value: Any, log: Log) -> None:
+def _hparams(value: Any) -> Iterator[Facts]:
     """Settings of the hparams plugin."""
     decode_error = need("google.protobuf.message", "", _WHAT).DecodeError
     hparams = need("tensorboard.plugins.hparams.plugin_data_pb2", "", _WHAT)
@@ -139,7 +141,10 @@ def _hparams(value: Any, log: Log) -> None:
         data = hparams.HParamsPluginData.FromString(value.metadata.plugin_data.content)
     except decode_error:
         return
-    for name, held in data.session_start_info.hparams.items():
-        kind = held.WhichOneof("kind")
-        if kind in ("number_value", "string_value"):
-            log.config[name.replace(".", "/")] = getattr(held, kind)
+    config = {
+        name.replace(".", "/"): getattr(held, kind)
+        for name, held in data.session_start_info.hparams.items()
+        if (kind := held.WhichOneof("kind")) in ("number_value", "string_value")
+    }
+    if config:
+        yield Facts(config=config)

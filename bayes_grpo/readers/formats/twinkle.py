@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.errors import Note
+from bayes_grpo.readers.contract import Entry, Facts, Log, Row, Source
 from bayes_grpo.readers.text import json_lines, text_head
 from bayes_grpo.readers.values import number
 
@@ -34,17 +35,18 @@ def recognises(source: Source) -> bool:
 
 def read(source: Source) -> list[Log]:
     """A row for each step trained, with its rollouts' and its groups' figures."""
-    log = Log([], trainer="Twinkle", by_step=True)
-    log.rows = _joined(json_lines(source.path, log.notes), log)
-    return [log]
+    return [Log(_joined(json_lines(source.path)), trainer="Twinkle", by_step=True)]
 
 
-def _joined(events: Iterator[Row], log: Log) -> Iterator[Row]:
+def _joined(events: Iterator[Row | Note]) -> Iterator[Entry]:
     groups: dict[Any, list[tuple[float, float, float]]] = {}
     rollouts: dict[Any, Row] = {}
     trained: dict[Any, Any] = {}
     sizes: set[float] = set()
     for event in events:
+        if isinstance(event, Note):
+            yield event
+            continue
         key, kind = event.get("partition_id"), event.get("event")
         metrics = {name.removeprefix("metrics/"): value for name, value in event.items() if name.startswith("metrics/")}
         if kind == "advantage_done":
@@ -69,7 +71,7 @@ def _joined(events: Iterator[Row], log: Log) -> Iterator[Row]:
             if len(held) > _MOST_OPEN:
                 held.pop(next(iter(held)))
     if len(sizes) == 1 and (size := sizes.pop()) >= 1:
-        log.stated["group_size"] = size
+        yield Facts(stated={"group_size": size})
 
 
 def _spread(groups: list[tuple[float, float, float]]) -> Row:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Log, Row, Source
+from bayes_grpo.readers.contract import Facts, Log, Row, Source
 from bayes_grpo.readers.optional import need
 from bayes_grpo.readers.text import flatten
 
@@ -41,7 +41,7 @@ def read(source: Source) -> list[Log]:
 
 def log_of(run: Any, where: str) -> Log:
     """The log of a ``wandb.apis.public.Run``."""
-    return Log(_rows(run, where), label=str(run.name or run.id), config=flatten(dict(run.config)))
+    return Log(_rows(run, where), label=str(run.name or run.id), facts=Facts(config=flatten(dict(run.config))))
 
 
 def _rows(run: Any, where: str) -> Iterator[Row]:

@@ -1,15 +1,17 @@
-"""W&B's CSV export of a panel: a step column and, for each run, ``RUN - metric`` with ``__MIN`` and ``__MAX`` beside it."""
+"""W&B's CSV export of a panel: a step column, and for each run ``RUN - metric`` with ``__MIN`` and ``__MAX``."""
 
 import csv
 import re
 from collections.abc import Iterator
 
+from bayes_grpo.errors import Note
 from bayes_grpo.readers.contract import Log, Row, Source
 from bayes_grpo.readers.formats.table import delimiter_of, table_rows
 from bayes_grpo.readers.text import text_head
 
 NAME = "W&B panel export (CSV)"
 ORDER = 80
+ANYTHING = True
 
 _CELL = re.compile(r"(?P<run>.+) - (?P<metric>[^ ]+)")
 
@@ -45,14 +47,15 @@ def read(source: Source) -> list[Log]:
             metrics.setdefault(match["run"], {})[name] = match["metric"]
     logs = []
     for run, columns in metrics.items():
-        log = Log([], label=run)
-        log.rows = _rows(source, step | columns, set(columns), log.notes)
-        logs.append(log)
+        logs.append(Log(_rows(source, step | columns, set(columns)), label=run))
     return logs
 
 
-def _rows(source: Source, names: dict[str, str], own: set[str], notes: list[str]) -> Iterator[Row]:
-    for row in table_rows(source.path, notes):
+def _rows(source: Source, names: dict[str, str], own: set[str]) -> Iterator[Row | Note]:
+    for row in table_rows(source.path):
+        if isinstance(row, Note):
+            yield row
+            continue
         cells = {names[key]: value for key, value in row.items() if key in names and value != ""}
         if any(row.get(key) for key in own):
             yield cells

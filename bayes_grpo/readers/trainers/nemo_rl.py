@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bayes_grpo.readers.contract import Trainer
+from bayes_grpo.readers.contract import Spread, Trainer
 from bayes_grpo.readers.hyperparameters import first, first_of_list, product, ratio
 
 
-def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> str:
+def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> Spread:
     """``total_reward/stddev`` is over all completions of the step."""
-    return "batch"
+    return Spread("batch")
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="NeMo-RL",
+    checked="sources of 2026",
     marks=(
         "config/grpo/num_generations_per_prompt",
         "train/baseline_reward/pct_0",
@@ -39,18 +40,23 @@ TRAINER = Trainer(
         "train/avg_trajectory_age",
         "train/mean_gen_tokens_per_sample",
         "train/kl_penalty",
+        "mean generation length",
+        "total step time",
+        "avg filtered reward",
     ),
     names={
         "optimizer_step": ("step", "_step"),
-        "reward": ("train/reward",),
+        "reward": ("train/reward", "avg reward", "avg total reward"),
         "reward_spread": ("train/total_reward/stddev",),
         "learning_rate": ("train/lr",),
         "entropy": ("train/approx_entropy",),
         "kl": ("train/kl_penalty",),
-        "completion_length": ("train/mean_gen_tokens_per_sample",),
+        "completion_length": ("train/mean_gen_tokens_per_sample", "mean generation length"),
         "grad_norm": ("train/grad_norm",),
         "evaluation_reward": ("validation/accuracy", "validation/reward"),
-        "rollout_age": ("train/avg_trajectory_age",),
+        "step_time": ("timing/train/total_step_time", "total step time"),
+        "rollout_age": ("train/avg_trajectory_age", "avg trajectory age"),
+        "logprob_difference": ("train/gen_kl_error", "generation kl error"),
     },
     step_unit="rollout",
     # The share of groups whose mean is neither 0 nor 1; the others are without spread if rewards are 0 or 1.

@@ -21,6 +21,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="open-instruct",
+    checked="sources of 2026",
     marks=(
         "config/num_samples_per_prompt_rollout",
         "scores",
@@ -42,6 +43,9 @@ TRAINER = Trainer(
         "clip_ratio": ("policy/clipfrac_avg",),
         "grad_norm": ("optim/grad_norm",),
         "evaluation_reward": ("eval/scores",),
+        "all_right_share": ("solved_batch_size_ratio",),
+        "all_wrong_share": ("unsolved_batch_size_ratio",),
+        "update_kl": ("policy/approxkl_avg",),
         "rollout_age": ("num_steps_off_policy",),
     },
     components=r"objective/([^/]+)_reward",

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bayes_grpo.readers.contract import Trainer
+from bayes_grpo.readers.contract import Spread, Trainer
 from bayes_grpo.readers.hyperparameters import first, first_of_list, product, ratio
 
 
-def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> str:
+def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> Spread:
     """``group_reward_std`` is the mean within groups, ``rollout/reward_std`` that of the batch."""
-    return "within_group" if column.endswith("group_reward_std") else "batch"
+    return Spread("within_group" if column.endswith("group_reward_std") else "batch")
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="OpenRLHF",
+    checked="sources of 2026",
     marks=(
         "config/n_samples_per_prompt",
         "train/group_reward_std",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bayes_grpo.readers.contract import Trainer
+from bayes_grpo.readers.contract import Spread, Trainer
 from bayes_grpo.readers.hyperparameters import first, product, ratio
 
 
@@ -12,25 +12,27 @@ def _names(*names: str) -> tuple[str, ...]:
     return tuple(full for name in names for full in (name, f"train/{name}"))
 
 
-def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> str:
+def spread(column: str, columns: Iterable[str], facts: Mapping[str, Any]) -> Spread:
     """What ``reward_std`` means.
 
-    Before version 0.27 the mean deviation within groups (or the batch's under scale_rewards="batch"), the batch's since.
+    Before version 0.27 the mean deviation within groups (or the batch's under scale_rewards="batch"), the batch's
+    since.
     ``completion_length`` was logged by versions well before that only.
     """
     if column.endswith("reward_spread"):
-        return "unknown"
+        return Spread()
     names = set(columns)
     if names & {"sample/staleness_mean", "train/sample/staleness_mean"}:
-        return "within_group"
+        return Spread("within_group", "so it is in the asynchronous trainer")
     parts = str(facts.get("trl_version", "")).split(".")
+    reason = ""
     if len(parts) >= 2 and parts[0].isdigit() and parts[1].isdigit():
         old = (int(parts[0]), int(parts[1])) < (0, 27)
     elif names & {"completion_length", "train/completion_length"}:
-        old = True
+        old, reason = True, "TRL logged completion_length before 0.27 only"
     else:
-        return "unknown"
-    return "within_group" if old and facts.get("scale_rewards") != "batch" else "batch"
+        return Spread()
+    return Spread("within_group" if old and facts.get("scale_rewards") != "batch" else "batch", reason)
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,8 +60,10 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="TRL",
+    checked="1.16",
     marks=(
         "config/num_generations",
+        "config/trl_version",
         *_names("completions/mean_length", "completion_length", "frac_reward_zero_std", "completions/clipped_ratio"),
         *_names("clip_ratio/region_mean", "clip_ratio/low_mean"),
         "train_runtime",
@@ -73,16 +77,19 @@ TRAINER = Trainer(
         "entropy": _names("entropy"),
         "kl": _names("kl"),
         "completion_length": _names("completions/mean_length", "completion_length"),
+        "truncation_share": _names("completions/clipped_ratio"),
         "grad_norm": _names("grad_norm"),
         "clip_ratio": _names("clip_ratio/region_mean", "clip_ratio", "cispo_clip_ratio"),
         "zero_spread_share": _names("zero_spread_share", "frac_reward_zero_std"),
         "evaluation_reward": ("eval_reward", "eval/reward"),
+        "step_time": _names("step_time"),
         "rollout_age": _names("rollout_age", "sample/staleness_mean"),
         "log_ratio_mean": _names("log_ratio_mean"),
         "log_ratio_variance": _names("log_ratio_variance"),
         "effective_sample_share": _names("effective_sample_share"),
         "clipped_drive_share": _names("clipped_drive_share"),
         "gradient_cosine": _names("gradient_cosine"),
+        "logprob_difference": _names("sampling/sampling_logp_difference/mean"),
     },
     window=None,
     spread=spread,

@@ -24,6 +24,7 @@ def hyperparameters(config: Mapping[str, Any]) -> dict[str, Any]:
 
 TRAINER = Trainer(
     name="verl",
+    checked="0.9.1",
     marks=(
         "config/actor_rollout_ref/rollout/n",
         "critic/rewards/mean",
@@ -38,13 +39,23 @@ TRAINER = Trainer(
         "reward": ("critic/rewards/mean", "critic/score/mean"),
         "learning_rate": ("actor/lr",),
         "entropy": ("actor/entropy", "actor/entropy_loss"),
-        "kl": ("actor/kl_loss",),
+        "kl": ("actor/kl_loss", "actor/reward_kl_penalty"),
         "completion_length": ("response_length/mean",),
+        "truncation_share": ("response_length/clip_ratio",),
         "grad_norm": ("actor/grad_norm",),
         "clip_ratio": ("actor/pg_clipfrac",),
         "update_kl": ("actor/ppo_kl",),
         "evaluation_reward": ("val-core/*/reward/mean@*", "val-core/*/acc/mean@*", "val/test_score/*"),
+        "step_time": ("timing_s/step", "perf/time_per_step"),
         "rollout_age": ("training/off_policy/trajectory_staleness/mean",),
+        "effective_sample_share": ("rollout_corr/rollout_is_eff_sample_size", "mismatch/rollout_is_eff_sample_size"),
+        "importance_chi2": ("rollout_corr/chi2_token", "mismatch/chi2_token"),
+        "logprob_difference": (
+            "rollout_corr/log_ppl_abs_diff",
+            "mismatch/mismatch_log_ppl_abs_diff",
+            "rollout_corr/kl",
+            "mismatch/mismatch_kl",
+        ),
     },
     components=r"critic/rewards/([^/]+)/mean",
     step_unit="rollout",

@@ -128,7 +128,7 @@ def test_wandb_offline_needs_no_login_and_carries_its_config(
     assert str(run["run"].values[0]) == "one"
     assert known_of(run) == KNOWN | {"momentum": 0.9}
     assert readings[0].trainer == "TRL"
-    assert "config/beta" in readings[0].unused
+    assert run["kl_weight"].item() == 0 and "config/weight_decay" in readings[0].unused
     assert {readings[0].origins[name] for name in KNOWN} == {"the run's config"}
     stated = read_run(wandb_folder, hyperparameters={"group_size": 2})
     assert stated["group_size"].item() == 2
@@ -195,8 +195,8 @@ def test_wandb_addresses_need_a_key(tmp_path: Path) -> None:
 
 def test_wandb_api_runs_are_scanned_whole() -> None:
     """What the API's run object must offer: scan_history, not the sample that history() gives; a nested config."""
+    from bayes_grpo.readers.contract import Options
     from bayes_grpo.readers.formats import wandb_api
-    from bayes_grpo.readers.known import Options
     from bayes_grpo.readers.understand import understand
 
     class Run:
@@ -212,7 +212,7 @@ def test_wandb_api_runs_are_scanned_whole() -> None:
             )
 
     log = wandb_api.log_of(Run(), "wandb:a/b/c")
-    reading = understand("wandb:a/b/c", [log], log.label, Options(), {}, {})[0]
+    reading = understand("wandb:a/b/c", [log], log.label, Options(), {}, {})[0][0]
     assert reading.run.sizes["step"] == 1000 and reading.trainer == "verl"
     assert reading.run["group_size"].item() == 8
     assert "critic/score/mean" in reading.unused and "config/data/train_batch_size" in reading.unused
@@ -244,7 +244,7 @@ def test_trackio_locked_broken_and_foreign_databases(tmp_path: Path) -> None:
             "CREATE VIEW metrics AS WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM t) SELECT n FROM t"
         )
     database.close()
-    with pytest.raises(InputError, match=r"expected trackio's table of metrics, found pages"):
+    with pytest.raises(InputError, match=r"expected a table of metrics of trackio or MLflow, found pages"):
         read_run(foreign)
     locked = tmp_path / "locked.db"
     writer = sqlite3.connect(locked, isolation_level=None)

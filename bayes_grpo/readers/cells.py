@@ -1,0 +1,89 @@
+"""Keys and values in a printed line: ``Reward: 0.43``, ``reward=0.43``, ``| kl | 0.01 |``, ``reward 0.43``."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_NUMBER = r"[-+]?(?:(?:\d[\d,]*)?\.?\d+(?:\.(?!\d))?(?:[eE][-+]?\d+)?|\binf\b|\bnan\b|\bNaN\b|\bNone\b)"
+_CELL = re.compile(
+    rf"^[^A-Za-z]*([A-Za-z](?:[^=:]|:(?!\s*[-+.\d]))*?)\s*(?::|=|→|->)\s*({_NUMBER})\s*(%?)"
+    r"(?:\s*[^\d\s:=][^:=]{0,40}|/\d+)?\s*$"
+)
+_LOOSE = re.compile(rf"([A-Za-z][\w/.()@-]*)(?:\s*[:=]\s*|\s+)({_NUMBER})(%?)(?![\w/:.])")
+_SEPARATORS = re.compile(r"\s*(?:[|;│┃║\t•]|,(?!\d{3}\b)|,(?=\s)|\s{2,}|\s-\s)\s*")
+_TABLE = re.compile(r"[│┃║]|^\s*\|")
+_STEP = re.compile(
+    r"(?:^|[^\w/])((?:global[_ ]|train(?:ing)?[_ ]|optimi[sz]er[_ ])?(?:step|iter(?:ation)?|update)|it|batch|rollout)s?"
+    r"\s*[:=#\[(]*\s*(\d[\d,]*)(?:\s*(?:/|of)\s*(\d[\d,]*))?",
+    re.IGNORECASE,
+)
+_EPOCH = re.compile(r"epochs?\s*[:=]?\s*[\[(]?\s*(\d+)(?![\d.])", re.IGNORECASE)
+_OF_EPOCH = re.compile(
+    r"epochs?\s*[:=]?\s*\[\s*(\d+)\s*/\s*(\d+)\s*\]\s*[,:]?\s*\(?\s*(?:step\s*)?[\[(]?\s*(\d+)\s*/\s*(\d+)",
+    re.IGNORECASE,
+)
+_BEFORE = re.compile(r"\]\s+|\s-\s|:\s")
+_LONE = re.compile(r"^\W*[\[(]\s*(\d[\d,]*)\s*/\s*(\d[\d,]*)\s*[\])]")
+
+
+class Place(NamedTuple):
+    """Where in training a line stands: its step and the planned length, as printed, and the epoch."""
+
+    step: int
+    total: int | None
+    epoch: int | None = None
+
+
+def place_of(line: str) -> Place | None:
+    """The step that a line speaks of; in ``Epoch:[1/2](3/500)`` steps count anew in each epoch."""
+    speaks_of_epochs = "poch" in line or "POCH" in line
+    if speaks_of_epochs and (match := _OF_EPOCH.search(line)):
+        number, epochs, step, steps = (int(match[i]) for i in range(1, 5))
+        return Place((number - 1) * steps + step, epochs * steps, number)
+    named = _EPOCH.search(line) if speaks_of_epochs else None
+    epoch = int(named[1]) if named else None
+    found = list(_STEP.finditer(line))
+    if found:
+        best = next((m for m in reversed(found) if "step" in m[1].lower()), found[-1])
+        return Place(_whole(best[2]), _whole(best[3]) if best[3] else None, epoch)
+    if match := _LONE.match(line):
+        return Place(_whole(match[1]), _whole(match[2]), epoch)
+    return None
+
+
+def pairs_of(line: str, loose: bool = False) -> dict[str, str]:
+    """Keys and values of a line, percentages as shares; ``loose`` takes values that only a space parts from a key."""
+    out: dict[str, str] = {}
+    if ("|" in line or "\u2502" in line or "\u2503" in line or "\u2551" in line) and _TABLE.search(line):
+        return dict(_table_cells(line))
+    for cell in _SEPARATORS.split(line):
+        if match := _CELL.match(cell):
+            out.setdefault(_key(match[1]), _value(match[2], match[3]))
+    if loose:
+        for match in _LOOSE.finditer(line):
+            out.setdefault(_key(match[1]), _value(match[2], match[3]))
+    return out
+
+
+def _table_cells(line: str) -> Iterator[tuple[str, str]]:
+    """Keys and values that stand in turn in the cells of a table's line."""
+    cells = [cell.strip() for cell in re.split(r"[│┃║|]", line)]
+    cells = [cell for cell in cells if cell]
+    for key, value in zip(cells[::2], cells[1::2], strict=False):
+        if re.fullmatch(_NUMBER, value) and re.search(r"[A-Za-z]", key):
+            yield key, value
+
+
+def _key(text: str) -> str:
+    """A key without what a logger put before it."""
+    if "]" in text or " - " in text or ": " in text:
+        text = _BEFORE.split(text)[-1]
+    return text.strip(" *`'\"#")
+
+
+def _value(text: str, percent: str) -> str:
+    return repr(float(text.replace(",", "")) / 100) if percent else text
+
+
+def _whole(text: str) -> int:
+    return int(text.replace(",", ""))

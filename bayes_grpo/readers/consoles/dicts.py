@@ -1,0 +1,141 @@
+"""Python's dicts and JSON objects among other text: TRL, ms-swift, slime, SkyRL, ROLL and whoever prints what it logs.
+
+An object may be spread over several lines, as pprint does it, and named by words before it: ``step 5: {...}``.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bayes_grpo.readers.contract import Row
+from bayes_grpo.readers.text import flatten
+from bayes_grpo.readers.values import is_number
+
+NAME = "printed dicts"
+ORDER = 10
+COUNTED = True
+
+_FLAT = re.compile(r"\{\s*(['\"])[^{}]*\}")
+_OPEN = re.compile(r"\{\s*(?:['\"]|$)")
+#: What stands before an object that is a member of another.
+_MEMBER = re.compile(r"['\"]\s*:\s*$")
+_BARE = re.compile(r"(?<=[:,\[] )(nan|inf|-inf|NaN|Infinity|-Infinity)(?=\s*[,}\]])")
+_WRAPPED = re.compile(r"(?:np|numpy)\.\w+\(([^()]*)\)|tensor\(([^(),]*)[^()]*\)")
+_HEADER = re.compile(
+    r"(?:^|[^\w/])(rollout|global[_ ]step|step|iteration|iter|eval|perf|train)\s*[:=#]?\s*(\d+)\s*[:=-]*\s*$",
+    re.IGNORECASE,
+)
+#: An object of more lines or characters is none that was logged.
+_MOST_LINES, _MOST_CHARACTERS = 500, 1_000_000
+_NESTED = (list, tuple, dict, set, bytes)
+#: Names of objects that only wrap the metrics.
+_WRAPPERS = ("metrics", "data", "logs")
+
+
+def rows(lines: Iterable[str]) -> Iterator[Row]:
+    """Rows of all objects with a number in them."""
+    held = _Held()
+    header: tuple[str, int] | None = None
+    for line in lines:
+        found = _in_line(line, header) if "{" in line and "}" in line else None
+        if found is None:
+            found = held.take(line, header)
+        if found is not None:
+            held.forget()
+            header = None
+            yield found
+        elif line.strip():
+            header = _header(line)
+
+
+class _Held:
+    """Lines of an object that is still open."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.header: tuple[str, int] | None = None
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.lines = []
+
+    def take(self, line: str, above: tuple[str, int] | None) -> Row | None:
+        """Add a line; the object, if that completes it."""
+        begin = _OPEN.search(line) if "{" in line else None
+        inside = begin is not None and _MEMBER.search(line[: begin.start()]) is not None
+        if begin is not None and not (self.lines and inside):
+            self.lines = [line[begin.start() :]]
+            self.header = _header(line[: begin.start()]) or above
+        elif self.lines:
+            self.lines.append(line)
+            if len(self.lines) > _MOST_LINES or sum(map(len, self.lines)) > _MOST_CHARACTERS:
+                self.lines = []
+        if not self.lines or "}" not in line:
+            return None
+        text = "".join(self.lines)
+        return _object(text[: text.rfind("}") + 1], self.header)
+
+
+def _header(text: str) -> tuple[str, int] | None:
+    match = _HEADER.search(text[-80:])
+    return (match[1].lower().replace(" ", "_"), int(match[2])) if match else None
+
+
+def _in_line(line: str, above: tuple[str, int] | None) -> Row | None:
+    """The object in a line: a flat one, or the widest that can be read."""
+    if len(line) > _MOST_CHARACTERS:
+        return None
+    match = _FLAT.search(line)
+    begin = line.find("{")
+    if match is not None and match.start() == begin:
+        found = _object(match[0], _header(line[: match.start()]) or above)
+        if found is not None:
+            return found
+    end = line.rfind("}")
+    if end > begin:
+        found = _object(line[begin : end + 1], _header(line[:begin]) or above)
+        if found is not None:
+            return found
+    if match is not None and match.start() != begin:
+        return _object(match[0], _header(line[: match.start()]) or above)
+    return None
+
+
+def _object(text: str, header: tuple[str, int] | None) -> Row | None:
+    """The row that an object's text holds, if it holds one; nothing is executed."""
+    content = _parsed(text)
+    if not isinstance(content, dict) or not content or not all(isinstance(key, str) for key in content):
+        return None
+    row = content
+    if any(isinstance(value, _NESTED) for value in row.values()):
+        for wrapper in _WRAPPERS:
+            row = flatten(row, wrapper=wrapper)
+        row = {key: value for key, value in row.items() if not isinstance(value, _NESTED)}
+    if not any(is_number(value) for value in row.values()):
+        return None
+    if header is not None and header[0] not in row:
+        row[header[0]] = header[1]
+    return row
+
+
+def _parsed(text: str) -> Any:
+    if '"' not in text and "\\" not in text:
+        try:
+            return json.loads(text.replace("'", '"'))  # far faster, where Python's text and JSON's mean the same
+        except ValueError:
+            pass
+    try:
+        if text[1:].lstrip()[:1] == '"':
+            try:
+                return json.loads(text)
+            except ValueError:
+                pass
+        if "(" in text:
+            text = _WRAPPED.sub(lambda m: m[1] or m[2], text)
+        if "nan" in text or "inf" in text or "NaN" in text or "Infinity" in text:
+            text = _BARE.sub(lambda m: f"'{m[1]}'", text)
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None

@@ -1,0 +1,148 @@
+"""Printed lines without what is printed around rows: colours, prefixes of processes, timestamps, progress bars."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from bayes_grpo.readers.contract import BAR, COUNT, Dialect, Entry, Facts, Row, reading_note
+from bayes_grpo.readers.keys import words
+from bayes_grpo.readers.names import SUMMARY_KEYS
+from bayes_grpo.readers.values import is_number
+from bayes_grpo.readers.vocabulary import reward_rank
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+#: A bar of tqdm with what stands before it; group 1 is its description.
+_TQDM = re.compile(
+    r"\r?[ \t]*((?:[A-Za-z][\w .()/-]{0,40}: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)"
+    r"(?:\s*\[[^\]\r\n]{0,120}\]?)?[ \t]*\r?"
+)
+_PROCESS = re.compile(r"^\s*(?:\([\w.:]+(?:\([^()]*\))? pid=\d+(?:, ip=[\d.]+)?\)|\[rank\d+\]:?|\[\d+\]:|\d+:)\s?")
+_REPEATED = re.compile(r"\s*\[repeated \d+x across cluster\]\s*$")
+#: Lines of W&B's own, which repeat the last values of a run.
+_TRACKER = re.compile(r"^\s*(?:wandb|swanlab):")
+_STAMP = re.compile(
+    r"^\W{0,3}(?:\d{4}[-/]\d\d[-/]\d\d[T _-]?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|"
+    r"\d{8}-\d\d:\d\d:\d\d(?:[.,]\d+)?|\d\d:\d\d:\d\d(?:[.,]\d+)?)"
+    r"[\])|,\s-]*"
+)
+_LEVEL = re.compile(
+    r"^[\[(|\s]*(?:[\w.]+ )?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*"
+    r"(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
+    re.IGNORECASE,
+)
+_TRAINING = re.compile(
+    r"^(?:train(?:ing)?(?: progress)?|steps?|epochs?|iter(?:ation)?s?|progress|grpo|rl)?\W*$", re.IGNORECASE
+)
+
+
+@dataclass
+class Bars:
+    """Positions of the trainer's progress bar, as a log is read; of several bars the one that moves most often."""
+
+    moves: dict[int, int] = field(default_factory=dict)
+    at: dict[int, int] = field(default_factory=dict)
+    first: dict[int, int] = field(default_factory=dict)
+
+    def see(self, description: str, position: int, total: int) -> None:
+        """Take in one bar; bars of other work than training are passed over."""
+        if not _TRAINING.match(description) or total < 1 or position > total:
+            return
+        self.first.setdefault(total, position)
+        if self.at.get(total) != position:
+            self.moves[total] = self.moves.get(total, 0) + 1
+            self.at[total] = position
+
+    @property
+    def total(self) -> int | None:
+        """The length of the trainer's bar."""
+        return max(self.moves, key=lambda total: (self.moves[total], total), default=None)
+
+    @property
+    def position(self) -> int | None:
+        """Where the trainer's bar stands."""
+        return self.at.get(self.total) if self.total is not None else None
+
+
+def cleaned(lines: Iterable[str], bars: Bars) -> Iterator[str]:
+    """Lines without colours, processes' prefixes and bars; what the bars say is taken in."""
+    for raw in lines:
+        line = _ANSI.sub("", raw) if "\x1b" in raw else raw
+        line = line.rstrip("\n")
+        if "%|" in line:
+            line = _without_bars(line, bars)
+            if not line.strip():
+                continue
+        elif "\r" in line:
+            line = line.rstrip("\r").rpartition("\r")[2] or line
+        if "pid=" in line or line[:1] in "[0123456789 ":
+            line = _PROCESS.sub("", line, count=1)
+            line = _REPEATED.sub("", line)
+        if line.lstrip()[:6] in ("wandb:", "swanla") and _TRACKER.match(line):
+            continue
+        yield line
+
+
+def _without_bars(line: str, bars: Bars) -> str:
+    def taken(match: re.Match[str]) -> str:
+        bars.see(match[1].strip().rstrip(":"), int(match[2]), int(match[3]))
+        return ""
+
+    return _TQDM.sub(taken, line)
+
+
+def without_stamp(line: str) -> str:
+    """A line without the time and the level that a logger puts before its message."""
+    short = _STAMP.sub("", line, count=1)
+    return _LEVEL.sub("", short, count=1) if short is not line else _LEVEL.sub("", line, count=1)
+
+
+def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
+    """Rows of printed lines, and what the progress bar tells of them.
+
+    Rows without a step are counted, those of training from 1; the others repeat the last count.
+    """
+    bars = Bars()
+    count = summaries = 0
+    for row in dialect.rows(cleaned(lines, bars)):
+        if not SUMMARY_KEYS.isdisjoint(row):
+            summaries += 1
+            continue
+        if not has_step(row):
+            trains = any(_of_training(key) and is_number(value) for key, value in row.items())
+            if not trains and not any(key.startswith("eval") for key in row):
+                continue
+            count += trains
+            row[COUNT] = count
+            if bars.position is not None:
+                row[BAR] = bars.position
+        yield row
+    if summaries:
+        yield reading_note("", "the summary at the end of training was left out")
+    if count and bars.total is not None and bars.total > 1:
+        yield Facts(stated={"planned_steps": bars.total}, extras={"bar_start": bars.first[bars.total]})
+
+
+@lru_cache(maxsize=10_000)
+def _of_training(key: str) -> bool:
+    """Whether a key stands in rows of training only."""
+    found = words(key)
+    return "evaluation" not in found and (reward_rank(key) in (0, 1) or "loss" in found)
+
+
+#: Keys that say where in training a row stands.
+_STEP_KEYS = re.compile(
+    r"(?:.*/)?(?:global_?step|step|iteration|iter|update)s?|.*global_step/max_steps|current_steps|rollout|"
+    r"(?:system|trainer)/.*step|progress/batch",
+    re.IGNORECASE,
+)
+
+
+def has_step(row: Row) -> bool:
+    """Whether a row says its step."""
+    return "step" in row or any(_is_step_key(key) for key in row)
+
+
+@lru_cache(maxsize=10_000)
+def _is_step_key(key: str) -> bool:
+    return _STEP_KEYS.fullmatch(key) is not None

@@ -1,0 +1,376 @@
+"""What programs print as they train: each kind in several layouts that differ in every incidental."""
+
+import json
+import pprint
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayes_grpo import InputError
+from bayes_grpo.readers import Reading, read_log, read_run
+
+N = 24
+REWARDS = [round(0.21 + 0.02 * i + 0.013 * (i % 4), 4) for i in range(N)]
+
+
+def read(path: Path, text: str) -> Reading:
+    path.write_text(text, encoding="utf-8")
+    readings, faults = read_log(path)
+    assert not faults and len(readings) == 1
+    return readings[0]
+
+
+def values(reading: Reading, name: str) -> list[float]:
+    return reading.run[name].values[0].tolist()
+
+
+def steps_of(first: int, spacing: int) -> list[int]:
+    return [first + spacing * i for i in range(N)]
+
+
+def ms_swift(first: int, spacing: int, total: int, stamp: str) -> str:
+    lines = [
+        "[INFO:swift] Setting args.lazy_tokenize: False",
+        "run sh: `swift rlhf --rlhf_type grpo --reward_funcs accuracy`",
+    ]
+    for step, reward in zip(steps_of(first, spacing), REWARDS, strict=True):
+        row = {
+            "loss": 0.0,
+            "reward": reward,
+            "reward_std": 0.2,
+            "entropy/mean": 0.5,
+            "completions/clipped_ratio": 0.125,
+        }
+        row |= {"rollout_correction/ess": 0.97, "rollout_correction/chi2_token": 0.03, "rollout_correction/kl": 0.001}
+        row |= {"global_step/max_steps": f"{step}/{total}", "train_speed(s/it)": 3.25}
+        lines.append(stamp + str(row))
+        lines.append(f"Train:  {100 * step // total}%|\u2588\u2588  | {step}/{total} [00:10<01:00,  2.1s/it]")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("first", "spacing", "total", "stamp"),
+    [(4, 4, 5000, ""), (1, 1, 77, "[rank0]: "), (7, 3, 901, "2026-05-01 10:00:00,123 - INFO - ")],
+)
+def test_ms_swift_prints_the_step_as_a_part(first: int, spacing: int, total: int, stamp: str, tmp_path: Path) -> None:
+    reading = read(tmp_path / "train.log", ms_swift(first, spacing, total, stamp))
+    assert reading.trainer == "ms-swift"
+    assert values(reading, "optimizer_step") == steps_of(first, spacing)
+    assert values(reading, "reward") == REWARDS
+    assert reading.run["planned_steps"].item() == total and reading.run["logging_window"].item() == spacing
+    for name, value in (
+        ("effective_sample_share", 0.97),
+        ("importance_chi2", 0.03),
+        ("logprob_difference", 0.001),
+        ("truncation_share", 0.125),
+    ):
+        assert values(reading, name) == [value] * N, name
+
+
+def slime(updates: int, prefix: str) -> str:
+    lines = []
+    for i, reward in enumerate(REWARDS):
+        rollout = {
+            "rollout/raw_reward": reward,
+            "rollout/rewards": (-1) ** i * 1e-9,
+            "rollout/response_lengths": 100.5,
+            "rollout/truncated": 0.25,
+        }
+        perf = {"perf/rollout_time": 1.5, "rollout/zero_std/count_0.0": 3, "rollout/zero_std/count_1.0": 1}
+        lines.append(f"{prefix}perf {i}: {perf}")
+        lines.append(f"{prefix}data.py:163 - rollout {i}: {rollout}")
+        for j in range(updates):
+            step = i * updates + j
+            train = {
+                "train/loss": 0.1,
+                "train/lr-pg_0": 1e-6 / (1 + step),
+                "train/grad_norm": 0.5 + step,
+                "train/train_rollout_logprob_abs_diff": 0.02,
+                "train/step": step,
+            }
+            lines.append(f"{prefix}model.py:660 - step {step}: {train}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("updates", "prefix"),
+    [
+        (1, "(RayTrainGroup pid=77, ip=10.0.0.1) [2026-04-15 07:57:53] "),
+        (4, ""),
+        (2, "\x1b[36m(MegatronTrainRayActor pid=5)\x1b[0m "),
+    ],
+)
+def test_slime_has_two_clocks(updates: int, prefix: str, tmp_path: Path) -> None:
+    """Rewards stand at the first of the updates on their batch, and are the raw ones."""
+    reading = read(tmp_path / "train.log", slime(updates, prefix))
+    run = reading.run.isel(run=0)
+    assert reading.trainer == "slime" and reading.columns["reward"] == "rollout/raw_reward"
+    drawn = np.isfinite(run["reward"].values)
+    assert run["optimizer_step"].values[drawn].tolist() == [updates * i for i in range(N)]
+    assert run["reward"].values[drawn].tolist() == REWARDS
+    assert run.sizes["step"] == N * updates and float(run["refresh_interval"]) == updates
+    np.testing.assert_allclose(run["grad_norm"].values, 0.5 + np.arange(N * updates))
+    assert "rollout/rewards" in reading.unused
+
+
+def skyrl(first: int, width: int, prefix: str) -> str:
+    lines = [
+        "2026-01-01 10:00:00.000 | INFO     | skyrl.train.entrypoints:main:12 - Config: {'trainer': {'epochs': 3}}"
+    ]
+    for step, reward in zip(steps_of(first, 1), REWARDS, strict=True):
+        row = {
+            "generate/avg_num_tokens": "512.2500",
+            "reward/avg_raw_reward": f"{reward:.4f}",
+            "reward/avg_pass_at_8": "0.9000",
+        }
+        row |= {
+            "policy/policy_entropy": "0.3000",
+            "trainer/global_step": step,
+            "trainer/epoch": 0,
+            "async/staleness_mean": "1.5000",
+        }
+        lines.append(
+            f"{prefix}2026-01-01 10:00:{step % 60:02}.000 | INFO     | skyrl.train.utils.tracking:log:189 - Step {step}: "
+        )
+        lines += [prefix + line for line in pprint.pformat(row, width=width).splitlines()]
+        lines.append(
+            f"{prefix}2026-01-01 10:01:00.000 | INFO | trainer:9 - reward/avg_pass_at_8: 0.9, reward/avg_raw_reward: {reward}"
+        )
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("first", "width", "prefix"), [(1, 80, ""), (40, 200, "(skyrl_entrypoint pid=99) "), (3, 30, "")]
+)
+def test_skyrl_spreads_rows_over_lines(first: int, width: int, prefix: str, tmp_path: Path) -> None:
+    reading = read(tmp_path / "train.log", skyrl(first, width, prefix))
+    assert reading.trainer == "SkyRL" and values(reading, "reward") == REWARDS
+    assert values(reading, "optimizer_step") == steps_of(first, 1)
+    assert reading.run["group_size"].item() == 8 and reading.origins["group_size"] == "a column's name"
+    assert values(reading, "rollout_age") == [1.5] * N and values(reading, "completion_length") == [512.25] * N
+
+
+def test_roll_prints_json_after_a_tag(tmp_path: Path) -> None:
+    lines = ["[2026-03-01 10:00:00] [INFO] [roll] create tracker stdout, kwargs: {'x': 1}"]
+    for step, reward in zip(steps_of(0, 1), REWARDS, strict=True):
+        metrics = {"system/global_step": step, "critic/score/mean": reward, "critic/rewards/mean": (-1) ** step * 0.01}
+        metrics |= {
+            "critic/rewards/max": 2.5,
+            "critic/rewards/min": -2.5,
+            "group/mixed_groups_ratio": 0.4,
+            "group/all_correct_groups_ratio": 0.5,
+        }
+        lines.append(f"[2026-03-01 10:00:00] [INFO] metrics_tag: {json.dumps({'step': step, 'metrics': metrics})}")
+    reading = read(tmp_path / "roll.log", "\n".join(lines))
+    assert reading.trainer == "ROLL" and reading.columns["reward"] == "critic/score/mean"
+    assert values(reading, "reward") == REWARDS and values(reading, "zero_spread_share") == [0.6] * N
+    assert values(reading, "all_right_share") == [0.5] * N
+
+
+def nemo(total: int, rule: str, name: str) -> str:
+    lines = ["Loading checkpoint shards: 100%|####| 4/4 [00:01<00:00, 3.1it/s]", "Setting up: step 1: nothing"]
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        lines += [
+            "",
+            f"{rule} Step {step}/{total} {rule}",
+            "\u25b6 Generating responses for batch of size 64...",
+            "\U0001f4ca Training Results:",
+        ]
+        lines += [
+            "  \u2022 Loss: 0.0123",
+            "  \u2022 Generation KL Error: 0.0021",
+            f"  \u2022 {name}: {reward:.4f}",
+            "  \u2022 Mean Generation Length: 333.2500",
+        ]
+        lines += [
+            "\u23f1\ufe0f  Timing:",
+            "  \u2022 Total step time: 61.50s",
+            "  \u2022 generation: 31.00s (50.4%)",
+            "    - E2E (Tokens/sec/gpu): 1234.50",
+        ]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("total", "rule", "name"),
+    [(40, "=" * 25, "Avg Reward"), (1000, "-" * 10, "Avg Reward"), (24, "=" * 30, "Avg Total Reward")],
+)
+def test_nemo_rl_prints_blocks(total: int, rule: str, name: str, tmp_path: Path) -> None:
+    reading = read(tmp_path / "run.log", nemo(total, rule, name))
+    assert reading.trainer == "NeMo-RL" and values(reading, "reward") == REWARDS
+    assert values(reading, "optimizer_step") == steps_of(1, 1) and reading.run["planned_steps"].item() == total
+    assert values(reading, "step_time") == [61.5] * N and values(reading, "completion_length") == [333.25] * N
+    assert values(reading, "logprob_difference") == [0.0021] * N
+
+
+def prime(stamp: str, level: str, more: str) -> str:
+    lines = []
+    for step, reward in zip(steps_of(3, 1), REWARDS, strict=True):
+        lines.append(f"{stamp}    INFO Starting orchestrator step {step}")
+        lines.append("Generating rollouts (train):  50%|#####     | 256/512 [01:13<00:00,  6.97it/s]")
+        lines.append(
+            f"{stamp} {level} Step {step} | Time: 73.77s | Reward: {reward:.4f} |{more} Seq. Length: 1345.6 tokens/sample | Max. Off-Policy Level: 2"
+        )
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "level", "more"),
+    [
+        ("02:33:26", "SUCCESS", ""),
+        ("\x1b[2m12:00:01\x1b[0m", "\x1b[32m\x1b[1mSUCCESS\x1b[0m", " Trainable: 5/512 | Async Level: 1 |"),
+        ("23:59:59", "SUCCESS", " Val. Reward: 0.5000 | Throughput: 2408.9 tokens/s |"),
+    ],
+)
+def test_prime_rl_prints_a_line_a_step(stamp: str, level: str, more: str, tmp_path: Path) -> None:
+    reading = read(tmp_path / "orchestrator.log", prime(stamp, level, more))
+    assert reading.trainer == "prime-rl" and values(reading, "reward") == REWARDS
+    assert values(reading, "optimizer_step") == steps_of(3, 1)
+    assert values(reading, "rollout_age") == [2] * N and values(reading, "step_time") == [73.77] * N
+    assert values(reading, "completion_length") == [1345.6] * N
+    if "Val" in more:
+        assert values(reading, "evaluation_reward") == [0.5] * N
+
+
+def yaml_lines(content: dict, indent: int = 0) -> list[str]:
+    out = []
+    for key, value in content.items():
+        if isinstance(value, dict):
+            out += [" " * indent + f"{key}:", *yaml_lines(value, indent + 2)]
+        else:
+            out.append(" " * indent + f"{key}: {value}")
+    return out
+
+
+@pytest.mark.parametrize(
+    ("prefix", "first", "score"),
+    [("(Runner pid=16098) ", 1, True), ("", 11, False), ("\x1b[36m(Runner pid=3)\x1b[0m ", 2, False)],
+)
+def test_easyr1_prints_yaml_below_the_step(prefix: str, first: int, score: bool, tmp_path: Path) -> None:
+    lines = ["Config", "trainer:", "  total_epochs: 15", "worker:", "  rollout:", "    n: 5"]
+    for step, reward in zip(steps_of(first, 1), REWARDS, strict=True):
+        content = {
+            "actor": {"entropy_loss": 0.4, "lr": "1.0e-06", "pg_clipfrac": 0.01},
+            "critic": {"rewards": {"mean": reward - 0.1}},
+            "reward": {"accuracy": 0.2, "overall": reward},
+            "response_length": {"mean": 77.5, "clip_ratio": 0.125},
+        }
+        if score:
+            content["critic"]["score"] = {"mean": reward}
+        lines += [prefix + line for line in [f"Step {step}", *yaml_lines(content)]]
+    reading = read(tmp_path / "train.log", "\n".join(lines))
+    assert reading.trainer == "EasyR1" and values(reading, "reward") == REWARDS
+    assert reading.columns["reward"] == ("critic/score/mean" if score else "reward/overall")
+    assert values(reading, "optimizer_step") == steps_of(first, 1)
+    assert values(reading, "completion_length") == [77.5] * N and values(reading, "truncation_share") == [0.125] * N
+    assert values(reading, "learning_rate") == [1e-6] * N and values(reading, "entropy") == [0.4] * N
+
+
+@pytest.mark.parametrize(("name", "first"), [("global_logger_fF8h_r0", 1), ("logger", 17)])
+def test_torchforge_prints_blocks(name: str, first: int, tmp_path: Path) -> None:
+    lines = []
+    for step, reward in zip(steps_of(first, 1), REWARDS, strict=True):
+        lines += [f"WandbBackend: Logged 86 metrics at step {step}", f"=== [{name}] - METRICS STEP {step} ==="]
+        lines += [
+            "  main/rollout/avg_advantage: -7.4e-09",
+            "  buffer/evict/avg_policy_staleness: 1.25",
+            f"  reward/evaluate_response/avg_total_reward: {reward}",
+        ]
+        lines += [
+            f"  reward/evaluate_response/avg_MathReward_reward: {reward / 2}",
+            "  reward/evaluate_response/std_total_reward: 0.4",
+            "=" * 30,
+        ]
+    reading = read(tmp_path / "run.log", "\n".join(lines))
+    assert reading.trainer == "torchforge" and values(reading, "reward") == REWARDS
+    assert values(reading, "optimizer_step") == steps_of(first, 1) and values(reading, "rollout_age") == [1.25] * N
+    assert reading.columns["reward"] == "reward/evaluate_response/avg_total_reward"
+
+
+def minimind(layout: str) -> str:
+    lines = ["Model Params: 30.03M", "Loading [1/3] reward model, score scale 2.0"]
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        rest = f"Reward: {reward:.4f}, KL_ref: 0.0010, Adv Std: 0.9258, Actor Loss: -0.0000, Avg Response Len: 271.38"
+        lines.append(layout.format(step=step, of=(step - 1) % 12 + 1, epoch=(step - 1) // 12 + 1, rest=rest))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("layout", "planned"),
+    [
+        ("Epoch:[{epoch}/2]({of}/12), {rest}, Learning Rate: 0.00000030", 24),
+        ("Epoch: {epoch}, Step: {of}/12, {rest}, LR: 3.00e-07", None),
+        ("Epoch:[1/1]({step}/9751), {rest}, Learning Rate: 0.00000030", 9751),
+        ("2026-01-01 00:00:00 | Epoch:[1/1]({step}/500) epoch_time: 3.1min, {rest}, Actor LR: 3e-07", 500),
+    ],
+)
+def test_minimind_counts_steps_in_each_epoch(layout: str, planned: int | None, tmp_path: Path) -> None:
+    reading = read(tmp_path / "grpo.log", minimind(layout))
+    assert reading.trainer == "MiniMind" and values(reading, "reward") == REWARDS
+    assert values(reading, "optimizer_step") == steps_of(1, 1)
+    assert values(reading, "kl") == [0.001] * N and values(reading, "completion_length") == [271.38] * N
+    assert values(reading, "learning_rate") == [3e-7] * N
+    if planned is not None:
+        assert reading.run["planned_steps"].item() == planned
+
+
+SCRIPTS: dict[str, Callable[[int, float], str]] = {
+    "bars between": lambda s, r: f"Step {s}/500 | Reward: {r:.4f} | KL: 0.02 | Loss: -0.1",
+    "equals signs": lambda s, r: f"step={s} reward={r:.4f} loss=-0.1 kl=0.02",
+    "brackets": lambda s, r: f"[Step {s}] mean_reward: {r:.4f}, kl: 0.02, lr: 1e-06",
+    "spaces": lambda s, r: f"step {s} reward {r:.4f} loss -0.1 kl 0.02",
+    "iterations": lambda s, r: f"INFO:root:Iteration {s} of 500 - avg reward = {r:.4f}; entropy = 1.2",
+    "of and colon": lambda s, r: f"2026-02-02T10:00:00Z Iter {s}/500: Average Reward: {r:.4f} (best 0.99), KL = 0.02",
+    "lines of their own": lambda s, r: f"--- Step {s} ---\nLoss: -0.1\nAverage Reward: {r:.4f}\nKL: 0.02\n",
+    "starred": lambda s, r: f"**** Training step {s}/500 ****\n* reward_mean = {r:.4f}\n* response_length = 120.5 tokens\n",
+    "a table": lambda s, r: f"        Step {s}        \n\u250c\u2500\u2500\u2500\u2510\n\u2502 reward \u2502 {r:.4f} \u2502\n\u2502 kl \u2502 0.02 \u2502\n\u2514\u2500\u2500\u2518",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_of_one_file(script: str, tmp_path: Path) -> None:
+    """Each writes as it likes; the noise before it speaks of rewards and steps too."""
+    noise = "reward functions: accuracy, format\nusing 4 reward workers, step size 0.1\nGradient step: ready\n"
+    lines = [SCRIPTS[script](s, r) for s, r in zip(steps_of(5, 5), REWARDS, strict=True)]
+    reading = read(tmp_path / "out.txt", noise + "\n".join(lines) + "\ndone\n")
+    assert values(reading, "optimizer_step") == steps_of(5, 5)
+    assert values(reading, "reward") == REWARDS
+
+
+def test_rows_without_a_step_are_counted(tmp_path: Path) -> None:
+    lines = [f"Training on batch\nAverage Reward: {r}\nLoss: 0.5" for r in REWARDS]
+    reading = read(tmp_path / "out.txt", "\n".join(lines))
+    assert values(reading, "optimizer_step") == steps_of(1, 1) and values(reading, "reward") == REWARDS
+    assert any("counted 1, 2" in str(note) for note in reading.notes)
+
+
+def test_areal_prints_tables_of_several_columns(tmp_path: Path) -> None:
+    lines = []
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        lines += [
+            f"20260101-10:00:00.123 StatsLogger INFO: Epoch 1/10 Step {step}/100 Train step {step}/1000 done.",
+            "20260101-10:00:00.124 StatsLogger INFO: Stats (1/1):",
+        ]
+        lines += ["20260101-10:00:00.125 StatsLogger INFO: ", "\u2552\u2550\u2550\u2564\u2550\u2555"]
+        lines += [
+            f"\u2502 ppo_actor/task_reward/avg \u2502 {reward:.4e} \u2502 ppo_actor/update/entropy/avg \u2502 3.0000e-01 \u2502",
+            "\u251c\u2500\u2500\u253c\u2500\u2500\u2524",
+        ]
+        lines += [
+            "\u2502 ppo_actor/seq_len/avg \u2502 3.0000e+02 \u2502 ppo_actor/prompt_len/avg \u2502 1.0000e+02 \u2502",
+            "\u2502 ppo_actor/update/lr \u2502 1.0000e-06 \u2502",
+        ]
+    reading = read(tmp_path / "areal.log", "\n".join(lines))
+    assert reading.trainer == "AReaL"
+    np.testing.assert_allclose(values(reading, "reward"), REWARDS, atol=5e-5)
+    assert values(reading, "optimizer_step") == steps_of(1, 1) and reading.run["planned_steps"].item() == 1000
+    assert values(reading, "completion_length") == [200] * N and values(reading, "entropy") == [0.3] * N
+
+
+def test_a_log_without_rows_ends_in_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    path.write_text("reward model loaded\nstep by step\n" * 50)
+    with pytest.raises(InputError, match="text without log rows"):
+        read_run(path)
