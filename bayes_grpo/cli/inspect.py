@@ -31,30 +31,28 @@ def _inspect(options: argparse.Namespace) -> int:
     from bayes_grpo.readers import read_log
 
     known = reading_options(options)
-    found: list[dict[str, Any]] = []
+    runs: list[dict[str, Any]] = []
     faults: list[InputError] = []
     for path in options.runs:
         try:
             readings, broken = read_log(path, **known)
         except InputError as error:
             readings, broken = [], [error]
-        found += [part for reading in readings for part in _facts(reading)]
+        runs += [facts for reading in readings for facts in _facts(reading)]
         faults += broken
     for fault in faults:
         say(f"bayes-grpo: {fault}")
     if options.json:
-        if found:
-            print_json({"runs": found, "faults": [str(fault) for fault in faults]})
+        if runs:
+            print_json({"runs": runs, "faults": [str(fault) for fault in faults]})
     else:
         width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
-        print("\n\n".join("\n".join(_lines(facts, width)) for facts in found))
+        print("\n\n".join("\n".join(_lines(facts, width)) for facts in runs))
     return BAD_INPUT if faults else OK
 
 
 def _facts(reading: Any) -> Iterator[dict[str, Any]]:
     """What is known of each run of a reading, ready for JSON."""
-    import numpy as np
-
     from bayes_grpo.readers.missing import missing
     from bayes_grpo.runs.dataset import one_run
     from bayes_grpo.runs.fields import RUN_FIELDS
@@ -62,13 +60,6 @@ def _facts(reading: Any) -> Iterator[dict[str, Any]]:
     for label in reading.run["run"].values:
         run = one_run(reading.run, label)
         steps = run["optimizer_step"].values
-        columns = {}
-        for name, column in reading.columns.items():
-            if name in run:
-                values = run[name].values[np.isfinite(run[name].values)]
-                low, high = (float(values.min()), float(values.max())) if values.size else (None, None)
-                unit = run[name].attrs.get("units", "")
-                columns[name] = {"column": column, "unit": unit, "values": int(values.size), "min": low, "max": high}
         yield {
             "run": str(label),
             "source": str(run["source"].values),
@@ -77,7 +68,7 @@ def _facts(reading: Any) -> Iterator[dict[str, Any]]:
             "rows": int(steps.size),
             "first_step": float(steps[0]),
             "last_step": float(steps[-1]),
-            "columns": columns,
+            "columns": _columns(reading, run),
             "reward_components": list(reading.components),
             "spread": run["reward_spread"].attrs.get("spread") if "reward_spread" in run else None,
             "hyperparameters": {
@@ -93,6 +84,20 @@ def _facts(reading: Any) -> Iterator[dict[str, Any]]:
             "missing": {name: {"cost": cost, "cure": cure} for name, (cost, cure) in missing(run).items()},
             "unused": reading.unused,
         }
+
+
+def _columns(reading: Any, run: Any) -> dict[str, dict[str, Any]]:
+    """Of each variable the column it was read from, its unit, and how many values lie in which range."""
+    import numpy as np
+
+    columns = {}
+    for name, column in reading.columns.items():
+        if name in run:
+            values = run[name].values[np.isfinite(run[name].values)]
+            low, high = (float(values.min()), float(values.max())) if values.size else (None, None)
+            unit = run[name].attrs.get("units", "")
+            columns[name] = {"column": column, "unit": unit, "values": int(values.size), "min": low, "max": high}
+    return columns
 
 
 def _lines(facts: dict[str, Any], width: int) -> Iterator[str]:
@@ -115,8 +120,8 @@ def _lines(facts: dict[str, Any], width: int) -> Iterator[str]:
             yield from _wrapped(f"- {note}", width)
     if facts["missing"]:
         yield "missing"
-        for name, said in facts["missing"].items():
-            yield from _wrapped(f"- {name}: {said['cost']}; {said['cure']}", width)
+        for name, field in facts["missing"].items():
+            yield from _wrapped(f"- {name}: {field['cost']}; {field['cure']}", width)
     if facts["unused"]:
         yield f"not used ({len(facts['unused'])})"
         more = len(facts["unused"]) - _SHOWN

@@ -4,11 +4,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from bayes_grpo.inference.backends.programs import Draws, Programs, programs
 from bayes_grpo.inference.chains import Progress, sample
 from bayes_grpo.inference.convergence import chains_agree
+from bayes_grpo.inference.draws import flatten, labelled, unflatten
 from bayes_grpo.inference.layout import Prepared
 from bayes_grpo.models.spec import ModelSpec
 
@@ -69,23 +69,16 @@ def draw_posterior(
 
 def _constrained(compiled: Programs, prepared: Prepared, result: Draws) -> dict[str, np.ndarray]:
     """Recorded values of all draws, shape (chain, draw) or (chain, draw, run)."""
-    shape = result.diverging.shape
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in result.values.items()}
-    values = compiled.constrain(flat, prepared.data)
-    return {name: np.asarray(value).reshape(*shape, *value.shape[1:]) for name, value in values.items()}
+    return unflatten(compiled.constrain(flatten(result.values), prepared.data), len(result.diverging))
 
 
 def _settled(compiled: Programs, prepared: Prepared, result: Draws) -> bool:
     """Whether going on would not help: the chains agree on every quantity, or some transition diverged."""
     if result.diverging.any():
         return True
-    shape = result.diverging.shape
     values = _constrained(compiled, prepared, result)
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in values.items()}
-    for name, value in compiled.derive(flat, prepared.data).items():
-        values[name] = np.asarray(value).reshape(*shape, *value.shape[1:])
-    dims = ("chain", "draw", "run")
-    return chains_agree(xr.Dataset({name: (dims[: value.ndim], value) for name, value in values.items()}))
+    derived = compiled.derive(flatten(values), prepared.data)
+    return chains_agree(labelled(values | unflatten(derived, len(result.diverging))))
 
 
 def _statistics(result: Draws) -> dict[str, np.ndarray]:

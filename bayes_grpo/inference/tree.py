@@ -8,6 +8,7 @@ from jax import random
 
 from bayes_grpo.inference.backends.numpyro import log_prior
 from bayes_grpo.inference.backends.programs import Programs
+from bayes_grpo.inference.draws import DIMS, evenly, flatten, unflatten
 from bayes_grpo.inference.layout import Prepared, observed_of
 from bayes_grpo.laws.units import UNITS
 from bayes_grpo.models.spec import ModelSpec
@@ -62,9 +63,8 @@ class TreeBuilder:
         """All groups from recorded values, shape (chain, draw) or (chain, draw, run), and sampler statistics."""
         chains, draws = next(iter(statistics.values())).shape
         coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-        flat = {name: np.reshape(value, (chains * draws, *value.shape[2:])) for name, value in values.items()}
-        more = self.compiled.derive(flat, self.prepared.data)
-        joined = {name: np.reshape(value, (chains, draws, *value.shape[1:])) for name, value in (flat | more).items()}
+        flat = flatten(values)
+        joined = unflatten(flat | self.compiled.derive(flat, self.prepared.data), chains)
         groups = {
             "posterior": self._named(joined, coords),
             "sample_stats": xr.Dataset({name: (("chain", "draw"), v) for name, v in statistics.items()}, coords),
@@ -81,8 +81,7 @@ class TreeBuilder:
         """Parameters with units; those with a value a run get the dimension run."""
         data = {}
         for name, value in values.items():
-            dims = ("chain", "draw", "run")[: np.ndim(value)]
-            data[name] = (dims, np.asarray(value), {"units": unit_of(name)})
+            data[name] = (DIMS[: np.ndim(value)], np.asarray(value), {"units": unit_of(name)})
         by_run = {"run": self.coords["run"]} if self.spec.pooled else {}
         return xr.Dataset(data, {**coords, **by_run})
 
@@ -108,7 +107,8 @@ class TreeBuilder:
             out[group] = self._rewards(np.stack(terms), at)
             out[group]["reward"].attrs.pop("units")
         densities = log_prior(self.spec, flat, self.prepared.data)
-        pair = {name: (("chain", "draw"), np.reshape(d, (chains, draws))[:, kept]) for name, d in densities.items()}
+        by_chain = unflatten(densities, chains)
+        pair = {name: (("chain", "draw"), density[:, kept]) for name, density in by_chain.items()}
         return out | {"log_prior": xr.Dataset(pair, at)}
 
     def _constant(self) -> xr.Dataset:
@@ -150,5 +150,5 @@ class TreeBuilder:
 def _thinned(flat: Mapping[str, np.ndarray], most: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """At most so many draws, evenly, and which."""
     count = next(iter(flat.values())).shape[0]
-    which = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
+    which = evenly(count, most)
     return {name: value[which] for name, value in flat.items()}, which

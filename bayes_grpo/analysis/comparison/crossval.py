@@ -18,6 +18,7 @@ import xarray as xr
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.chains import Progress
 from bayes_grpo.inference.convergence import chains_agree, varying
+from bayes_grpo.inference.draws import batch, labelled, unflatten
 from bayes_grpo.inference.layout import ModelData, Prepared, observed_of
 from bayes_grpo.inference.posterior import Drawn, draw_posterior
 from bayes_grpo.inference.reopen import reopen
@@ -42,12 +43,24 @@ def loo(fit: xr.DataTree) -> Any:
     Returns
     -------
     arviz_stats.ELPDData
-        In nats, with the pointwise values ``elpd_i`` and ``pareto_k``; ``bayes_grpo.compare_fits`` sets fits side by side.
+        - ``elpd``, ``se``: expected log predictive density of all rewards and its standard error (nat).
+        - ``elpd_i``, ``pareto_k``: score and Pareto k of each reward.
+        - ``p``: effective number of parameters.
+
+        `bayes_grpo.compare_fits` sets fits side by side.
 
     Raises
     ------
     InputError
         If the fit holds no leave-one-out terms.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> scores = bayes_grpo.loo(fit)
+    >>> scores.n_data_points, scores.elpd > 400
+    (380, True)
     """
     if "leave_one_out" not in fit.children:
         raise InputError(
@@ -91,7 +104,9 @@ def lfo(
     Returns
     -------
     arviz_stats.ELPDData
-        In nats, one value an origin, with ``pareto_k``, ``refits`` and ``n_refits`` (the first fit not counted).
+        - ``elpd``, ``se``: expected log predictive density of what is predicted and its standard error (nat).
+        - ``elpd_i``, ``pareto_k``: score and Pareto k of each origin.
+        - ``refits``, ``n_refits``: origins at which it was fitted again, and how many (the first fit not counted).
 
     Raises
     ------
@@ -101,13 +116,21 @@ def lfo(
     Notes
     -----
     Priors keep the quantities of the whole run (its planned length, its reward bounds): state them where the log does not.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> run = bayes_grpo.example_run().isel(step=slice(40))
+    >>> fit = bayes_grpo.fit(run, "overdamped", draws=50, tune=100, chains=2)
+    >>> bayes_grpo.lfo(fit, min_observations=37).n_data_points
+    3
     """
     spec, prepared = reopen(fit, model)
     return leave_future_out(fit, spec, prepared, method, min_observations, horizon, progress).elpd
 
 
 class LeftFuture(NamedTuple):
-    """Leave-future-out result, and how many of its fits the chains did not agree in, of how many."""
+    """A leave-future-out result: its scores, in how many fits the chains did not agree, and how many fits there were."""
 
     elpd: Any
     unsettled: int
@@ -185,7 +208,7 @@ class Refits(az.SamplingWrapper):
 
     def sel_observations(self, idx: np.ndarray) -> tuple[ModelData, np.ndarray]:
         """The data without some observations, and which those are."""
-        return without(self.prepared, np.asarray(idx)), np.asarray(idx)
+        return masked(self.prepared, np.asarray(idx)), np.asarray(idx)
 
     def sample(self, modified_observed_data: ModelData) -> Drawn:
         """Fit what is kept."""
@@ -194,37 +217,26 @@ class Refits(az.SamplingWrapper):
     def get_inference_data(self, fitted_model: Drawn) -> xr.DataTree:
         """Draws of the parameters; also count fits whose chains do not agree."""
         self.compiled = fitted_model.compiled
-        dims = ("chain", "draw", "run")
-        posterior = xr.Dataset({name: (dims[: value.ndim], value) for name, value in fitted_model.values.items()})
+        posterior = labelled(fitted_model.values)
         self.fits += 1
         self.unsettled += bool(fitted_model.statistics["diverging"].any()) or not chains_agree(posterior)
-        return xr.DataTree.from_dict(
-            {
-                "posterior": posterior.assign_coords(
-                    chain=np.arange(posterior.sizes["chain"]), draw=np.arange(posterior.sizes["draw"])
-                )
-            }
-        )
+        return xr.DataTree.from_dict({"posterior": posterior})
 
     def log_likelihood__i(self, excluded_obs: np.ndarray, idata__i: xr.DataTree) -> xr.DataArray:
         """Terms of what was left out, given all rewards that they condition on; dims (chain, draw, observation)."""
         posterior = idata__i["posterior"].to_dataset()
-        shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-        flat = {str(name): value.values.reshape(-1, *value.shape[2:]) for name, value in posterior.data_vars.items()}
-        terms = np.asarray(getattr(self.compiled, self.terms)(flat, self.prepared.data))
+        terms = np.asarray(getattr(self.compiled, self.terms)(batch(posterior), self.prepared.data))
         at = self.observed.position[excluded_obs]
         kept = terms[:, self.observed.run[excluded_obs], at] if self.model.pooled else terms[:, at]
-        values = kept.reshape(*shape, -1)
-        return xr.DataArray(
-            values, dims=("chain", "draw", self.dim), coords={"chain": posterior["chain"], "draw": posterior["draw"]}
-        )
+        values = unflatten({"reward": kept}, posterior.sizes["chain"])["reward"]
+        return xr.DataArray(values, posterior[["chain", "draw"]].coords, dims=("chain", "draw", self.dim))
 
 
-def without(prepared: Prepared, left_out: np.ndarray) -> ModelData:
-    """Program data with observations (their numbers as in `bayes_grpo.inference.tree.observed_of`) masked out."""
+def masked(prepared: Prepared, excluded: np.ndarray) -> ModelData:
+    """Program data without some observations, numbered as in `bayes_grpo.inference.layout.observed_of`."""
     data, observed = prepared.data, observed_of(prepared)
-    position: Any = observed.position[left_out]
-    where = position if np.ndim(data.run.grid.value) == 1 else (observed.run[left_out], position)
+    position: Any = observed.position[excluded]
+    where = position if np.ndim(data.run.grid.value) == 1 else (observed.run[excluded], position)
     changed = {}
     for name, value in (("observed", 0.0), ("repeats", 1.0), ("scatter", 0.0)):
         changed[name] = np.array(getattr(data.run.grid, name))

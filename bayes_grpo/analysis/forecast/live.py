@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from
 from bayes_grpo.analysis.forecast.paths import make_basis
-from bayes_grpo.analysis.forecast.summary import summarise_forecast
+from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import Drawn, draw_posterior
@@ -22,6 +22,14 @@ from bayes_grpo.runs.dataset import hyperparameters_of, one_run
 DRAWS, TUNE, CHAINS = 250, 250, 2
 #: Means over a few hundred draws are good enough to act on below this R-hat.
 LARGEST_RHAT = 1.05
+
+
+class LiveSummary(ForecastSummary):
+    """What a `Refitter` says after each fit; see there."""
+
+    converged: bool
+    probability_unstable: float | None
+    seconds: float
 
 
 class Refitter:
@@ -36,7 +44,7 @@ class Refitter:
     until : float, optional
         Step to forecast to; by default the planned last step, else twice the last logged one.
     schedule, epsilon, seed
-        As for `bayes_grpo.forecast` and `bayes_grpo.analysis.forecast.summary.summarise_forecast`.
+        As for `bayes_grpo.forecast` and `bayes_grpo.summarise_forecast`.
     """
 
     def __init__(
@@ -54,14 +62,22 @@ class Refitter:
         self.until, self.schedule, self.epsilon, self.seed = until, schedule, epsilon, seed
         self._last: dict[str, dict[str, np.ndarray] | None] = {}
 
-    def __call__(self, run: xr.Dataset) -> dict[str, Any]:
+    def __call__(self, run: xr.Dataset) -> LiveSummary:
         """Fit and forecast a run, dims (run, step), of one label.
+
+        Parameters
+        ----------
+        run : xarray.Dataset
+            The rows so far.
 
         Returns
         -------
         dict
-            That of `bayes_grpo.analysis.forecast.summary.summarise_forecast`, with converged, probability_unstable (None where no law with
-            inertia is fitted) and seconds.
+            That of `bayes_grpo.summarise_forecast`, and
+
+            - ``converged``: whether the chains agree well enough to act on their means.
+            - ``probability_unstable``: that the mean runs away; None where no law with inertia is fitted.
+            - ``seconds``: duration of the refit.
 
         Raises
         ------
@@ -79,17 +95,20 @@ class Refitter:
         until = self.until or planned
         until = until if until and until > steps[-1] else 2 * float(steps[-1])
         drawn, basis = self._fit("forecast", run, planned)
-        found = forecast_from(basis, until, schedule=self.schedule, seed=self.seed)
-        out = summarise_forecast(found, epsilon=self.epsilon)
-        out["converged"] = _agree(drawn)
-        out["probability_unstable"] = None
+        paths = forecast_from(basis, until, schedule=self.schedule, seed=self.seed)
+        summary = summarise_forecast(paths, epsilon=self.epsilon)
+        converged, unstable = _agree(drawn), None
         if "stability" in self.specs:
             drawn, basis = self._fit("stability", run, planned)
-            out["converged"] = out["converged"] and _agree(drawn)
+            converged = converged and _agree(drawn)
             if "damping" in basis.values:
-                out["probability_unstable"] = float((basis.values["damping"] <= 0).mean())
-        out["seconds"] = round(time.perf_counter() - began, 2)
-        return out
+                unstable = float((basis.values["damping"] <= 0).mean())
+        return {
+            **summary,
+            "converged": converged,
+            "probability_unstable": unstable,
+            "seconds": round(time.perf_counter() - began, 2),
+        }
 
     def _fit(self, key: str, run: xr.Dataset, planned: float | None) -> tuple[Drawn, Any]:
         spec = self.specs[key]
@@ -116,7 +135,7 @@ class Refitter:
 
 
 def _agree(drawn: Drawn) -> bool:
-    """Whether the chains agree well enough to act on, and none diverged often."""
+    """Whether the chains agree well enough to act on their means, and few transitions diverged."""
     import arviz_stats as az
 
     rhat = az.rhat(xr.Dataset({name: (("chain", "draw"), value) for name, value in drawn.values.items()}))

@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 from jax import random
 
+from bayes_grpo.errors import Note
+from bayes_grpo.inference.draws import batch
 from bayes_grpo.inference.layout import RESOLUTION, Prepared
 from bayes_grpo.inference.quantities import Setting
 from bayes_grpo.inference.reopen import reopen
@@ -55,11 +57,10 @@ def basis_of(fit: xr.DataTree, run: str | None = None, model: str | Path | Model
         If the run is not among those fitted, or the model is not at hand.
     """
     spec, prepared = reopen(fit, model)
-    index = index_of(run, [one["run"].values for one in prepared.runs], f"fit of {fit.attrs['run']}")
-    flat = fit["posterior"].to_dataset().stack(sample=("chain", "draw")).transpose("sample", ...)
-    if spec.pooled:
-        flat = flat.isel(run=index)
-    return make_basis(spec, prepared, {name: flat[name].values for name in spec.parameters}, index)
+    index = index_of(run, [single["run"].values for single in prepared.runs], f"fit of {fit.attrs['run']}")
+    draws = fit["posterior"].to_dataset()
+    draws = draws.isel(run=index) if spec.pooled else draws
+    return make_basis(spec, prepared, batch(draws, spec.parameters), index)
 
 
 def make_basis(spec: ModelSpec, prepared: Prepared, values: dict[str, np.ndarray], index: int = 0) -> Basis:
@@ -116,11 +117,11 @@ def _follow_law(basis: Basis, run: xr.Dataset, seed: int, count: int) -> dict[st
     values = {name: value[which] for name, value in basis.values.items()}
     last = int(np.flatnonzero(np.isfinite(run["reward"].values))[-1])
     key = random.fold_in(random.key(seed), _OWN_KEY)
-    found = draw_ahead(basis.spec.law, values, basis.data._replace(grid=grid), int(rows[last]), key)
+    drawn = draw_ahead(basis.spec.law, values, basis.data._replace(grid=grid), int(rows[last]), key)
     to_come = rows[last + 1 :]
-    out = {name: np.array(paths)[:, to_come] for name, paths in zip(SAMPLED, found[1:4], strict=True)}
-    out["plateau"], start = np.array(found.plateau), values["initial_reward"][:, None]
-    curve = np.asarray(found.curve)[:, rows]
+    out = {name: np.array(paths)[:, to_come] for name, paths in zip(SAMPLED, drawn[1:4], strict=True)}
+    out["plateau"], start = np.array(drawn.plateau), values["initial_reward"][:, None]
+    curve = np.asarray(drawn.curve)[:, rows]
     made = np.abs(curve - start) >= 0.95 * np.abs(out["plateau"][:, None] - start)
     first = run["optimizer_step"].values[np.argmax(made, axis=1)]
     out["step_95"] = np.where(np.isnan(out["plateau"]), np.nan, np.where(made.any(1), first, np.inf))
@@ -134,20 +135,21 @@ def recent(rewards: np.ndarray) -> Recent:
     return Recent(float(last.mean()), float(last.std(ddof=1)), count)
 
 
-def collapsed(rewards: np.ndarray) -> str:
-    """What to say of a run that has lost most of what it had gained; '' of others."""
+def collapse_note(rewards: np.ndarray) -> Note | None:
+    """What to say of a run that has lost most of what it had gained; None for others."""
     level, _, count = recent(rewards)
     means = np.convolve(rewards, np.full(count, 1 / count), "valid")
     best = float(means.max())
     gain, lost = best - float(means[0]), best - level
     # Neighbouring rewards differ by noise alone, up to the trend.
     error = float(np.std(np.diff(rewards)) / np.sqrt(count))
-    if lost > COLLAPSE_SHARE * gain and min(lost, gain) > COLLAPSE_ERRORS * error:
-        return (
-            f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before going "
-            "on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows which"
-        )
-    return ""
+    if lost <= COLLAPSE_SHARE * gain or min(lost, gain) <= COLLAPSE_ERRORS * error:
+        return None
+    text = (
+        f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before going "
+        "on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows which"
+    )
+    return Note("alarm", "reward", text)
 
 
 def _stay(

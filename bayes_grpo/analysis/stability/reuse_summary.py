@@ -15,7 +15,7 @@ from bayes_grpo.analysis.stability.reuse import (
     interval_table,
     limits,
 )
-from bayes_grpo.analysis.tables import figure, render, titled
+from bayes_grpo.analysis.tables import number, render, titled
 from bayes_grpo.errors import Note
 from bayes_grpo.inference.attributes import quantities, runs_of
 
@@ -43,7 +43,7 @@ def reuse_summary(
     fit : xarray.DataTree
         Of a law with a plateau.
     thresholds : xarray.Dataset
-        What `bayes_grpo.threshold` found for it.
+        From `bayes_grpo.threshold`.
     run : str, optional
         Of a fit of several runs, the one asked about.
     generation_seconds, update_seconds : float, optional
@@ -74,17 +74,17 @@ def reuse_summary(
     growth, channels = growth_draws(rows, known, draws.sizes["sample"])
     conditions, notes = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
     lag = thresholds["exact"].values
-    found = {"lag": lag, "stale_lag": thresholds["delay"].values} | limits(
+    draws_of = {"lag": lag, "stale_lag": thresholds["delay"].values} | limits(
         growth, conditions, known.get("clip_range", 0.2)
     )
     asked = float(thresholds.attrs["refresh_interval"])
-    names = [name for name in _WORDS if name in found]
-    lowest = np.stack([found[name] for name in names])
+    names = [name for name in _WORDS if name in draws_of]
+    lowest = np.stack([draws_of[name] for name in names])
     if growth is None:
         notes.append(Note("limit", "reuse", ONLY_LAG))
     out: dict[str, Any] = {
-        "limit": {name: _row(found.get(name), asked) for name in _WORDS},
-        "staleness": {name: _row(found.get(f"stale_{name}"), np.nan) for name in _WORDS},
+        "limit": {name: _row(draws_of.get(name), asked) for name in _WORDS},
+        "staleness": {name: _row(draws_of.get(f"stale_{name}"), np.nan) for name in _WORDS},
         "binding": names[int(np.bincount(lowest.argmin(0), minlength=len(names)).argmax())],
         "probability_unstable": float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None,
         "rests_on": channels,
@@ -165,10 +165,10 @@ def reuse_text(summary: dict[str, Any]) -> str:
     """The answer in up to three sentences, then limits and refresh intervals."""
     limit, binding, asked = summary["limit"], summary["binding"], summary["refresh_interval"]
     row = limit[binding]
-    where = "no refresh interval" if row["median"] is None else f"K = {figure(row['median'])}"
-    upper = "no bound" if row["upper"] is None else figure(row["upper"])
+    where = "no refresh interval" if row["median"] is None else f"K = {number(row['median'])}"
+    upper = "no bound" if row["upper"] is None else number(row["upper"])
     lines = [
-        f"What binds is {_WORDS[binding]}, at {where} (90 % interval {figure(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
+        f"What binds is {_WORDS[binding]}, at {where} (90 % interval {number(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
     ]
     if asked is not None:
         lines.append(
@@ -211,4 +211,4 @@ def reuse_text(summary: dict[str, Any]) -> str:
 
 
 def _or_none(value: float | None) -> str:
-    return "none" if value is None else figure(value)
+    return "none" if value is None else number(value)

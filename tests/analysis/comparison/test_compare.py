@@ -15,7 +15,7 @@ import xarray as xr
 import bayes_grpo
 from bayes_grpo.analysis.comparison.compare import Comparison
 from bayes_grpo.analysis.comparison.crossval import Refits, loo, without
-from bayes_grpo.analysis.posterior.checks import left_out_tree
+from bayes_grpo.analysis.posterior.checks import leave_one_out_tree
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.laws import likelihood
@@ -139,7 +139,7 @@ def compared() -> tuple[Comparison, list[xr.DataTree]]:
     """Two laws on two runs, and the fits."""
     fits: list[xr.DataTree] = []
     runs = [short_run("one", n=20, seed=1), short_run("two", n=17, seed=2)]
-    done = bayes_grpo.compare(runs, LAWS, keep=fits.append, **QUICK)
+    done = bayes_grpo.compare(runs, LAWS, on_fit=fits.append, **QUICK)
     return done, fits
 
 
@@ -267,7 +267,7 @@ def test_a_model_that_pools_is_scored_on_the_same_rewards(tmp_path) -> None:
 def test_a_pool_that_cannot_be_fitted_is_found_out_first() -> None:
     runs = [short_run("one", seed=1), short_run("two", seed=2)]
     with pytest.raises(bayes_grpo.InputError, match="learning_rate: predicts stiffness") as caught:
-        bayes_grpo.compare(runs, ["exponential", "pooled"], keep=lambda fit: pytest.fail("found out after a fit"))
+        bayes_grpo.compare(runs, ["exponential", "pooled"], on_fit=lambda fit: pytest.fail("found out after a fit"))
     assert len(caught.value.faults) == 1
 
 
@@ -278,7 +278,7 @@ def test_simulated_runs_are_not_lost_to_other_laws() -> None:
     laws = ["overdamped", "random_walk"]
     settings = {"draws": 400, "tune": 400, "chains": 2}
     found = {law: done for law, _, _, done in study(laws, [*laws, "exponential"], range(1), 120, "loo", **settings)}
-    assert all(not found[law].difference(other, law).found for law in laws for other in found[law].table.index)
+    assert all(not found[law].difference(other, law).clear for law in laws for other in found[law].table.index)
     # What is far from the truth is found to be.
     for law in laws:
         gap = found[law].difference(law, "exponential")
@@ -294,7 +294,7 @@ def test_sensitivity_tells_prior_from_data(small_fit: xr.DataTree) -> None:
 
 
 def test_left_out_predictions_know_their_neighbours(small_fit: xr.DataTree) -> None:
-    tree = left_out_tree(small_fit)
+    tree = leave_one_out_tree(small_fit)
     drawn, observed = tree["posterior_predictive"]["reward"], tree["observed_data"]["reward"]
     terms, posterior = tree["log_likelihood"]["reward"], tree["posterior"]
     # The terms are the densities of what is drawn: with r the distance from the mean and v the variance,
@@ -309,9 +309,13 @@ def test_left_out_predictions_know_their_neighbours(small_fit: xr.DataTree) -> N
 
 
 def test_figures_of_the_checks(small_fit: xr.DataTree) -> None:
-    from bayes_grpo.analysis.posterior.figure_checks import plot_left_out, plot_predictive
+    from bayes_grpo.analysis.posterior.figure_checks import plot_leave_one_out, plot_predictive
 
-    for figure in (plot_predictive(small_fit), plot_left_out(small_fit), plot_left_out(small_fit, coverage=True)):
+    for figure in (
+        plot_predictive(small_fit),
+        plot_leave_one_out(small_fit),
+        plot_leave_one_out(small_fit, coverage=True),
+    ):
         (axes,) = figure.axes
         assert axes.get_title() == "small: overdamped"
         assert len(axes.lines) >= 1 and axes.get_xlabel()
