@@ -275,7 +275,10 @@ def test_a_new_mode_is_one_entry(hacked: xr.Dataset, monkeypatch: pytest.MonkeyP
     said = bayes_grpo.summarise_diagnosis(result)
     # The channel rises on its own in 15 runs of 100, which bounds what it alone can prove.
     assert said["diagnosis"] == "runaway_length" and said["probabilities"]["runaway_length"] > 3 * runaway.prior
-    assert abs(float(result["onset_step"][int(result["onset"].sel(failure="runaway_length").argmax())]) - n // 2) <= 1
+    assert (
+        abs(float(result["onset_step"][int(result["onset"].sel(failure="runaway_length").values.argmax())]) - n // 2)
+        <= 1
+    )
     assert said["evidence"]["completion_length"]["runaway_length"] > 1
     assert "runaway length" in diagnosis_table(said)
     assert "runaway length" in bayes_grpo.plot_diagnosis(result).axes[0].get_legend_handles_labels()[1]
