@@ -25,8 +25,8 @@ class Note(NamedTuple):
     kind : str
         One of `KINDS`; code asks for this, never for words of the text.
     subject : str
-        What it is about: a parameter, a quantity of the run, a channel, a run or a file. Several are joined by ', '; '' stands
-        for the whole result.
+        What it is about: a parameter, a quantity of the run, a channel, a run or a file. Several are joined by ', '; ''
+        stands for the whole result.
     text : str
         A sentence for a person.
     """

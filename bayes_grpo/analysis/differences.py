@@ -1,8 +1,8 @@
 """When a difference between two laws' predictive densities counts as clear.
 
-It is at least 4 nats and more than two standard errors, and there are at least 100 rewards: with fewer, the standard error itself
-is not to be trusted (Sivula, Magnusson, Matamoros & Vehtari 2025, "Uncertainty in Bayesian leave-one-out cross-validation based
-model comparison").
+It is at least 4 nats and more than two standard errors, and there are at least 100 rewards: with fewer, the standard
+error itself is not to be trusted (Sivula, Magnusson, Matamoros & Vehtari 2025, "Uncertainty in Bayesian leave-one-out
+cross-validation based model comparison").
 """
 
 from typing import NamedTuple
@@ -34,8 +34,8 @@ class Difference(NamedTuple):
 def difference(better: Scores, other: Scores, runs: np.ndarray) -> Difference:
     """How far ``other`` is behind ``better``.
 
-    The error is the larger of that from the pointwise values and, from `LEAST_RUNS` runs on, that from the sums over runs. To
-    be clear, the difference must be so with and without the values that are not reliable.
+    The error is the larger of that from the pointwise values and, from `LEAST_RUNS` runs on, that from the sums over
+    runs. To be clear, the difference must be so with and without the values that are not reliable.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ def halves(figure: Figure, ratios: tuple[float, float]) -> tuple[Any, Any]:
 
 
 def draw_histogram(axes: "Axes", values: np.ndarray, label: str, marked: float | None) -> None:
-    """Draws with their median and equal-tailed interval, and a marked value; where there are no draws, the word none."""
+    """Draws with their median and interval, and a marked value; the word none where there are no draws."""
     values = values[np.isfinite(values)]
     axes.set_xlabel(label, fontsize=8)
     axes.tick_params(labelsize=7)

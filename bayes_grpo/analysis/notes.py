@@ -65,8 +65,8 @@ def fit_notes(fit: xr.DataTree | None, subjects: Iterable[str] | None = None) ->
     fit : xarray.DataTree or None
         Without one nothing is inherited.
     subjects : iterable of str, optional
-        Assumptions that the answer rests on; by default all of them. Assumptions without a subject, as version 0.1.0 stored
-        them, are always among them.
+        Assumptions that the answer rests on; by default all of them. Assumptions without a subject, as version 0.1.0
+        stored them, are always among them.
     """
     if fit is None:
         return []

@@ -14,8 +14,8 @@ def add_diagnose(commands: Any) -> None:
     diagnose = commands.add_parser(
         "diagnose",
         help="which failure is it: reward hacking, no advantage, concentration, instability",
-        description="Probabilities of healthy training and of each failure from all logged channels, when it began and when it "
-        "would have been seen. What is not logged cannot be told, and the answer says so.",
+        description="Probabilities of healthy training and of each failure from all logged channels, when it began "
+        "and when it would have been seen. What is not logged cannot be told, and the answer says so.",
     )
     diagnose.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     add_figure(diagnose)

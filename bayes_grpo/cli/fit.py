@@ -121,8 +121,8 @@ def _fit_one(
         save_fit(tree, target)
     except OSError as error:
         say(
-            f"bayes-grpo: {target}: could not be saved ({error.strerror or error}); nothing was left there; free space or choose "
-            "--out"
+            f"bayes-grpo: {target}: could not be saved ({error.strerror or error}); nothing was left there; free space "
+            "or choose --out"
         )
         return summary, False
     say(f"saved {target}")

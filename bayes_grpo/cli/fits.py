@@ -15,7 +15,7 @@ def add_runs_or_fits(parser: argparse.ArgumentParser) -> None:
 
 
 def fits_of(options: argparse.Namespace, model: str, several: str | None = None) -> tuple[list[Any], list[InputError]]:
-    """Fits of all paths: a saved fit is loaded, logs are fitted by --model, or by ``model``, or together by ``several``."""
+    """Fits of all paths: saved ones are loaded, logs fitted by --model, else by ``model``, or together by ``several``."""
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.inference.store import is_fit, load_fit
     from bayes_grpo.models.files import load_model
@@ -36,7 +36,7 @@ def fits_of(options: argparse.Namespace, model: str, several: str | None = None)
 
 
 def joined(runs: list[Any]) -> Any:
-    """Runs of several logs as one Dataset, without the spread of rewards: its meaning may differ, and no fit uses it."""
+    """Runs of several logs as one Dataset, without the spread of rewards: what that means may differ between logs."""
     from bayes_grpo.runs.dataset import combine
 
     return combine([run.drop_vars("reward_spread", errors="ignore") for run in runs])

@@ -25,8 +25,8 @@ def add_forecast(commands: Any) -> None:
     command = commands.add_parser(
         "forecast",
         help="what the rest of the training will bring, and whether to stop",
-        description="Posterior forecast of the expected and the logged reward to a step, with the learning rate that is left, the "
-        "step at which 95 % of the gain is made, and a recommendation under a stated rule.",
+        description="Posterior forecast of the expected and the logged reward to a step, with the learning rate that "
+        "is left, the step at which 95 % of the gain is made, and a recommendation under a stated rule.",
     )
     add_runs_or_fits(command)
     command.add_argument("--until", required=True, metavar="STEP", help="optimizer step to forecast to")
@@ -34,8 +34,8 @@ def add_forecast(commands: Any) -> None:
         "--schedule",
         default="planned",
         metavar="WORD|FILE",
-        help="learning rate to come: planned (as the log began: constant, linear or cosine), constant, linear, cosine, or a "
-        "CSV file with the columns step and learning_rate (default: planned)",
+        help="learning rate to come: planned (as the log began: constant, linear or cosine), constant, linear, "
+        "cosine, or a CSV file with the columns step and learning_rate (default: planned)",
     )
     command.add_argument(
         "--epsilon", metavar="GAIN", help="gain in reward per 100 steps that is worth them (default: 1 %% of the range)"

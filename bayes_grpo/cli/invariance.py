@@ -14,9 +14,9 @@ def add_invariance(commands: Any) -> None:
     command = commands.add_parser(
         "invariance",
         help="whether runs of different group sizes behave alike",
-        description="Predict the runs of each group size from those of the others: mean trajectory, fluctuation, autocorrelation. "
-        "Tells how noise, plateau and stiffness depend on the group size, and whether the closed form of finite groups explains "
-        "it. Two fits a group size and two more; minutes each for many runs.",
+        description="Predict the runs of each group size from those of the others: mean trajectory, fluctuation, "
+        "autocorrelation. Tells how noise, plateau and stiffness depend on the group size, and whether the closed "
+        "form of finite groups explains it. Two fits a group size and two more; minutes each for many runs.",
     )
     command.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     command.add_argument(
@@ -56,7 +56,8 @@ def _invariance(options: argparse.Namespace) -> int:
         if options.keep is not None:
             raise
         say(
-            "\nbayes-grpo: interrupted; nothing was kept. With --keep FOLDER the fits that were finished would have been"
+            "\nbayes-grpo: interrupted; nothing was kept. With --keep FOLDER the fits that were finished would have "
+            "been"
         )
         return INTERRUPTED
     code = finish([summarise_invariance(result)], invariance_table, as_json=options.json, faults=faults)

@@ -19,9 +19,9 @@ def add_threshold(commands: Any) -> None:
         commands,
         "threshold",
         "how stale rollouts may get before training is unstable",
-        "Posterior of the refresh interval and the delay at which training becomes unstable. --refresh-interval K asks about "
-        "K updates on one batch of rollouts (else the run's own). One run predicts; several runs of different K are fitted "
-        "together and tell how much of the lag counts.",
+        "Posterior of the refresh interval and the delay at which training becomes unstable. --refresh-interval K "
+        "asks about K updates on one batch of rollouts (else the run's own). One run predicts; several runs of "
+        "different K are fitted together and tell how much of the lag counts.",
         _threshold,
     )
     threshold.add_argument(
@@ -35,8 +35,8 @@ def add_threshold(commands: Any) -> None:
         commands,
         "oscillation",
         "whether training rings, and where ringing sets in",
-        "Posterior of the damping ratio, of period and overshoot, and of the learning rate and the momentum at which ringing "
-        "sets in.",
+        "Posterior of the damping ratio, of period and overshoot, and of the learning rate and the momentum at which "
+        "ringing sets in.",
         _oscillation,
     )
 

@@ -19,8 +19,9 @@ def add_watch(commands: Any) -> None:
     command = commands.add_parser(
         "watch",
         help="forecast a run while it is trained",
-        description="Follow a log that a trainer is writing: fit again whenever it has grown, and show plateau, remaining gain, "
-        "P(unstable) and the recommendation. Ctrl-C ends it. With --json, a line of JSON for every refit.",
+        description="Follow a log that a trainer is writing: fit again whenever it has grown, and show plateau, "
+        "remaining gain, P(unstable) and the recommendation. Ctrl-C ends it. With --json, a line of JSON for every "
+        "refit.",
     )
     command.add_argument("path", type=Path, metavar="RUN", help=RUN_HELP)
     command.add_argument(

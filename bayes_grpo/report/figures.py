@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG that can stand in a page: no ids that collide, no scripts, no references out of the page."""
+"""Matplotlib figures as SVG that can stand in a page: no clashing ids, no scripts, no references out of the page."""
 
 import io
 import re

@@ -17,13 +17,20 @@ PAPERS = {
     "grpo": "Shao et al. 2024, DeepSeekMath (GRPO), arXiv 2402.03300.",
     "kalman": "Kalman 1960, A new approach to linear filtering and prediction problems, J. Basic Eng. 82.",
     "nuts": "Hoffman and Gelman 2014, The No-U-Turn Sampler, JMLR 15.",
-    "numpyro": "Phan, Pradhan and Jankowiak 2019, Composable effects for flexible and accelerated probabilistic programming in NumPyro, arXiv 1912.11554.",
-    "pymc": "Abril-Pla et al. 2023, PyMC: a modern and comprehensive probabilistic programming framework in Python, PeerJ Comput. Sci. 9.",
-    "rhat": "Vehtari, Gelman, Simpson, Carpenter and Bürkner 2021, Rank-normalization, folding, and localization: an improved R-hat, Bayesian Analysis 16.",
-    "bfmi": "Betancourt 2016, Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo, arXiv 1604.00695.",
-    "arviz": "Kumar, Carroll, Hartikainen and Martin 2019, ArviZ, a unified library for exploratory analysis of Bayesian models, JOSS 4.",
-    "loo": "Vehtari, Gelman and Gabry 2017, Practical Bayesian model evaluation using leave-one-out cross-validation and WAIC, Stat. Comput. 27.",
-    "stacking": "Yao, Vehtari, Simpson and Gelman 2018, Using stacking to average Bayesian predictive distributions, Bayesian Analysis 13.",
+    "numpyro": "Phan, Pradhan and Jankowiak 2019, Composable effects for flexible and accelerated probabilistic "
+    "programming in NumPyro, arXiv 1912.11554.",
+    "pymc": "Abril-Pla et al. 2023, PyMC: a modern and comprehensive probabilistic programming framework in Python, "
+    "PeerJ Comput. Sci. 9.",
+    "rhat": "Vehtari, Gelman, Simpson, Carpenter and Bürkner 2021, Rank-normalization, folding, and localization: an "
+    "improved R-hat, Bayesian Analysis 16.",
+    "bfmi": "Betancourt 2016, Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo, arXiv "
+    "1604.00695.",
+    "arviz": "Kumar, Carroll, Hartikainen and Martin 2019, ArviZ, a unified library for exploratory analysis of "
+    "Bayesian models, JOSS 4.",
+    "loo": "Vehtari, Gelman and Gabry 2017, Practical Bayesian model evaluation using leave-one-out cross-validation "
+    "and WAIC, Stat. Comput. 27.",
+    "stacking": "Yao, Vehtari, Simpson and Gelman 2018, Using stacking to average Bayesian predictive distributions, "
+    "Bayesian Analysis 13.",
 }
 
 
@@ -55,9 +62,9 @@ def methods_text(
         lines.append(_model(forecast_fit, run, "The forecast rests on a fit"))
     lines.append(_sampler(fit) + ("" if forecast_fit is fit else " " + _sampler(forecast_fit)))
     lines.append(
-        f"A fit was accepted where R-hat was at most {MAX_RHAT}, bulk and tail effective sample sizes at least {MIN_ESS:.0f}, no "
-        f"transition diverged and E-BFMI was at least {MIN_BFMI}. Intervals are equal-tailed, of probability {INTERVAL_PROB:g}, and "
-        "their centres are medians."
+        f"A fit was accepted where R-hat was at most {MAX_RHAT}, bulk and tail effective sample sizes at least "
+        f"{MIN_ESS:.0f}, no transition diverged and E-BFMI was at least {MIN_BFMI}. Intervals are equal-tailed, of "
+        f"probability {INTERVAL_PROB:g}, and their centres are medians."
     )
     cited = ["grpo", "dynamics", "kalman", "nuts"]
     cited += ["pymc" if fit.attrs["backend"] == "pymc" else "numpyro", "rhat", "bfmi", "arviz"]
@@ -91,6 +98,6 @@ def _sampler(fit: xr.DataTree) -> str:
     attrs = fit.attrs
     by = "nutpie's NUTS on a PyMC model" if attrs["backend"] == "pymc" else "NUTS in NumPyro"
     return (
-        f"The posterior under {attrs['model']} was sampled by {by}: {attrs['chains']} chains of {attrs['draws']} draws after "
-        f"{attrs['tune']} of warm-up, target acceptance {attrs['target_accept']:g}, seed {attrs['seed']}."
+        f"The posterior under {attrs['model']} was sampled by {by}: {attrs['chains']} chains of {attrs['draws']} draws "
+        f"after {attrs['tune']} of warm-up, target acceptance {attrs['target_accept']:g}, seed {attrs['seed']}."
     )

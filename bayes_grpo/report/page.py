@@ -70,8 +70,8 @@ def report_html(
     heads, cells = _overview(runs)
     return jinja.get_template("page.html.jinja").render(
         title=f"GRPO training: {single}",
-        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-        "form-action 'none'",
+        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri "
+        "'none'; form-action 'none'",
         style=Markup(_resource("style.css")),
         script=Markup(script),
         version=version("bayes-grpo"),
@@ -142,8 +142,8 @@ def _shortened(count: int, detailed: int) -> str:
     if detailed == count:
         return ""
     return (
-        f"{count} runs are in the table; {detailed} of them, the first, have a section with figures. The others' figures are "
-        "left out to keep this page small: report fewer runs at once to see them."
+        f"{count} runs are in the table; {detailed} of them, the first, have a section with figures. The others' "
+        "figures are left out to keep this page small: report fewer runs at once to see them."
     )
 
 

@@ -1,7 +1,7 @@
 """What a section of the page is: a question about a run, its answer, and what of it is shown.
 
-A new section is a file in `bayes_grpo.report.sections` and an entry in its list; page, findings, figures, overview, methods and
-JSON follow.
+A new section is a file in `bayes_grpo.report.sections` and an entry in its list; page, findings, figures, overview,
+methods and JSON follow.
 """
 
 from collections.abc import Callable
@@ -128,8 +128,8 @@ class Section:
     blocks : callable
         What stands under the heading. Where an answer was asked for and there is none, the reason stands there instead.
     answer : callable, optional
-        The answer from the material; the reason, as text or as an InputError that it raises, why there is none; or None where
-        it was not asked for, and then the section is left out.
+        The answer from the material; the reason, as text or as an InputError that it raises, why there is none; or None
+        where it was not asked for, and then the section is left out.
     draw : callable, optional
         Its figure, from the material and the answers by section.
     findings : callable

@@ -25,8 +25,8 @@ class Subject(NamedTuple):
 class Candidate(NamedTuple):
     """A run in a fit.
 
-    ``where`` is the fit, or the file that holds it; ``damped`` tells whether its law has a damping ratio; ``logged`` holds the steps and
-    rewards of the run.
+    ``where`` is the fit, or the file that holds it; ``damped`` tells whether its law has a damping ratio; ``logged``
+    holds the steps and rewards of the run.
     """
 
     where: Any
@@ -62,9 +62,12 @@ def look_into(path: str | Path) -> list[Candidate] | None:
 
 
 def pair(runs: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
-    """For each run, whose posterior is shown and whose is forecast from; fits of one run by different models are one run.
+    """For each run, whose posterior is shown and whose is forecast from.
 
-    Posteriors come from a law with damping where there is one, forecasts from the model ``population`` where it was fitted.
+    Fits of one run by different models are one run.
+
+    Posteriors come from a law with damping where there is one, forecasts from the model ``population`` where it was
+    fitted.
     """
     groups: list[list[Candidate]] = []
     for run in runs:

@@ -1,7 +1,8 @@
 """Forecast a TRL run while it trains: needs the extra `train`.
 
-``forecast(trainer)`` before ``trainer.train()`` starts a process of low priority that fits the rewards logged so far, again and
-again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. The training waits for nothing.
+``forecast(trainer)`` before ``trainer.train()`` starts a process of low priority that fits the rewards logged so far,
+again and again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. The training waits
+for nothing.
 """
 
 import contextlib
@@ -36,7 +37,8 @@ def forecast(trainer: Any, *, stop: bool = False, every: int = 10, **options: An
     every : int
         Logged steps between two forecasts, at least; a forecast that takes longer is waited for, not queued.
     **options
-        Of `bayes_grpo.analysis.forecast.live.Refitter`: model, stability_model (names or paths), until, schedule, epsilon, seed.
+        Of `bayes_grpo.analysis.forecast.live.Refitter`: model, stability_model (names or paths), until, schedule,
+        epsilon, seed.
     """
     forecaster = Forecaster(trainer, stop=stop, every=every, options=options)
     trainer.add_callback(forecaster)
@@ -131,8 +133,8 @@ class Forecaster(TrainerCallback):
             return
         self.summaries.append(answer)
         self._logging = True
-        # Between steps, for a log at a step's end would replace the trainer's own; and not TRL's `log`, which would hand out the
-        # means it is still collecting.
+        # Between steps, for a log at a step's end would replace the trainer's own; and not TRL's `log`, which would
+        # hand out the means it is still collecting.
         Trainer.log(self._trainer, {f"forecast/{name}": value for name, value in headline(answer).items()})
         self._logging = False
         last = self.summaries[-AGREEING:]

@@ -32,7 +32,8 @@ from bayes_grpo.inference.fit import fit
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import combine
 
-#: Called with a title before each fit; the context manager that it returns yields what `bayes_grpo.fit` takes as ``progress``.
+#: Called with a title before each fit; the context manager that it returns yields what `bayes_grpo.fit` takes as
+#: ``progress``.
 Reporting = Callable[[str], AbstractContextManager[Progress | None]]
 
 
@@ -57,9 +58,10 @@ class Comparison:
     method : {"loo", "lfo"}
         Leave-one-out or leave-future-out.
     table : pandas.DataFrame
-        A row a model, best first: ``elpd`` summed over all rewards and its standard error ``se``; ``delta``, the difference to
-        the best (at most 0), and its standard error ``delta_se``; stacking ``weight``; ``max_khat``, the largest Pareto k, and
-        ``high_khat``, how many are too large; ``parameters``, their effective number; ``converged``.
+        A row a model, best first: ``elpd`` summed over all rewards and its standard error ``se``; ``delta``, the
+        difference to the best (at most 0), and its standard error ``delta_se``; stacking ``weight``; ``max_khat``, the
+        largest Pareto k, and ``high_khat``, how many are too large; ``parameters``, their effective number;
+        ``converged``.
     per_run : pandas.DataFrame
         The same for each run and model, the difference being to the run's best.
     pointwise : xarray.Dataset
@@ -145,7 +147,8 @@ def compare(
         - ``table``, ``per_run``: scores of the models, over all runs and for each run.
         - ``pointwise``: the score of every reward under every model.
         - ``statement``: the result in words.
-        - ``notes``, ``warnings``: what speaks against it, as data and as sentences. A run that some model cannot be fitted to
+        - ``notes``, ``warnings``: what speaks against it, as data and as sentences. A run that some model cannot be
+          fitted to
           is left out for all models, with a note.
         - ``converged``: whether all fits did.
 
@@ -159,7 +162,7 @@ def compare(
     >>> import bayes_grpo
     >>> run = bayes_grpo.example_run()
     >>> comparison = bayes_grpo.compare(run, ["overdamped", "exponential"], draws=50, tune=100, chains=2)
-    >>> comparison.table.index[0], comparison.difference("overdamped", "exponential").nats > 10
+    >>> comparison.table.index[0], bool(comparison.difference("overdamped", "exponential").nats > 10)
     ('overdamped', True)
     """
     parts = [runs] if isinstance(runs, xr.Dataset) else list(runs)

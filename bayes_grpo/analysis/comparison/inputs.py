@@ -38,8 +38,8 @@ def check_inputs(
             faults.append(f"{labels.count(label)} different runs are labelled {label}; rename their folders or files")
     if len(labels) == 1:
         faults += [
-            f"model {spec.name} pools over runs: expected at least 2 runs, found 1 ({labels[0]}); give more runs, or leave "
-            "the model out"
+            f"model {spec.name} pools over runs: expected at least 2 runs, found 1 ({labels[0]}); give more runs, or "
+            "leave the model out"
             for spec in specs
             if spec.pooled
         ]
@@ -62,7 +62,8 @@ def check_models(
         faults.append(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
     if method == "lfo":
         faults += [
-            f"model {spec.name} pools over runs, but lfo takes the future from one run at a time; use loo, or leave it out"
+            f"model {spec.name} pools over runs, but lfo takes the future from one run at a time; use loo, or leave it "
+            "out"
             for spec in specs
             if spec.pooled
         ]

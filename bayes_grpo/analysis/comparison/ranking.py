@@ -1,4 +1,4 @@
-"""Scores of fits side by side: the tables that `bayes_grpo.analysis.comparison.compare` puts together, and their doubts."""
+"""Scores of fits side by side: tables of models and runs, and what speaks against them."""
 
 import warnings
 from collections.abc import Mapping, Sequence

@@ -18,8 +18,8 @@ from bayes_grpo.models.spec import ModelSpec
 class Scored(NamedTuple):
     """Scores of one fit (nat), arrays of shape (observation,).
 
-    ``khat`` is NaN where no importance sampling was needed; above ``good_khat`` it is too large. ``failures`` says why the fit
-    cannot be believed, ``assumptions`` what it rests on.
+    ``khat`` is NaN where no importance sampling was needed; above ``good_khat`` it is too large. ``failures`` says why
+    the fit cannot be believed, ``assumptions`` what it rests on.
     """
 
     model: str

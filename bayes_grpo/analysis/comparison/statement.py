@@ -49,8 +49,8 @@ def statement(scores: Mapping[str, Scores], runs: np.ndarray, method: str, doubt
 def _words(best: str, behind: Mapping[str, Difference], count: int) -> str:
     if count < LEAST_REWARDS:
         return (
-            f"the models cannot be told apart, as errors from fewer than {LEAST_REWARDS} rewards are not to be trusted. "
-            f"{best} has the highest score, ahead of {_gaps(behind)}."
+            f"the models cannot be told apart, as errors from fewer than {LEAST_REWARDS} rewards are not to be "
+            f"trusted. {best} has the highest score, ahead of {_gaps(behind)}."
         )
     worse = {name: gap for name, gap in behind.items() if gap.clear}
     tied = {name: gap for name, gap in behind.items() if not gap.clear}
@@ -58,7 +58,8 @@ def _words(best: str, behind: Mapping[str, Difference], count: int) -> str:
         return f"{best} does best, ahead of {_gaps(worse)}."
     if not worse:
         return f"the models cannot be told apart. {best} has the highest score, ahead of {_gaps(tied)}."
-    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than {_gaps(worse)}."
+    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than "
+    f"{_gaps(worse)}."
 
 
 def _gaps(behind: Mapping[str, Difference]) -> str:

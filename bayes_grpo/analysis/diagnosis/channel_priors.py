@@ -1,8 +1,8 @@
-"""The channels of a diagnosis, as data: how each settles and scatters, what a change of it looks like, what it does on its own.
+"""The channels of a diagnosis, as data: how each settles and scatters, and what a change of it looks like.
 
-A channel is a transformed column of the log (`bayes_grpo.analysis.diagnosis.channels`). While nothing is wrong it starts anywhere,
-settles exponentially and fluctuates. From an onset on it may make one of its `Channel.changes`. What a failure makes it do stands
-in `bayes_grpo.analysis.diagnosis.modes`.
+A channel is a transformed column of the log (`bayes_grpo.analysis.diagnosis.channels`). While nothing is wrong it
+starts anywhere, settles exponentially and fluctuates. From an onset on it may make one of its `Channel.changes`. What a
+failure makes it do stands in `bayes_grpo.analysis.diagnosis.modes`.
 """
 
 import math
@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 #: Settling times tried, in rows with a reward, equally probable: from at once to slower than most runs are long.
 SETTLING = (0.4, 3.0, 12.0, 50.0, 200.0)
-#: Time constants of a change after its onset, equally probable: a jump (in rows), a slide and a drift (in runs: the distance
-#: that a change is said to have is then covered within the run, not in a future that its rows only hint at).
+#: Time constants of a change after its onset, equally probable: a jump (in rows), a slide and a drift (in runs: the
+#: distance that a change is said to have is then covered within the run, not in a future that its rows only hint at).
 JUMP, SLIDE, DRIFT = 0.7, 1 / 40, 1 / 5
-#: Fluctuation beside white noise: lag-one correlation, and variance over that of the noise; equally probable. A run's expected
-#: reward fluctuates about its plateau with a correlation time of 1/k (3 to 30 rows); entropy and length wander as widely.
+#: Fluctuation beside white noise: lag-one correlation, and variance over that of the noise; equally probable. A run's
+#: expected reward fluctuates about its plateau with a correlation time of 1/k (3 to 30 rows); entropy and length wander
+#: as widely.
 FLUCTUATION = ((0.0, 0.0), (0.7, 1.0), (0.7, 10.0), (0.96, 1.0), (0.96, 10.0), (0.96, 100.0))
 
 
@@ -59,15 +60,15 @@ class Channel:
     changes : mapping
         The changes that are told apart, by name.
     own : mapping
-        What the channel does on its own, at a time of its own, whatever the hypothesis: probabilities of its changes, mostly of none,
-        often of an ordinary one, now and then of a gross one. The last bounds what one channel alone can prove, the more so
-        where its column means different things in different trainers (clip ratio; gradient norm, zero in rows without a
-        signal).
+        What the channel does on its own, at a time of its own, whatever the hypothesis: probabilities of its changes,
+        mostly of none, often of an ordinary one, now and then of a gross one. The last bounds what one channel alone
+        can prove, the more so where its column means different things in different trainers (clip ratio; gradient norm,
+        zero in rows without a signal).
     take_off : mapping
         What the end of a slow start makes it do: probabilities of its changes.
     floor : float or None
-        The values are logarithms of the column plus this, for below it they would follow the rounding of the log; None where they
-        are made in another way.
+        The values are logarithms of the column plus this, for below it they would follow the rounding of the log; None
+        where they are made in another way.
     supply : str
         What would supply the channel where it is not logged; '' where that is the column of its name.
     noise_most : float
@@ -98,8 +99,8 @@ _GROSS = Noise(
 _SEEN = "public and simulated runs set aside for tuning"
 
 # fmt: off
-#: The channels by name, in the order of tables. An entry opens with title, unit; mean and standard deviation of the gain;
-#: noise, its log standard deviation; fluctuation; source, reason.
+#: The channels by name, in the order of tables. An entry opens with title, unit; mean and standard deviation of the
+#: gain; noise, its log standard deviation; fluctuation; source, reason.
 CHANNELS: dict[str, Channel] = {
     "reward": Channel(
         "reward", "share of its range", 0.25, 0.2, 0.04, 0.8, 0.06,
@@ -203,9 +204,9 @@ CHANNELS: dict[str, Channel] = {
 }
 # fmt: on
 
-#: A counted reward is one whose number of prompts B and completions G a row is known: Var = s^2 / B (rho + (1 - rho) / G).
-#: The correlation rho of the rewards of one prompt's completions that is expected, and the log standard deviation of the noise
-#: that is left.
+#: A counted reward is one whose number of prompts B and completions G a row is known: Var = s^2 / B (rho + (1 - rho) /
+#: G). The correlation rho of the rewards of one prompt's completions that is expected, and the log standard deviation
+#: of the noise that is left.
 PROMPT_CORRELATION, COUNTED_LOG_SD = 0.15, 0.35
 #: Fluctuation of a counted reward, of which a row has enough completions to see it: a tenth of what the range allows.
 COUNTED_FLUCTUATION = 0.03

@@ -43,8 +43,8 @@ class Channels:
 def extract_channels(run: xr.Dataset) -> Channels:
     """Channels of a single run (as from `bayes_grpo.runs.dataset.one_run`).
 
-    Rows are those with a reward. Of the other columns a row holds the mean over all rows up to the next, so where a batch
-    serves several updates, the mean over its updates.
+    Rows are those with a reward. Of the other columns a row holds the mean over all rows up to the next, so where a
+    batch serves several updates, the mean over its updates.
 
     Raises
     ------
@@ -106,8 +106,8 @@ def _range(reward: np.ndarray, known: dict[str, float], notes: list[Note]) -> tu
         return 0.0, 1.0, True
     low, high = (float(q) for q in np.quantile(reward, [0.02, 0.98]))
     text = (
-        "reward bounds unknown: a fall is measured against the range of the logged rewards, and prompts that are all solved "
-        "cannot be told from prompts without a signal; state --reward-bounds LOWER UPPER"
+        "reward bounds unknown: a fall is measured against the range of the logged rewards, and prompts that are all "
+        "solved cannot be told from prompts without a signal; state --reward-bounds LOWER UPPER"
     )
     notes.append(Note("assumption", "reward_bounds", text))
     middle, half = (low + high) / 2, max(high - low, 1e-9 * max(abs(high), 1e-300)) * 0.75
@@ -115,7 +115,7 @@ def _range(reward: np.ndarray, known: dict[str, float], notes: list[Note]) -> tu
 
 
 def _angle(place: np.ndarray) -> np.ndarray:
-    """Variance-stabilised share: 2 asin(sqrt(x)) / pi, from 0 to 1; a mean of 0/1 rewards then has the same noise everywhere."""
+    """A share on the scale 2 asin(sqrt(x)) / pi, on which a mean of 0/1 rewards has the same noise everywhere."""
     angle: np.ndarray = 2 / np.pi * np.arcsin(np.sqrt(np.clip(place, 0, 1)))
     return angle
 
@@ -123,7 +123,8 @@ def _angle(place: np.ndarray) -> np.ndarray:
 def _sampling_noise(known: dict[str, float], width: int) -> tuple[float, float] | None:
     """Standard deviation of a row's reward on the scale of `_angle`, expected and at most, from what it averages.
 
-    The most is where all completions of a prompt are alike. Rewards of 0 or 1 vary most, so the bound holds for others too.
+    The most is where all completions of a prompt are alike. Rewards of 0 or 1 vary most, so the bound holds for others
+    too.
     """
     if "prompts_per_step" not in known or "group_size" not in known:
         return None
@@ -150,8 +151,8 @@ def _informative(
 ) -> np.ndarray | None:
     """Log of the share of groups with a signal, over that of binary rewards on prompts of one difficulty.
 
-    A policy that solves everything is then not taken for one that has lost its signal, for there both shares vanish. Where only
-    the spread within groups is logged, it is the log of the variance within groups over that of the rewards.
+    A policy that solves everything is then not taken for one that has lost its signal, for there both shares vanish.
+    Where only the spread within groups is logged, it is the log of the variance within groups over that of the rewards.
     """
     if "zero_spread_share" in columns:
         share, expected = 1 - columns["zero_spread_share"], np.ones(columns["zero_spread_share"].size)

@@ -1,8 +1,9 @@
 """Which failure is it: posterior over healthy training and the failure modes, from all logged channels at once.
 
-One generative model: a hypothesis and an onset row are drawn; given both, the channels are independent. Each settles and fluctuates
-as `bayes_grpo.analysis.diagnosis.evidence` says, and changes as `bayes_grpo.analysis.diagnosis.joint` says, with the probabilities of
-`bayes_grpo.analysis.diagnosis.modes`. The onset and all else are summed or integrated out. A channel that is not logged drops out.
+One generative model: a hypothesis and an onset row are drawn; given both, the channels are independent. Each settles
+and fluctuates as `bayes_grpo.analysis.diagnosis.evidence` says, and changes as `bayes_grpo.analysis.diagnosis.joint`
+says, with the probabilities of `bayes_grpo.analysis.diagnosis.modes`. The onset and all else are summed or integrated
+out. A channel that is not logged drops out.
 """
 
 from collections.abc import Mapping
@@ -39,9 +40,11 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     Returns
     -------
     xarray.Dataset
-        - ``probability`` (answer): of healthy training, each mode, and ``undetermined``, the modes that the log cannot show.
+        - ``probability`` (answer): of healthy training, each mode, and ``undetermined``, the modes that the log cannot
+          show.
         - ``probability_at`` (seen, answer): the same, given only the rows up to optimizer step ``seen_step``.
-        - ``onset`` (failure, onset_row): distribution of the row where the failure began, at ``onset_step``, if it is that
+        - ``onset`` (failure, onset_row): distribution of the row where the failure began, at ``onset_step``, if it is
+          that
           failure.
         - ``evidence`` (failure, channel): log Bayes factor against healthy training (nat), averaged over the onset.
         - ``channel_value`` (row, channel): the channels as the model sees them, at ``row_step``.

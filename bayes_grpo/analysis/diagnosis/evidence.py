@@ -1,11 +1,12 @@
 """Marginal likelihoods of what one channel did, exactly, for every onset and as of every row.
 
-A channel is ``y_i = level + gain (1 - exp(-i / settling)) + distance b_i(s) + w_i + noise_i``: w is a stationary first-order
-autoregression, ``b_i(s) = 1 - exp(-(i - s + 1) / changing)`` from the onset row s on and 0 before. Given settling, changing, the
-autoregression and the standard deviation of the noise, all else is Gaussian and linear. A scalar Kalman filter whitens y
-and the regressors alike; level and gain are integrated out as a regression on the whitened rows, then the distance, whose
-Bayes factor needs two sums only (a generalised likelihood ratio with a prior: Willsky & Jones 1976). The rest are sums over grids.
-Whitening is causal, so the same sums up to row t give what was known at t.
+A channel is ``y_i = level + gain (1 - exp(-i / settling)) + distance b_i(s) + w_i + noise_i``: w is a stationary
+first-order autoregression, ``b_i(s) = 1 - exp(-(i - s + 1) / changing)`` from the onset row s on and 0 before. Given
+settling, changing, the autoregression and the standard deviation of the noise, all else is Gaussian and linear. A
+scalar Kalman filter whitens y and the regressors alike; level and gain are integrated out as a regression on the
+whitened rows, then the distance, whose Bayes factor needs two sums only (a generalised likelihood ratio with a prior:
+Willsky & Jones 1976). The rest are sums over grids. Whitening is causal, so the same sums up to row t give what was
+known at t.
 """
 
 from typing import NamedTuple

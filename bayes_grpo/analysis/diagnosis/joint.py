@@ -1,8 +1,9 @@
-"""The channels put together: posterior of failure and onset, with the end of a slow start and each channel's own ways summed out.
+"""The channels put together: posterior of failure and onset, with slow starts and each channel's own ways summed out.
 
-Given a failure, its onset row s and the row s' where a slow start ends (if it does), the channels are independent. With the
-probabilities of `bayes_grpo.analysis.diagnosis.modes.Mode.effects` a channel does from s on what the failure makes it do; else, with
-those of its ``take_off``, from s' on what the end of a slow start makes it do; else it goes its ``own`` way, at a time of its own.
+Given a failure, its onset row s and the row s' where a slow start ends (if it does), the channels are independent. With
+the probabilities of `bayes_grpo.analysis.diagnosis.modes.Mode.effects` a channel does from s on what the failure makes
+it do; else, with those of its ``take_off``, from s' on what the end of a slow start makes it do; else it goes its
+``own`` way, at a time of its own.
 """
 
 from collections.abc import Mapping
@@ -121,7 +122,7 @@ def given_failure(joint: np.ndarray) -> np.ndarray:
 
 
 def _started(logs: Logs, take_off: Mapping[str, float], rows: int) -> np.ndarray:
-    """Log factor of a slow start that does not happen (first column) or ends at a row; shape (rows looked from, 1 + ends)."""
+    """Log factor of no slow start (first column), or of one that ends at a row; shape (rows looked from, 1 + ends)."""
     some = {change: log[:, ::_TAKE_OFF_STRIDE] for change, log in logs.items()}
     ends = next(iter(some.values())).shape[1]
     ended = mixture(some, take_off, np.zeros((rows, ends)))

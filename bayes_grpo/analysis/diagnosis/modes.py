@@ -1,13 +1,14 @@
 """The failure modes that a diagnosis tells apart, as data: one entry a mode, from which everything else follows.
 
-The numbers are judgements of how a failure works, checked on simulated and on public runs set aside for tuning (case study
-`diagnosis`); none was fitted to a run.
+The numbers are judgements of how a failure works, checked on simulated and on public runs set aside for tuning (case
+study `diagnosis`); none was fitted to a run.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: Probability that a failure was there from the first rows on (a wrong setting); else its onset is uniform over the rows.
+#: Probability that a failure was there from the first rows on (a wrong setting); else its onset is uniform over the
+#: rows.
 FROM_START = 0.3
 
 #: Probability that a run starts slowly; the end of a slow start moves several channels at once, whatever else happens.
@@ -44,8 +45,9 @@ class Mode(Answer):
     decisive : str
         The channel without which the mode cannot be told.
     effects : mapping
-        What the failure makes the channels do from its onset on: for each channel (of `bayes_grpo.analysis.diagnosis.channel_priors.CHANNELS`)
-        the probabilities of its changes. With what is left of 1 the channel goes its own way.
+        What the failure makes the channels do from its onset on: for each channel (of
+        `bayes_grpo.analysis.diagnosis.channel_priors.CHANNELS`) the probabilities of its changes. With what is left of
+        1 the channel goes its own way.
     """
 
     prior: float = 0.0
@@ -121,7 +123,7 @@ HEALTHY, UNDETERMINED = "healthy", "undetermined"
 
 
 def answers() -> dict[str, Answer]:
-    """Everything that a diagnosis can say, by name: healthy, the modes, and the mass of modes that the log cannot show."""
+    """Everything that a diagnosis can say, by name: healthy, the modes, and undetermined."""
     return {
         HEALTHY: Answer("healthy training", colour="#56B4E9"),
         **MODES,

@@ -53,7 +53,8 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
     dict
         - ``run``: label of the run.
         - ``probabilities``: of each answer; ``diagnosis`` is the most probable one.
-        - ``onset_step``: the most probable failure, and ``median``, ``lower`` and ``upper`` of the optimizer step at which it
+        - ``onset_step``: the most probable failure, and ``median``, ``lower`` and ``upper`` of the optimizer step at
+          which it
           began; None where no failure is more probable than not.
         - ``first_seen_step``: see `first_seen`; None in the same case.
         - ``evidence``: by channel, what it says for each failure against healthy training (nat).
@@ -95,7 +96,7 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
 
 
 def first_seen(result: xr.Dataset, alarm: float = ALARM) -> float | None:
-    """Optimizer step at which the failures together first had probability ``alarm`` for two looks in a row; None if never."""
+    """Step at which the failures together first had probability ``alarm`` for two looks in a row; None if never."""
     failing = result["probability_at"].sel(answer=result["failure"].values).sum("answer").values
     above = np.flatnonzero((failing[1:] >= alarm) & (failing[:-1] >= alarm)) + 1
     return float(result["seen_step"].values[above[0]]) if above.size else None

@@ -31,8 +31,8 @@ def forecast(
 ) -> xr.Dataset:
     """Sample the training that is left.
 
-    A share of the paths, the weight of persistence, stays at the level of the last tenth of the log; the others follow the
-    law from the state that the log leaves, each with its own draw of the parameters.
+    A share of the paths, the weight of persistence, stays at the level of the last tenth of the log; the others follow
+    the law from the state that the log leaves, each with its own draw of the parameters.
 
     Parameters
     ----------
@@ -57,16 +57,19 @@ def forecast(
     xarray.Dataset
         Dims (sample, step, logged_row):
 
-        - ``expected_reward``, ``reward`` (sample, step): paths of the expected reward and of a logged one, at the coordinate
+        - ``expected_reward``, ``reward`` (sample, step): paths of the expected reward and of a logged one, at the
+          coordinate
           ``optimizer_step``, which reaches at least `GAIN_STEPS` further than the log.
         - ``trend`` (sample, step): the expected reward without noise to come.
         - ``plateau`` (sample): NaN for laws without one.
-        - ``step_95`` (sample): step at which the curve has made 95 % of its gain; infinite if it does not by the last step,
+        - ``step_95`` (sample): step at which the curve has made 95 % of its gain; infinite if it does not by the last
+          step,
           NaN for laws without a plateau.
         - ``component`` (sample): law or persistence.
         - ``logged_reward`` (logged_row): the log, at the coordinate ``logged_step``.
 
-        Attributes: run, model, until, last_step, schedule, persistence (its weight), collapsed (1 or 0), reward_range, notes.
+        Attributes: run, model, until, last_step, schedule, persistence (its weight), collapsed (1 or 0), reward_range,
+        notes.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def forecast_from(
 
 
 def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> float:
-    """Weight of persistence of a model for a horizon: logistic in the log of remaining over logged steps; 0 if it states none."""
+    """Weight of persistence for a horizon, logistic in the log of remaining over logged steps; 0 if a model has none."""
     if spec.persistence is None:
         return 0.0
     intercept, slope = spec.persistence

@@ -39,7 +39,7 @@ class Recent(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """What a forecast rests on: a model, one run as it was laid out, and posterior draws of its parameters, shape (draw,)."""
+    """What a forecast rests on: a model, a run as it was laid out, and posterior draws (draw,) of its parameters."""
 
     spec: ModelSpec
     run: xr.Dataset  # dims (step)
@@ -74,9 +74,10 @@ def make_basis(spec: ModelSpec, prepared: Prepared, values: dict[str, np.ndarray
 def sample_paths(
     basis: Basis, steps: np.ndarray, rate: np.ndarray, weight: float, seed: int, count: int = PATHS
 ) -> dict[str, np.ndarray]:
-    """Paths at steps to come under a known learning rate, shape (sample, step), and per path plateau, step_95 and stays.
+    """Paths at steps to come, shape (sample, step), and of each path plateau, step_95 and whether it stays.
 
-    ``weight`` is the share of paths that stay at the recent level. Expected rewards are kept inside bounds that are known.
+    ``weight`` is the share of paths that stay at the recent level. Expected rewards are kept inside bounds that are
+    known.
     """
     past = basis.run.isel(step=np.isfinite(basis.run["reward"].values))
     known = basis.setting.values
@@ -146,8 +147,9 @@ def collapse_note(rewards: np.ndarray) -> Note | None:
     if lost <= COLLAPSE_SHARE * gain or min(lost, gain) <= COLLAPSE_ERRORS * error:
         return None
     text = (
-        f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before going "
-        "on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows which"
+        f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before "
+        "going on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows "
+        "which"
     )
     return Note("alarm", "reward", text)
 

@@ -88,21 +88,25 @@ def summarise_forecast(
     fit : xarray.DataTree, optional
         The fit that it was made of, for its diagnostics and assumptions, and for how long its steps took.
     epsilon : float, optional
-        Gain in expected reward per `GAIN_STEPS` steps that makes them worth while; by default `EPSILON_SHARE` of the range.
+        Gain in expected reward per `GAIN_STEPS` steps that makes them worth while; by default `EPSILON_SHARE` of the
+        range.
     step_seconds : float, optional
-        Duration of an optimizer step, for gains per hour; by default the mean over the later half of the fitted log's rows.
+        Duration of an optimizer step, for gains per hour; by default the mean over the later half of the fitted log's
+        rows.
 
     Returns
     -------
     dict
         - ``run``, ``model``, ``last_step``, ``until``, ``schedule``, ``persistence``: what was forecast, and how.
-        - ``steps``: optimizer steps to come; ``mean`` and ``logged``: bands of the expected and of the logged reward at each,
+        - ``steps``: optimizer steps to come; ``mean`` and ``logged``: bands of the expected and of the logged reward at
+          each,
           with ``median``, ``lower`` and ``upper``.
         - ``plateau``: median and interval; None for laws without one.
         - ``step_95``: step with 95 % of the gain, None beyond ``until``; ``probability_reached``, that it comes before.
         - ``gain_per_100_steps``: median and interval, ``epsilon`` and ``probability_above_epsilon``.
         - ``gain_per_hour``, ``step_seconds``: None where it is not known how long a step takes.
-        - ``recommendation``: ``action`` (stop, go on, cannot tell yet, look), ``rule``, ``step`` at which the rule says stop as
+        - ``recommendation``: ``action`` (stop, go on, cannot tell yet, look), ``rule``, ``step`` at which the rule says
+          stop as
           seen now, ``gain_forgone_by_stopping_there``, ``gain_forgone_by_stopping_now`` and ``steps_saved``.
         - ``interval``: probability and kind of the intervals.
         - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
@@ -158,9 +162,9 @@ def _logged_step_seconds(fit: xr.DataTree, run: str) -> float | None:
 
 
 def _gains(result: xr.Dataset) -> np.ndarray:
-    """Gain of the noise-free trend over `GAIN_STEPS` steps, from the last logged step and from each to come; (sample, start).
+    """Gain of the noise-free trend over `GAIN_STEPS` steps, shape (sample, start).
 
-    Steps within `GAIN_STEPS` of the end have none.
+    Starts are the last logged step and those to come. Steps within `GAIN_STEPS` of the end have none.
     """
     steps = np.concatenate([[result.attrs["last_step"]], result["optimizer_step"].values])
     trend = result["trend"].values

@@ -15,7 +15,7 @@ GROWTH = 0.05
 
 
 class Update(NamedTuple):
-    """What a look at the log has brought: the run as it was read, a message for a person, and after a refit its summary."""
+    """What a look at the log has brought: the run as read, a message for a person, and after a refit its summary."""
 
     run: xr.Dataset | None
     message: str

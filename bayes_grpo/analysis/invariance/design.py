@@ -16,7 +16,8 @@ _SETTINGS = {
     "refresh_interval": "refresh intervals",
     "logging_window": "logging windows",
 }
-#: Relative difference up to which a setting counts as the same: the logged peak of a schedule depends on which steps are logged.
+#: Relative difference up to which a setting counts as the same: the logged peak of a schedule depends on which steps
+#: are logged.
 _ALIKE = 0.05
 #: Standard errors apart at which the first rewards of two group sizes are called different.
 _APART = 5.0
@@ -42,8 +43,8 @@ def group_sizes(runs: xr.Dataset) -> np.ndarray:
     known = np.unique(sizes[np.isfinite(sizes)])
     if known.size == 1:
         faults.append(
-            f"group_size: expected at least 2 group sizes, found {known[0]:g} alone ({len(labels)} runs read); one group size "
-            "says nothing of how others would behave"
+            f"group_size: expected at least 2 group sizes, found {known[0]:g} alone ({len(labels)} runs read); one "
+            "group size says nothing of how others would behave"
         )
     if faults:
         raise InputError("invariance", faults)
@@ -59,8 +60,8 @@ def doubts(runs: xr.Dataset, sizes: np.ndarray) -> list[Note]:
     alone = [size for size in known if (sizes == size).sum() == 1]
     if alone:
         text = (
-            f"one run only of G = {_listed(alone)}: what differs between group sizes cannot be told from what differs between "
-            "runs of one group size; more seeds would tell"
+            f"one run only of G = {_listed(alone)}: what differs between group sizes cannot be told from what differs "
+            "between runs of one group size; more seeds would tell"
         )
         notes.append(Note("limit", "run", text))
     if known.size == 2:
@@ -108,8 +109,8 @@ def _unlike_starts(singles: Sequence[xr.Dataset], sizes: np.ndarray) -> list[str
         return []
     names = np.unique(sizes)
     return [
-        f"runs start at different rewards (G = {names[low]:g} at {means[low]:.3g}, G = {names[high]:g} at {means[high]:.3g}): "
-        "different tasks, models or data would look like a dependence on the group size"
+        f"runs start at different rewards (G = {names[low]:g} at {means[low]:.3g}, G = {names[high]:g} at "
+        f"{means[high]:.3g}): different tasks, models or data would look like a dependence on the group size"
     ]
 
 

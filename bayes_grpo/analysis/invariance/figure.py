@@ -35,8 +35,9 @@ def plot_invariance(result: xr.Dataset) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Above, a panel for each of the first six group sizes: dots are the mean over its runs, lines and bands the medians and
-        90 % intervals of its prediction by either law. Below, posteriors; a dashed line marks the value under invariance.
+        Above, a panel for each of the first six group sizes: dots are the mean over its runs, lines and bands the
+        medians and 90 % intervals of its prediction by either law. Below, posteriors; a dashed line marks the value
+        under invariance.
 
     Examples
     --------

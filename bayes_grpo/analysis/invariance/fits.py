@@ -23,7 +23,8 @@ from bayes_grpo.models.spec import ModelSpec
 LAWS = {"leading": "leading_order", "finite_groups": "finite_groups"}
 #: Where R-hat or ESS miss their limits, the chains go on up to this many times the draws asked for.
 MOST_DRAWS = 4
-#: Limits of R-hat and ESS for draws that a prediction only averages over; what is reported keeps the limits of every fit.
+#: Limits of R-hat and ESS for draws that a prediction only averages over; what is reported keeps the limits of every
+#: fit.
 PREDICTIVE_RHAT, PREDICTIVE_ESS = 1.05, 100.0
 #: Draws that predict runs of another group size.
 PREDICTIONS = 2000
@@ -43,7 +44,7 @@ class Sampler:
 
 
 class Shared(NamedTuple):
-    """Draws of what the runs share, shape (chain, draw) each, what is wrong with them, and the programs that made them."""
+    """Draws of what the runs share, shape (chain, draw); what is wrong with them; the programs that made them."""
 
     values: dict[str, np.ndarray]
     faults: list[str]
@@ -53,8 +54,8 @@ class Shared(NamedTuple):
 class Predicted(NamedTuple):
     """Runs that were held out, as predicted and as logged.
 
-    ``simulated`` (draw, run, n) and ``logged`` (run, n) rewards on the runs' grids; ``elpd`` (run,), the log predictive density of
-    all rewards of a run together (nat), with its Monte Carlo error.
+    ``simulated`` (draw, run, n) and ``logged`` (run, n) rewards on the runs' grids; ``elpd`` (run,), the log predictive
+    density of all rewards of a run together (nat), with its Monte Carlo error.
     """
 
     simulated: np.ndarray
@@ -74,7 +75,7 @@ def part(data: ModelData, which: np.ndarray) -> ModelData:
 
 
 def without_idle_predictors(spec: ModelSpec, runs: xr.Dataset) -> ModelSpec:
-    """The model without a learning rate that no run has logged, or that is the same in all: it could not predict anything."""
+    """The model without its predictor learning rate, where no run has logged that or all have the same."""
     peak = runs["learning_rate"].max("step").values if "learning_rate" in runs else np.zeros(0)
     peak = peak[np.isfinite(peak)]
     if peak.size and np.ptp(peak) > 1e-9 * peak.max():
@@ -95,7 +96,8 @@ def fit_shared(
 ) -> Shared:
     """Sample a model that pools, and keep what the runs share.
 
-    The chains must agree on what is ``reported``, as in every fit; where nothing is, on all that runs share, less strictly.
+    The chains must agree on what is ``reported``, as in every fit; where nothing is, on all that runs share, less
+    strictly.
     """
     compiled = programs(spec, sampler.tune, sampler.target_accept)
     names = [name for name, _ in spec.sites()]

@@ -1,9 +1,9 @@
 """Group-size invariance: whether runs of one group size behave as those of other group sizes say they should.
 
-Each group size is held out in turn, the others are fitted together, and what they say of new runs is held against the runs held
-out: mean trajectory, fluctuation, lag-1 autocorrelation, and the density of all rewards. This is done for a law in which group
-size enters the noise alone, and for the same law with the closed-form factor of finite groups. Fits to all runs then tell how
-noise, plateau and stiffness depend on the group size.
+Each group size is held out in turn, the others are fitted together, and what they say of new runs is held against the
+runs held out: mean trajectory, fluctuation, lag-1 autocorrelation, and the density of all rewards. This is done for a
+law in which group size enters the noise alone, and for the same law with the closed-form factor of finite groups. Fits
+to all runs then tell how noise, plateau and stiffness depend on the group size.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,8 @@ from bayes_grpo.inference.chains import Progress
 from bayes_grpo.inference.layout import Prepared, prepare
 from bayes_grpo.models.files import load_model
 
-#: Called with a title before each fit; the context manager that it returns yields what `bayes_grpo.fit` takes as ``progress``.
+#: Called with a title before each fit; the context manager that it returns yields what `bayes_grpo.fit` takes as
+#: ``progress``.
 Reporting = Callable[[str], AbstractContextManager[Progress | None]]
 
 
@@ -62,21 +63,24 @@ def invariance(
     xarray.Dataset
         Of each group size, predicted from the others:
 
-        - ``p_value``, ``discrepancy`` (law, group, statistic): of the mean trajectory (``discrepancy`` is the root mean square of
+        - ``p_value``, ``discrepancy`` (law, group, statistic): of the mean trajectory (``discrepancy`` is the root mean
+          square of
           standardised deviations, 1 by chance), and of the log variance of the later half of the runs and its lag-1
           autocorrelation (in predictive standard deviations).
-        - ``observed`` (group, bin), ``predicted``, ``predicted_lower``, ``predicted_upper`` (law, group, bin): mean rewards in
+        - ``observed`` (group, bin), ``predicted``, ``predicted_lower``, ``predicted_upper`` (law, group, bin): mean
+          rewards in
           stretches of steps.
         - ``elpd``, ``elpd_error`` (law, run): log predictive density of a whole run (nat) and its Monte Carlo error.
 
         Posterior draws from all runs, dim sample:
 
-        - ``temperature_exponent``, ``observation_exponent``: a in q ~ G^-a, of the update's noise and of the logged means'.
+        - ``temperature_exponent``, ``observation_exponent``: a in q ~ G^-a, of the update's noise and of the logged
+          means'.
         - ``temperature_share``, ``observation_share``: the part of either noise that lies between prompts.
         - ``plateau_change`` (reward per doubling of G), ``stiffness_exponent``.
 
-        And ``spread_exponent`` (law, bound): exponent of G in the within-group spread over sqrt(p (1 - p)), and over the mean
-        deviation of finite groups. Attributes: notes.
+        And ``spread_exponent`` (law, bound): exponent of G in the within-group spread over sqrt(p (1 - p)), and over
+        the mean deviation of finite groups. Attributes: notes.
 
     Raises
     ------
@@ -121,7 +125,7 @@ def _held_out(asked: Sequence[float] | None, known: np.ndarray) -> list[float]:
 
 
 class _Fits:
-    """The fits of a check, made or taken from the folder where finished ones are kept; ``failures`` of those made so far."""
+    """The fits of a check, made or taken from the folder where finished ones are kept; and what failed in them."""
 
     def __init__(
         self,

@@ -24,7 +24,10 @@ class Check(NamedTuple):
 
 
 def mean_trajectory(rewards: Sequence[np.ndarray], steps: Sequence[np.ndarray], edges: np.ndarray) -> np.ndarray:
-    """Mean reward over runs in each stretch of steps, (..., bins), from rewards (..., n) a run; NaN where no run was."""
+    """Mean reward over runs in each stretch of steps.
+
+    Shape (..., bins), from rewards (..., n) of each run; NaN where no run was.
+    """
     parts = []
     for reward, step in zip(rewards, steps, strict=True):
         index = np.clip(np.searchsorted(edges, step, side="right") - 1, 0, edges.size - 2)
@@ -80,7 +83,7 @@ def _tail(beyond: np.ndarray) -> float:
 
 
 def jointly(checks: Sequence[Check]) -> Check:
-    """Several group sizes as one check: the smallest p-value times their number (Bonferroni), the largest discrepancy."""
+    """Several group sizes as one check: the smallest p-value times their number (Bonferroni), largest discrepancy."""
     p_value = min(1.0, len(checks) * min(check.p_value for check in checks))
     return Check(p_value, max((check.discrepancy for check in checks), key=abs))
 
@@ -88,9 +91,10 @@ def jointly(checks: Sequence[Check]) -> Check:
 def within_group_exponent(
     deviation: np.ndarray, success: np.ndarray, sizes: np.ndarray, *, finite: bool, prob: float
 ) -> tuple[float, float, float] | None:
-    """Exponent of the group size in the within-group spread of binary rewards, beyond what theory says; mean and interval.
+    """Exponent of the group size in the within-group spread of binary rewards, beyond what theory says.
 
-    Least squares over runs of ``log(deviation / expected)`` on ``log G``; its posterior under a flat prior is Student's t.
+    Least squares over runs of ``log(deviation / expected)`` on ``log G``; its posterior under a flat prior is Student's
+    t.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class ExponentRow(IntervalRow):
 
 
 class ElpdDifference(TypedDict):
-    """Log predictive density with the finite-group factor less without, and whether the difference is clear (``found``)."""
+    """Log predictive density with the finite-group factor less without; ``found`` is whether that is clear."""
 
     nats: float
     standard_error: float | None
@@ -82,13 +82,16 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
     dict
         None is what cannot be said.
 
-        - ``groups``: a row a group size: ``group_size``, ``runs``, and for each law the three checks and ``elpd`` (nat).
-        - ``trajectory``, ``fluctuation``, ``autocorrelation``: ``p_value`` and ``discrepancy`` of the leading order over all group
+        - ``groups``: a row a group size: ``group_size``, ``runs``, and for each law the three checks and ``elpd``
+          (nat).
+        - ``trajectory``, ``fluctuation``, ``autocorrelation``: ``p_value`` and ``discrepancy`` of the leading order
+          over all group
           sizes: smallest p-value times their number, largest discrepancy. ``finite_groups``: the same of the law with
           the finite-group factor.
         - ``exponent``, ``sampling_exponent``: a in noise ~ G^-a, of the update's noise and of the logged means'.
         - ``between_prompt_share``, ``update_share``: rho, the share of either noise that lies between prompts.
-        - ``residual``: how ``plateau``, ``stiffness`` and ``within_group_spread`` depend on the group size, with ``unit``.
+        - ``residual``: how ``plateau``, ``stiffness`` and ``within_group_spread`` depend on the group size, with
+          ``unit``.
         - ``elpd_difference``: with the finite-group factor less without: ``nats``, ``standard_error``,
           ``monte_carlo_error``, and ``found``, whether it is clear.
         - ``statement``: the result in words.
@@ -229,8 +232,8 @@ def _notes(result: xr.Dataset, difference: ElpdDifference) -> list[Note]:
     rough = (result["elpd_error"] > MOST_ERROR).any("law")
     if bool(rough.any()):
         text = (
-            f"the predictive density of {int(rough.sum())} of {rough.size} runs is known to within {MOST_ERROR:g} nats at best: "
-            "it rests on few draws (runs far from what the others predict); the p-values do not"
+            f"the predictive density of {int(rough.sum())} of {rough.size} runs is known to within {MOST_ERROR:g} nats "
+            "at best: it rests on few draws (runs far from what the others predict); the p-values do not"
         )
         notes.append(Note("limit", "elpd", text))
     return notes

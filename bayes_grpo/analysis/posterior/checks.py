@@ -20,8 +20,8 @@ from bayes_grpo.models.spec import ModelSpec
 def sensitivity(fit: xr.DataTree) -> Any:
     """How much each posterior moves where prior or likelihood are given a little more or less weight.
 
-    Power-scaling of the joint prior and of the likelihood (Kallioinen et al. 2024) by `arviz_stats.psense_summary`; of a model
-    that pools, the prior is that of the population's parameters.
+    Power-scaling of the joint prior and of the likelihood (Kallioinen et al. 2024) by `arviz_stats.psense_summary`; of
+    a model that pools, the prior is that of the population's parameters.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def sensitivity(fit: xr.DataTree) -> Any:
 def leave_one_out_tree(fit: xr.DataTree, model: str | Path | ModelSpec | None = None, seed: int = 0) -> xr.DataTree:
     """A tree for ArviZ's leave-one-out predictive checks (`arviz_stats.loo_pit`, `arviz_plots.plot_loo_pit`).
 
-    Its group posterior_predictive holds, for each posterior draw, a draw of every reward from p(y_t | all other y, theta), and
-    log_likelihood the densities from which the importance ratios follow. Free-running paths would not do: they know nothing of
-    the neighbours of the reward that is left out.
+    Its group posterior_predictive holds, for each posterior draw, a draw of every reward from p(y_t | all other y,
+    theta), and log_likelihood the densities from which the importance ratios follow. Free-running paths would not do:
+    they know nothing of the neighbours of the reward that is left out.
 
     Parameters
     ----------

@@ -13,7 +13,8 @@ from bayes_grpo.analysis.intervals import INTERVAL_PROB, IntervalRow, interval_r
 from bayes_grpo.inference.convergence import varying
 from bayes_grpo.laws.units import UNITS
 
-#: What a summary says of one parameter: an entry for each column that has a key, and ``fixed`` where the law fixes the value.
+#: What a summary says of one parameter: an entry for each column that has a key, and ``fixed`` where the law fixes the
+#: value.
 Row = dict[str, Any]
 
 #: Where a column is shown.

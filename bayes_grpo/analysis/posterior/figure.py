@@ -32,8 +32,8 @@ def plot_fit(fit: xr.DataTree) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Lines are medians, bands equal-tailed intervals of probability `bayes_grpo.analysis.intervals.INTERVAL_PROB`. A fit
-        that did not converge says so across the figure.
+        Lines are medians, bands equal-tailed intervals of probability `bayes_grpo.analysis.intervals.INTERVAL_PROB`. A
+        fit that did not converge says so across the figure.
 
     Examples
     --------
@@ -106,8 +106,8 @@ def save_plot(fit: xr.DataTree, path: str | Path, kind: str = "curve") -> Path:
     path : str or Path
         The suffix names the format: png, svg or pdf.
     kind : {"curve", "predictive", "left-out"}
-        `plot_fit`; or, from `bayes_grpo.analysis.posterior.figure_checks`, the rewards against simulated runs, or where each
-        reward lies in its leave-one-out prediction.
+        `plot_fit`; or, from `bayes_grpo.analysis.posterior.figure_checks`, the rewards against simulated runs, or where
+        each reward lies in its leave-one-out prediction.
 
     Returns
     -------
@@ -197,4 +197,4 @@ def _marginal(axes: "Axes", fit: xr.DataTree, name: str, *, first: bool) -> None
     axes.tick_params(labelsize=8)
     axes.set_yticks([])
     if first:
-        axes.set_title("dotted: prior", fontsize=8, loc="left", color="0.3")
+        axes.set_title("line: median, dotted: prior", fontsize=8, loc="left", color="0.3")

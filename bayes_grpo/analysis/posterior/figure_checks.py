@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def plot_predictive(fit: xr.DataTree, paths: int = 50) -> "Figure":
-    """Distribution of the logged rewards over all steps, and of rewards along simulated runs.
+    """Draw the distribution of the logged rewards over all steps, and that of rewards along simulated runs.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def plot_predictive(fit: xr.DataTree, paths: int = 50) -> "Figure":
 def plot_leave_one_out(
     fit: xr.DataTree, model: str | Path | ModelSpec | None = None, *, coverage: bool = False, seed: int = 0
 ) -> "Figure":
-    """Where each reward lies in its leave-one-out predictive distribution (LOO-PIT): uniform if the model is calibrated.
+    """Draw where each reward lies in its leave-one-out prediction (LOO-PIT); uniform if the model is calibrated.
 
     The test that is shown allows for the dependence of these values.
 

@@ -51,19 +51,23 @@ def summarise(fit: xr.DataTree) -> Summary:
     Returns
     -------
     dict
-        - ``run``, ``model``, ``backend``: the run's label (or how many runs), the model's name, the library that sampled.
-        - ``parameters``: by name, a row with ``median``, ``lower`` and ``upper`` (the equal-tailed 90 % interval), ``mean``,
-          ``sd``, ``prior`` (median and interval of the prior), ``narrowed_to`` (width of the interval as a share of the
-          prior's), ``ess_bulk``, ``rhat`` and ``unit``; None stands for infinite or undefined. A row with ``fixed`` is of a
-          quantity that the law itself fixes.
-        - ``probabilities``: ``oscillatory``, that the mean rings, and ``unstable``, that it runs away; empty for laws that
+        - ``run``, ``model``, ``backend``: the run's label (or how many runs), the model's name, the library that
+          sampled.
+        - ``parameters``: by name, a row with ``median``, ``lower`` and ``upper`` (the equal-tailed 90 % interval),
+          ``mean``, ``sd``, ``prior`` (median and interval of the prior), ``narrowed_to`` (width of the interval as a
+          share of the prior's), ``ess_bulk``, ``rhat`` and ``unit``; None stands for infinite or undefined. A row with
+          ``fixed`` is of a quantity that the law itself fixes.
+        - ``probabilities``: ``oscillatory``, that the mean rings, and ``unstable``, that it runs away; empty for laws
+          that
           can do neither.
         - ``interval``: probability and kind of the intervals.
-        - ``diagnostics``: worst R-hat, effective sample sizes and E-BFMI, divergences, and the seconds that sampling took.
+        - ``diagnostics``: worst R-hat, effective sample sizes and E-BFMI, divergences, and the seconds that sampling
+          took.
         - ``converged``: whether the diagnostics keep their limits.
         - ``warnings``, ``notes``: what a reader should know, as sentences, and as dicts with ``kind`` (one of
           `bayes_grpo.errors.KINDS`), ``subject`` and ``text``.
-        - ``runs``: of runs fitted together, ``parameters`` and ``probabilities`` of each by its label; ``parameters`` above
+        - ``runs``: of runs fitted together, ``parameters`` and ``probabilities`` of each by its label; ``parameters``
+          above
           is then what the runs share (locations, spreads, coefficients).
 
     Examples
@@ -148,8 +152,8 @@ def prior_conflicts(fit: xr.DataTree) -> list[Note]:
         if min(below, 1 - below) < _CONFLICT:
             side = "below" if below < _CONFLICT else "above"
             text = (
-                f"prior and rewards disagree on {name}: {np.median(drawn):.3g} lies {side} all but {_CONFLICT:.0%} of the "
-                "prior; check what was stated or assumed (reward bounds, planned steps), or fit with a wider prior"
+                f"prior and rewards disagree on {name}: {np.median(drawn):.3g} lies {side} all but {_CONFLICT:.0%} of "
+                "the prior; check what was stated or assumed (reward bounds, planned steps), or fit with a wider prior"
             )
             conflicts.append(Note("prior_conflict", str(name), text))
     return conflicts

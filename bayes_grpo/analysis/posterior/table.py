@@ -12,7 +12,7 @@ _OF_RUNS = ("plateau", "timescale", "damping_ratio")
 
 
 def summary_table(summary: Summary) -> str:
-    """Parameters with intervals, then regime probabilities and diagnostics; of runs fitted together also a line a run."""
+    """Parameters with intervals, a line for each of several runs, probabilities of the regimes, and diagnostics."""
     table = titled(f"{summary['run']}: {summary['model']}")
     table.add_column("parameter", no_wrap=True)
     columns = shown_in(TABLE)
@@ -29,8 +29,8 @@ def summary_table(summary: Summary) -> str:
     worst = summary["diagnostics"]
     lines.append(
         f"{'converged' if summary['converged'] else 'NOT CONVERGED'}: R-hat <= {number(worst['max_rhat'])}, ESS >= "
-        f"{number(worst['min_ess_bulk'])} bulk, {number(worst['min_ess_tail'])} tail, {worst['divergences']} divergences, "
-        f"E-BFMI >= {number(worst['min_bfmi'])}, {worst['seconds']:.0f} s"
+        f"{number(worst['min_ess_bulk'])} bulk, {number(worst['min_ess_tail'])} tail, {worst['divergences']} "
+        f"divergences, E-BFMI >= {number(worst['min_bfmi'])}, {worst['seconds']:.0f} s"
     )
     return "\n".join(lines)
 

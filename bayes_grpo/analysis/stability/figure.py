@@ -32,8 +32,8 @@ def plot_threshold(results: Results) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        On the left a curve for each threshold, against steps; on the right the posterior of the learning rate's margin, where
-        the refresh interval is known.
+        On the left a curve for each threshold, against steps; on the right the posterior of the learning rate's margin,
+        where the refresh interval is known.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def _draw_thresholds(axes: "Axes", result: xr.Dataset) -> None:
 
 
 def plot_oscillation(results: Results) -> Figure:
-    """Draw the posteriors of the damping ratio, of period and overshoot, and of the learning rate at which ringing sets in.
+    """Draw the posteriors of damping ratio, period and overshoot, and of the learning rate at which ringing sets in.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Does training ring: posterior of the damping ratio, period and overshoot, and where ringing sets in."""
+"""Does training ring, how, and where does ringing set in?"""
 
 from typing import Any
 
@@ -39,7 +39,8 @@ def oscillation(fit: xr.DataTree, *, run: str | None = None) -> xr.Dataset:
 
         - ``damping_ratio``: below 1 the mean rings, at or below 0 it runs away; infinite without mass.
         - ``period`` (step): of the oscillation; NaN where it does not ring.
-        - ``overshoot``: share of the initial distance by which the mean, starting from rest, first goes beyond the plateau;
+        - ``overshoot``: share of the initial distance by which the mean, starting from rest, first goes beyond the
+          plateau;
           NaN where it does not ring.
         - ``learning_rate_factor``: by which the learning rate may change until ringing sets in (c^2 = 4 m k).
         - ``onset_factor``: the same, by the heavy ball's exact onset at unit damping.
@@ -127,7 +128,8 @@ def summarise_oscillation(result: xr.Dataset, fit: xr.DataTree | None = None) ->
     -------
     dict
         - ``run``: label of the run.
-        - ``probability_oscillatory``: that the mean rings; ``probability_underdamped`` is the same under its name of version
+        - ``probability_oscillatory``: that the mean rings; ``probability_underdamped`` is the same under its name of
+          version
           0.1.0. ``probability_unstable``: that it runs away.
         - ``damping_ratio``, ``period``, ``overshoot``, ``learning_rate_factor``, ``onset_factor``, ``onset_momentum``:
           ``median``, ``lower`` and ``upper`` over the draws that have them; None if no draw has.

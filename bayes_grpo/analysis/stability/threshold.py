@@ -1,7 +1,7 @@
-"""How stale may rollouts get, and how high may the learning rate go, before training is unstable: posteriors from a fit.
+"""How stale may rollouts get, and how high may the learning rate go, before training is unstable?
 
-The thresholds are closed forms and linear algebra of `bayes_grpo.laws.stability`, evaluated at the posterior's draws of stiffness
-and lag share.
+The thresholds are closed forms and linear algebra of `bayes_grpo.laws.stability`, evaluated at the posterior's draws of
+stiffness and lag share.
 """
 
 from typing import Any
@@ -105,7 +105,8 @@ def threshold(
         - ``exact``: first unstable integer of the map over one refresh cycle.
         - ``frozen``: the same for lambda = 1.
         - ``delay_leading``, ``delay``: constant delay, to leading order and exact.
-        - ``learning_rate_margin``: factor by which the learning rate can be raised at this refresh interval; missing where
+        - ``learning_rate_margin``: factor by which the learning rate can be raised at this refresh interval; missing
+          where
           the interval is unknown.
         - ``stiffness`` (1/step), ``lag_share``: what they were computed from.
 
@@ -179,9 +180,9 @@ def _notes(share_source: str, refresh_interval: float, unstable: float) -> list[
     notes = []
     if share_source == "uniform":
         text = (
-            "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1: one "
-            "on-policy run says nothing about it; `frozen` takes it as 1, the worst case; state --lag-share, or fit runs of "
-            "several refresh intervals with the model pooled_lag"
+            "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1: "
+            "one on-policy run says nothing about it; `frozen` takes it as 1, the worst case; state --lag-share, or "
+            "fit runs of several refresh intervals with the model pooled_lag"
         )
         notes.append(Note("assumption", "lag_share", text))
     if not np.isfinite(refresh_interval):
@@ -189,8 +190,8 @@ def _notes(share_source: str, refresh_interval: float, unstable: float) -> list[
         notes.append(Note("limit", "refresh_interval", text))
     if unstable > MOST_UNSTABLE:
         text = (
-            f"the run itself is unstable with probability {unstable:.2f}: thresholds are for a policy near its plateau and "
-            "say little about one that runs away"
+            f"the run itself is unstable with probability {unstable:.2f}: thresholds are for a policy near its plateau "
+            "and say little about one that runs away"
         )
         notes.append(Note("alarm", "damping_ratio", text))
     return notes
@@ -233,7 +234,8 @@ def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> T
         - ``run``: label of the run.
         - ``threshold``: for each of `THRESHOLDS`, ``median``, ``lower``, ``upper`` (step) and ``probability_none``.
         - ``refresh_interval``: the one asked about, None if unknown; then the next four are None too.
-        - ``probability_beyond_threshold``: that this interval is at or beyond the exact threshold, and so unstable near the
+        - ``probability_beyond_threshold``: that this interval is at or beyond the exact threshold, and so unstable near
+          the
           plateau; ``probability_unstable`` is the same under its name of version 0.1.0.
         - ``refresh_interval_margin``, ``learning_rate_margin``: factors by which either can be raised.
         - ``interval``: probability and kind of the intervals.

@@ -37,8 +37,8 @@ def _overview(run: RunReport) -> list[tuple[str, str]]:
 
 def _method(summary: Any) -> str:
     return (
-        "Laws were compared by expected log predictive density under Pareto-smoothed leave-one-out cross-validation, and weighted by "
-        "stacking."
+        "Laws were compared by expected log predictive density under Pareto-smoothed leave-one-out cross-validation, "
+        "and weighted by stacking."
     )
 
 

@@ -62,8 +62,8 @@ def _findings(run: RunReport) -> list[Finding]:
     if onset is not None:
         seen = f" It could have been seen at step {first:g}." if first is not None else ""
         text = (
-            f"If it is {label_of(onset['failure'])}, it began near step {onset['median']:g}: between {onset['lower']:g} and "
-            f"{onset['upper']:g} with probability {onset['prob']:.2g}.{seen}"
+            f"If it is {label_of(onset['failure'])}, it began near step {onset['median']:g}: between "
+            f"{onset['lower']:g} and {onset['upper']:g} with probability {onset['prob']:.2g}.{seen}"
         )
         findings.append(Finding("diagnosis", text, attention=True))
     if chances[UNDETERMINED] >= _WORTH_WARNING and summary["missing_channels"]:
@@ -90,8 +90,8 @@ def _overview(run: RunReport) -> list[tuple[str, str]]:
 
 def _method(summary: Any) -> str:
     return (
-        "Failures were told apart by one Bayesian model over all logged channels, with onset and time constants summed out and "
-        "no sampling."
+        "Failures were told apart by one Bayesian model over all logged channels, with onset and time constants "
+        "summed out and no sampling."
     )
 
 

@@ -43,9 +43,9 @@ def _draw(material: Material, answers: dict[str, Answer]) -> Drawn | None:
     figure = plot_oscillation(result)
     figure.set_size_inches(9.0, 2.5)
     alt = (
-        f"Damping ratio {ends(summary['damping_ratio'])}, P(rings) {chance(summary['probability_oscillatory'])}, P(runs away) "
-        f"{chance(summary['probability_unstable'])}; period where it rings {ends(summary['period'])} steps, overshoot "
-        f"{ends(summary['overshoot'])}."
+        f"Damping ratio {ends(summary['damping_ratio'])}, P(rings) {chance(summary['probability_oscillatory'])}, "
+        f"P(runs away) {chance(summary['probability_unstable'])}; period where it rings {ends(summary['period'])} "
+        f"steps, overshoot {ends(summary['overshoot'])}."
     )
     caption = (
         "Below a damping ratio of 1 (dashed) the mean rings; period and overshoot are those of the draws that ring."

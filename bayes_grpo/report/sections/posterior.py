@@ -38,8 +38,8 @@ def _findings(run: RunReport) -> list[Finding]:
     if row is not None and run.plateau_above is not None and not row.get("fixed"):
         weak = " This is hardly narrower than before the log was read: it says little."
         text = (
-            f"The expected reward settles at {ends(row)} with probability {INTERVAL_PROB:g}, if the dynamics stay as they "
-            f"are.{weak if any(note.concerns('plateau') for note in vague) else ''}"
+            f"The expected reward settles at {ends(row)} with probability {INTERVAL_PROB:g}, if the dynamics stay as "
+            f"they are.{weak if any(note.concerns('plateau') for note in vague) else ''}"
         )
         findings.append(Finding("plateau", text, INTERVAL_PROB))
         recent = f"the mean of the last {run.recent_rows} rewards, {number(run.recent_reward)},"

@@ -47,13 +47,13 @@ def _draw(material: Material, answers: dict[str, Answer]) -> Drawn | None:
     figure.set_size_inches(8.5, 3.0)
     exact = summary["threshold"]["exact"]
     alt = (
-        f"Probability of instability against refresh interval or delay. Exact threshold: median {number(exact['median'])} "
-        f"updates, {INTERVAL_PROB:.0%} interval {ends(exact, unknown='none')}, none with probability "
-        f"{chance(exact['probability_none'])}."
+        "Probability of instability against refresh interval or delay. Exact threshold: median "
+        f"{number(exact['median'])} updates, {INTERVAL_PROB:.0%} interval {ends(exact, unknown='none')}, none with "
+        f"probability {chance(exact['probability_none'])}."
     )
     caption = (
-        "How probable it is that the mean is unstable at each refresh interval or delay, and the learning rate's margin at this "
-        "run's K."
+        "How probable it is that the mean is unstable at each refresh interval or delay, and the learning rate's "
+        "margin at this run's K."
     )
     return Drawn(inline_svg(figure, "@threshold", alt), alt, caption)
 
@@ -70,12 +70,12 @@ def _findings(run: RunReport) -> list[Finding]:
     if margin is not None and margin["lower"] is not None:
         factor = f"{_MOST_FACTOR:g} or more" if margin["lower"] > _MOST_FACTOR else number(margin["lower"])
         more = (
-            f" By lag alone, the learning rate could rise by a factor of {factor} before that has probability 0.05; on networks "
-            "other things may break first."
+            f" By lag alone, the learning rate could rise by a factor of {factor} before that has probability 0.05; on "
+            "networks other things may break first."
         )
     text = (
-        f"Near its plateau this run, at {at:g} update{'s' * (at != 1)} a batch of rollouts, is unstable: {surely(unstable)}."
-        f"{more}"
+        f"Near its plateau this run, at {at:g} update{'s' * (at != 1)} a batch of rollouts, is unstable: "
+        f"{surely(unstable)}.{more}"
     )
     return [likely("threshold", text, unstable, unstable > _ALARM)]
 
