@@ -12,7 +12,7 @@ import numpy as np
 LEAST_NATS = 4.0
 STANDARD_ERRORS = 2.0
 LEAST_REWARDS = 100
-#: From so many runs on, the scatter of the difference between runs is a second estimate of its error.
+#: With this many runs or more, the scatter of the difference between runs is a second estimate of its error.
 LEAST_RUNS = 5
 
 

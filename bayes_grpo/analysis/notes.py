@@ -58,12 +58,12 @@ def _lines(text: str) -> list[str]:
 
 
 def fit_notes(fit: xr.DataTree | None, subjects: Iterable[str] | None = None) -> list[Note]:
-    """What an answer from a fit inherits from it: why it cannot be believed, and what was assumed.
+    """The notes that an answer takes over from its fit: why that cannot be believed, and what was assumed.
 
     Parameters
     ----------
     fit : xarray.DataTree or None
-        Without one nothing is inherited.
+        Without one there are none.
     subjects : iterable of str, optional
         Assumptions that the answer rests on; by default all of them. Assumptions without a subject, as version 0.1.0
         stored them, are always among them.

@@ -15,7 +15,7 @@ def add_runs_or_fits(parser: argparse.ArgumentParser) -> None:
 
 
 def fits_of(options: argparse.Namespace, model: str, several: str | None = None) -> tuple[list[Any], list[InputError]]:
-    """Fits of all paths: saved ones are loaded, logs fitted by --model, else by ``model``, or together by ``several``."""
+    """Fits of all paths: saved ones as they are, logs by --model, else by ``model``, or together by ``several``."""
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.inference.store import is_fit, load_fit
     from bayes_grpo.models.files import load_model

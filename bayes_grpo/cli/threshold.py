@@ -66,7 +66,7 @@ def _threshold(options: argparse.Namespace) -> int:
 
     numbers, faults = read_numbers(options, "refresh_interval")
     refuse(faults)
-    if len(options.runs) > 1:  # asked about for all, but not each run's own
+    if len(options.runs) > 1:  # this K is asked about; what each log says of its own K stays
         options.refresh_interval = None
 
     def ask(fit: Any, run: str | None) -> Any:

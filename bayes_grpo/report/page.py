@@ -20,11 +20,11 @@ from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.sections import SECTIONS
 from bayes_grpo.runs.files import write_atomically
 
-#: Runs with a section of their own; of more, the others are in the table alone.
+#: At most this many runs have a section; the others are in the table alone.
 MOST_DETAILED = 20
-#: Bytes of sections after which no further one is added.
+#: No further section is added to a page whose sections have this many bytes.
 MOST_BYTES = 15_000_000
-#: Notes or refused inputs that are listed; of more, so many.
+#: At most this many notes, or inputs that could not be read, are listed.
 MOST_NAMED = 200
 
 

@@ -11,7 +11,7 @@ from bayes_grpo.analysis.intervals import INTERVAL_PROB, Interval, interval
 from bayes_grpo.inference.draws import evenly
 from bayes_grpo.report.words import number
 
-#: Logged rows drawn and read out; of longer logs so many, evenly.
+#: At most this many logged rows are drawn and read out; of longer logs, evenly spaced ones.
 MOST_ROWS = 500
 _WIDTH, _HEIGHT = 720.0, 380.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 704.0, 12.0, 322.0

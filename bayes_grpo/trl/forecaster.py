@@ -101,11 +101,11 @@ class Forecaster(TrainerCallback):
             return
         row = logs | {"optimizer_step": state.global_step}
         try:
-            found = {name: float(row.get(name, math.nan)) for name in self._rows}
+            values = {name: float(row.get(name, math.nan)) for name in self._rows}
         except (TypeError, ValueError) as error:
             self._give_up(f"a logged value is no number ({error})")
             return
-        for name, value in found.items():
+        for name, value in values.items():
             self._rows[name].append(value)
         grown = len(self._rows["reward"]) - self._asked_rows
         if self._asked_at is None and len(self._rows["reward"]) >= LEAST_REWARDS and grown >= self._every:

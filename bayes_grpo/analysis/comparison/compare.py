@@ -198,12 +198,12 @@ def compare_fits(
     models: Sequence[str | Path | ModelSpec] = (),
     min_observations: int | None = None,
 ) -> Comparison:
-    """Compare fits that are at hand, also after `bayes_grpo.load_fit`.
+    """Compare models by fits that have been made before.
 
     Parameters
     ----------
     fits : sequence of xarray.DataTree
-        Of at least two models, each with the same runs.
+        Of at least two models, each fitted to the same runs; also after `bayes_grpo.load_fit`.
     method, min_observations
         As for `compare`.
     models : sequence of str, Path or ModelSpec, optional

@@ -145,7 +145,7 @@ def leave_future_out(
     horizon: int = 1,
     progress: Progress | None = None,
 ) -> LeftFuture:
-    """As `lfo`, of a model and a run that are at hand."""
+    """As `lfo`, with the model and the run laid out already."""
     if spec.pooled:
         raise InputError(
             f"model {spec.name}", "leave-future-out is of one run, but the model pools over runs; use leave-one-out"
@@ -178,7 +178,7 @@ def leave_future_out(
 
 
 class Refits(az.SamplingWrapper):
-    """Fits without some observations, for ArviZ: the compiled program of the fit, with those masked out.
+    """What ArviZ needs to fit again without some observations: the fit's compiled program, with those masked.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ class Scored(NamedTuple):
     """Scores of one fit (nat), arrays of shape (observation,).
 
     ``khat`` is NaN where no importance sampling was needed; above ``good_khat`` it is too large. ``failures`` says why
-    the fit cannot be believed, ``assumptions`` what it rests on.
+    the fit cannot be believed, ``assumptions`` what was assumed to make it.
     """
 
     model: str

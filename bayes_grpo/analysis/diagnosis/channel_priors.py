@@ -9,20 +9,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: Settling times tried, in rows with a reward, equally probable: from at once to slower than most runs are long.
+#: Settling times, in rows with a reward, all equally probable: from at once to longer than most runs.
 SETTLING = (0.4, 3.0, 12.0, 50.0, 200.0)
-#: Time constants of a change after its onset, equally probable: a jump (in rows), a slide and a drift (in runs: the
-#: distance that a change is said to have is then covered within the run, not in a future that its rows only hint at).
+#: Time constants of a change after its onset, all equally probable: a jump (in rows), a slide and a drift (as shares of
+#: the run, so that most of a change happens within the run and little is left to a future that nobody has seen).
 JUMP, SLIDE, DRIFT = 0.7, 1 / 40, 1 / 5
-#: Fluctuation beside white noise: lag-one correlation, and variance over that of the noise; equally probable. A run's
-#: expected reward fluctuates about its plateau with a correlation time of 1/k (3 to 30 rows); entropy and length wander
-#: as widely.
+#: Kinds of fluctuation beside white noise, all equally probable: lag-one correlation, and variance over that of the
+#: noise. The expected reward of a run fluctuates about its plateau with a correlation time of 1/k (3 to 30 rows);
+#: entropy and length fluctuate as slowly.
 FLUCTUATION = ((0.0, 0.0), (0.7, 1.0), (0.7, 10.0), (0.96, 1.0), (0.96, 10.0), (0.96, 100.0))
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A new level is approached after the onset: its distance is normal."""
+    """A change of level: from the onset on the channel approaches a new level, whose distance is normal."""
 
     mean: float
     sd: float
@@ -31,9 +31,17 @@ class Shift:
 
 @dataclass(frozen=True)
 class Noise:
-    """Innovations after the onset: variance times ``factors``, and an autoregression of them, all equally probable.
+    """A change of noise: from the onset on the innovations have another variance, and may ring.
 
-    ``rings`` holds (period in rows, radius of the root); None is uncorrelated.
+    Parameters
+    ----------
+    factors : tuple of float
+        Factors of the variance, all equally probable.
+    rings : tuple
+        Autoregressions of the innovations, all equally probable: (period in rows, radius of the root), or None for
+        innovations that are not correlated.
+    reason : str
+        Why the change looks like this.
     """
 
     factors: tuple[float, ...]
@@ -60,19 +68,19 @@ class Channel:
     changes : mapping
         The changes that are told apart, by name.
     own : mapping
-        What the channel does on its own, at a time of its own, whatever the hypothesis: probabilities of its changes,
-        mostly of none, often of an ordinary one, now and then of a gross one. The last bounds what one channel alone
-        can prove, the more so where its column means different things in different trainers (clip ratio; gradient norm,
-        zero in rows without a signal).
+        What the channel does on its own, in healthy runs too and at any time: probabilities of its changes. Mostly it
+        does nothing, often it makes an ordinary change, now and then a gross one. The probability of gross changes
+        bounds what one channel alone can prove. It is larger where a column means different things in different
+        trainers (the clip ratio; the gradient norm, which is zero in rows without a signal).
     take_off : mapping
         What the end of a slow start makes it do: probabilities of its changes.
     floor : float or None
-        The values are logarithms of the column plus this, for below it they would follow the rounding of the log; None
-        where they are made in another way.
+        The values of the channel are logarithms of the column plus this number, below which the log's rounding would
+        show. None for channels whose values are made in another way.
     supply : str
         What would supply the channel where it is not logged; '' where that is the column of its name.
     noise_most : float
-        Noise beyond it is impossible, give or take a tenth.
+        The noise is not larger than this, up to a tenth.
     """
 
     title: str

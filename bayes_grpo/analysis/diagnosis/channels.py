@@ -10,9 +10,9 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.runs.dataset import hyperparameters_of
 from bayes_grpo.runs.fields import MIN_ROWS
 
-#: Runs with more rows are averaged down to so many: a change within a few thousandths of a run is not looked for.
+#: Longer runs are averaged down to this many rows: changes within a few thousandths of a run are not of interest.
 MOST_ROWS = 400
-#: A channel with fewer values says nothing of changes.
+#: A channel with fewer values is not used.
 FEWEST = 5
 #: Deviation from both neighbours, in robust standard deviations of differences, of a row that is left out.
 _SPIKE = 8.0
@@ -43,8 +43,8 @@ class Channels:
 def extract_channels(run: xr.Dataset) -> Channels:
     """Channels of a single run (as from `bayes_grpo.runs.dataset.one_run`).
 
-    Rows are those with a reward. Of the other columns a row holds the mean over all rows up to the next, so where a
-    batch serves several updates, the mean over its updates.
+    The rows are those of the log that have a reward. Where a batch of rollouts serves several updates, only the first
+    has one; a row then holds the mean of every other column over all these updates.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _binned(column: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def _range(reward: np.ndarray, known: dict[str, float], notes: list[Note]) -> tuple[float, float, bool]:
-    """Lowest and highest reward, and whether they are bounds of the reward function."""
+    """The lower and upper end of the reward's scale, and whether they are the bounds of the reward function."""
     if "reward_lower" in known and "reward_upper" in known:
         return known["reward_lower"], known["reward_upper"], True
     if reward.min() >= 0 and reward.max() <= 1:
@@ -121,10 +121,10 @@ def _angle(place: np.ndarray) -> np.ndarray:
 
 
 def _sampling_noise(known: dict[str, float], width: int) -> tuple[float, float] | None:
-    """Standard deviation of a row's reward on the scale of `_angle`, expected and at most, from what it averages.
+    """Standard deviation of a row's reward on the scale of `_angle`, expected and at most, from the completions in it.
 
-    The most is where all completions of a prompt are alike. Rewards of 0 or 1 vary most, so the bound holds for others
-    too.
+    It is largest where all completions of a prompt are alike. Rewards of 0 or 1 vary most, so the bound holds for all
+    others.
     """
     if "prompts_per_step" not in known or "group_size" not in known:
         return None
@@ -134,7 +134,7 @@ def _sampling_noise(known: dict[str, float], width: int) -> tuple[float, float] 
 
 
 def _evaluation(column: np.ndarray, low: float, high: float, bounded: bool) -> np.ndarray:
-    """The evaluation on the reward's scale, or on its own where it does not fit there."""
+    """The evaluation on the scale of the reward, or on a scale of its own where it lies outside the reward's bounds."""
     finite = column[np.isfinite(column)]
     if not finite.size or (bounded and finite.min() >= low and finite.max() <= high):
         return _angle((column - low) / (high - low))
@@ -164,7 +164,7 @@ def _informative(
                 notes.append(Note("assumption", "group_size", text))
             x = np.clip(place, 0, 1)
             expected = 1 - x**size - (1 - x) ** size
-        # Half a group: what a count cannot resolve.
+        # Half a group, for a count does not resolve less.
         least = 0.5 / known.get("prompts_per_step", 10.0)
         log_share: np.ndarray = np.log((share + least) / (expected + least))
         return log_share
@@ -179,7 +179,7 @@ def _informative(
 
 
 def _without_spikes(values: np.ndarray) -> int:
-    """Blank, in place, rows far from both neighbours on one side while those agree; return how many."""
+    """Make single rows that stick out between two alike neighbours NaN, in place; return how many."""
     where = np.flatnonzero(np.isfinite(values))
     if where.size < 8:
         return 0

@@ -20,7 +20,8 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.inference.draws import evenly
 from bayes_grpo.runs.dataset import index_of, one_run
 
-#: Of longer runs so many rows, evenly, are tried as the onset, and so many are looked from.
+#: At most this many rows are tried as the onset, and at most this many get probabilities from the rows up to them. In
+#: longer runs these rows are evenly spaced.
 MOST_ONSETS, MOST_SEEN = 80, 50
 
 
@@ -96,7 +97,7 @@ def untold(channels: list[str]) -> list[str]:
 
 
 def _seen_so_far(joint: np.ndarray, onsets: np.ndarray, seen: np.ndarray, channels: list[str]) -> np.ndarray:
-    """Probability of each answer as of every row looked from, shape (seen, answer)."""
+    """Probability of each answer given the rows up to each row in ``seen``, shape (seen, answer)."""
     begun = np.where(onsets <= seen[:, None, None], joint, 0.0).sum(2)
     names, hidden = list(answers()), untold(channels)
     out = np.zeros((seen.size, len(names)))

@@ -1,4 +1,4 @@
-"""Marginal likelihoods of what one channel did, exactly, for every onset and as of every row.
+"""Exact marginal likelihoods of what one channel did: for every onset, and given the rows up to any row.
 
 A channel is ``y_i = level + gain (1 - exp(-i / settling)) + distance b_i(s) + w_i + noise_i``: w is a stationary
 first-order autoregression, ``b_i(s) = 1 - exp(-(i - s + 1) / changing)`` from the onset row s on and 0 before. Given
@@ -24,15 +24,19 @@ from bayes_grpo.analysis.diagnosis.channel_priors import (
     Shift,
 )
 
-#: Standard deviation of a channel's level before anything is seen: vague on all of their scales.
+#: Prior standard deviation of a channel's level: wide on the scale of every channel.
 _LEVEL_SD = 10.0
-#: Noise grid: ratio of neighbours, and the smallest over the expected one: a channel is never trusted to be smoother.
+#: Grid of the noise: ratio of neighbouring values, and the smallest value over the expected one. No channel is taken to
+#: be smoother than that.
 _NOISE_RATIO, _NOISE_FLOOR = 1.3, 1 / 3
 _LOG_TWO_PI = float(np.log(2 * np.pi))
 
 
 class Sums(NamedTuple):
-    """Products of whitened columns summed up to each of the rows looked from; last axes are hypothetical onsets."""
+    """Sums of products of whitened columns over the rows up to each row in ``seen``.
+
+    A change is a hypothetical onset with a time constant.
+    """
 
     bb: np.ndarray  # (seen, fluctuation, change)
     yb: np.ndarray  # (seen, fluctuation, change)
@@ -41,7 +45,7 @@ class Sums(NamedTuple):
 
 
 def noise_grid(values: np.ndarray, expected: float) -> np.ndarray:
-    """Standard deviations tried: from the expected one or the quietest stretch to the loudest, with room."""
+    """Standard deviations to sum over: from below the quietest stretch of the channel to above its loudest."""
     differences = np.abs(np.diff(values[np.isfinite(values)])) / np.sqrt(2)
     stretches = np.array_split(differences, max(1, min(4, differences.size // 8)))
     noise = np.array([np.sqrt(np.mean(np.square(stretch))) for stretch in stretches])
@@ -53,7 +57,14 @@ def noise_grid(values: np.ndarray, expected: float) -> np.ndarray:
 
 
 def whiten(columns: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Innovations of columns, shape (rows, c), under every fluctuation with noise of standard deviation 1.
+    """Innovations of columns under every fluctuation, with noise of standard deviation 1.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray
+        Shape (rows, c).
+    observed : numpy.ndarray of bool
+        Which rows are observed, shape (rows,).
 
     Returns
     -------
@@ -78,7 +89,7 @@ def whiten(columns: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 class ChannelEvidence:
-    """What one channel says.
+    """What one channel says of its changes.
 
     Parameters
     ----------
@@ -86,8 +97,10 @@ class ChannelEvidence:
         Its priors.
     values : numpy.ndarray
         Shape (rows,), NaN where not logged.
-    onsets, seen : numpy.ndarray of int
-        Rows at which a change may begin; rows up to which data is taken.
+    onsets : numpy.ndarray of int
+        Rows at which a change may begin.
+    seen : numpy.ndarray of int
+        Each answer is given for the rows up to each of these.
     """
 
     def __init__(self, channel: Channel, values: np.ndarray, onsets: np.ndarray, seen: np.ndarray) -> None:
@@ -119,7 +132,7 @@ class ChannelEvidence:
         return self._shift(change) if isinstance(change, Shift) else self._noise(change)
 
     def _posterior(self, at: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Level and gain given rows up to ``at``: inverse precision (3 entries) and right-hand side (2), by noise."""
+        """Level and gain given the rows up to ``at``, for each noise: 3 entries of a covariance, 2 of a right-hand side."""
         y, level, gain = self.y, self.level, self.gain
 
         def upto(product: np.ndarray) -> np.ndarray:

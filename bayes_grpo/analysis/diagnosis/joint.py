@@ -74,7 +74,7 @@ def onset_log_prior(count: int) -> np.ndarray:
 
 
 def joint_posterior(factors: Mapping[str, Logs], prior: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior of failure and onset as of every row looked from, and what each channel says.
+    """Posterior of failure and onset given the rows up to each row in ``seen``, and what each channel says.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def given_failure(joint: np.ndarray) -> np.ndarray:
 
 
 def _started(logs: Logs, take_off: Mapping[str, float], rows: int) -> np.ndarray:
-    """Log factor of no slow start (first column), or of one that ends at a row; shape (rows looked from, 1 + ends)."""
+    """Log factor of no slow start (first column), or of one that ends at a row; shape (seen, 1 + ends)."""
     some = {change: log[:, ::_TAKE_OFF_STRIDE] for change, log in logs.items()}
     ends = next(iter(some.values())).shape[1]
     ended = mixture(some, take_off, np.zeros((rows, ends)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 #: rows.
 FROM_START = 0.3
 
-#: Probability that a run starts slowly; the end of a slow start moves several channels at once, whatever else happens.
+#: Probability that a run starts slowly. The end of a slow start moves several channels at once, in healthy runs too.
 SLOW_START = 0.3
 
 

@@ -46,7 +46,7 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
     result : xarray.Dataset
         From `bayes_grpo.diagnose`.
     fit : xarray.DataTree, optional
-        Not used, for a diagnosis is made of the run itself; every summary can be called with one.
+        Not used, for a diagnosis needs no fit; accepted so that all summaries are called alike.
 
     Returns
     -------

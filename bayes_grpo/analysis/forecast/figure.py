@@ -62,7 +62,7 @@ def plot_forecast(result: xr.Dataset) -> Figure:
 
 
 def _draw_paths(axes: "Axes", result: xr.Dataset) -> None:
-    """Bands over the steps to come, and a few of the paths that they are made of."""
+    """Bands over the steps to come, and a few sampled paths."""
     steps = result["optimizer_step"].values
     for name, words, color, alpha in (
         ("reward", "logged reward to come", DATA, 0.2),

@@ -131,7 +131,7 @@ def forecast_from(
 
 
 def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> float:
-    """Weight of persistence for a horizon, logistic in the log of remaining over logged steps; 0 if a model has none."""
+    """Weight of persistence: logistic in the log of remaining over logged steps; 0 for models that state none."""
     if spec.persistence is None:
         return 0.0
     intercept, slope = spec.persistence

@@ -54,7 +54,7 @@ def basis_of(fit: xr.DataTree, run: str | None = None, model: str | Path | Model
     Raises
     ------
     InputError
-        If the run is not among those fitted, or the model is not at hand.
+        If the run is not among those fitted, or the model cannot be found.
     """
     spec, prepared = reopen(fit, model)
     index = index_of(run, [single["run"].values for single in prepared.runs], f"fit of {fit.attrs['run']}")

@@ -86,7 +86,8 @@ def summarise_forecast(
     result : xarray.Dataset
         From `bayes_grpo.forecast`.
     fit : xarray.DataTree, optional
-        The fit that it was made of, for its diagnostics and assumptions, and for how long its steps took.
+        The fit that was forecast from. Its assumptions, and why it cannot be believed if it did not converge, join the
+        notes; its log tells how long a step took.
     epsilon : float, optional
         Gain in expected reward per `GAIN_STEPS` steps that makes them worth while; by default `EPSILON_SHARE` of the
         range.

@@ -75,7 +75,7 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
     result : xarray.Dataset
         From `bayes_grpo.invariance`.
     fit : xarray.DataTree, optional
-        Not used, for the check makes fits of its own; every summary can be called with one.
+        Not used, for the check makes its own fits; accepted so that all summaries are called alike.
 
     Returns
     -------

@@ -224,7 +224,7 @@ def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> T
     result : xarray.Dataset
         From `bayes_grpo.threshold`.
     fit : xarray.DataTree, optional
-        The fit that it was made of, for what it assumes and whether it may be believed.
+        The fit that was asked; its assumptions, and why it cannot be believed if it did not converge, join the notes.
 
     Returns
     -------
