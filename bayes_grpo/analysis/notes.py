@@ -1,4 +1,8 @@
-"""The notes of a result: kept in its attributes, listed in its summary, asked for by kind and subject."""
+"""The notes of a result: kept in its attributes, listed in its summary, asked for by kind and subject.
+
+A note, and so a warning, is made where its reason is found: about a fit in `bayes_grpo.analysis.posterior.notes`, about
+an answer beside the answer. Its kind is one of `bayes_grpo.errors.KINDS`.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict

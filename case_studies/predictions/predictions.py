@@ -16,10 +16,10 @@ import xarray as xr
 
 import bayes_grpo
 from bayes_grpo.analysis.figures import save_figure
+from bayes_grpo.analysis.invariance.dependence import REPORTED
 from bayes_grpo.analysis.invariance.figure import plot_invariance
 from bayes_grpo.analysis.invariance.fits import Sampler, fit_shared, without_idle_predictors
 from bayes_grpo.analysis.invariance.invariance import invariance
-from bayes_grpo.analysis.invariance.residual import REPORTED
 from bayes_grpo.analysis.invariance.summary import summarise_invariance
 from bayes_grpo.analysis.stability.oscillation import oscillation
 from bayes_grpo.analysis.stability.threshold import threshold

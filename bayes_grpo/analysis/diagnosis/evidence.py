@@ -132,7 +132,7 @@ class ChannelEvidence:
         return self._shift(change) if isinstance(change, Shift) else self._noise(change)
 
     def _posterior(self, at: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Level and gain given the rows up to ``at``, for each noise: 3 entries of a covariance, 2 of a right-hand side."""
+        """Level and gain given the rows up to ``at``, for each noise: 3 entries of a covariance, 2 of a right side."""
         y, level, gain = self.y, self.level, self.gain
 
         def upto(product: np.ndarray) -> np.ndarray:

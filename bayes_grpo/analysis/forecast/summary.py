@@ -8,7 +8,7 @@ import xarray as xr
 from bayes_grpo.analysis.forecast.forecast import GAIN_STEPS
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval, interval_row
 from bayes_grpo.analysis.notes import Noted, fit_notes, noted, stored_notes
-from bayes_grpo.analysis.posterior.summary import prior_conflicts
+from bayes_grpo.analysis.posterior.notes import prior_conflicts
 from bayes_grpo.inference.draws import evenly
 
 #: A gain below this share of the reward's range in `GAIN_STEPS` steps is not worth them, unless said otherwise.

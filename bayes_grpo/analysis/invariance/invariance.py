@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.invariance.dependence import REPORTED, logs_spread, posterior, within_group_exponents
 from bayes_grpo.analysis.invariance.design import doubts, group_sizes
 from bayes_grpo.analysis.invariance.fits import LAWS, Sampler, fit_shared, part, predict, without_idle_predictors
 from bayes_grpo.analysis.invariance.heldout import check_prediction, stretch_edges
-from bayes_grpo.analysis.invariance.residual import REPORTED, logs_spread, posterior, within_group_exponents
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.cache import Kept

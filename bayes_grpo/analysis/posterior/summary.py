@@ -2,21 +2,14 @@
 
 from typing import Any, NotRequired, TypedDict
 
-import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.intervals import INTERVAL, interval
+from bayes_grpo.analysis.intervals import INTERVAL
 from bayes_grpo.analysis.notes import Noted, noted
 from bayes_grpo.analysis.posterior.columns import Row, fixed_rows, parameter_rows
-from bayes_grpo.errors import Note
-from bayes_grpo.inference.attributes import fixed, notes
-from bayes_grpo.inference.convergence import Diagnostics, diagnose_sampling
-
-#: A posterior median beyond this quantile of the prior, on either side, is a conflict.
-_CONFLICT = 0.01
-
-#: The rewards say little about a parameter whose posterior interval is wider than this share of the prior's.
-_UNINFORMED = 0.8
+from bayes_grpo.analysis.posterior.notes import notes_on
+from bayes_grpo.inference.attributes import fixed
+from bayes_grpo.inference.convergence import diagnose_sampling
 
 
 class RunSummary(TypedDict):
@@ -81,7 +74,7 @@ def summarise(fit: xr.DataTree) -> Summary:
     posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     by_run = [name for name in posterior.data_vars if "run" in posterior[name].dims]
     diagnostics = diagnose_sampling(fit)
-    remarks = noted(_notes(fit, diagnostics))
+    remarks = noted(notes_on(fit, diagnostics))
     summary: Summary = {
         "run": fit.attrs["run"],
         "model": fit.attrs["model"],
@@ -115,57 +108,3 @@ def _probabilities(posterior: xr.Dataset) -> dict[str, float]:
         return {}
     ratio = posterior["damping_ratio"].values
     return {"oscillatory": float(((ratio > 0) & (ratio < 1)).mean()), "unstable": float((ratio <= 0).mean())}
-
-
-def _notes(fit: xr.DataTree, diagnostics: Diagnostics) -> list[Note]:
-    return [*diagnostics.failures(), *notes(fit), *_little_learned(fit), *prior_conflicts(fit)]
-
-
-def _little_learned(fit: xr.DataTree) -> list[Note]:
-    """The parameters about which the rewards say little, as one note."""
-    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
-    vague = [
-        name
-        for name in ("plateau", "timescale", "damping", "midpoint", *_coefficients(posterior))
-        if name in posterior and 0 < _UNINFORMED * _width(prior[name].values) < _width(posterior[name].values)
-    ]
-    if not vague:
-        return []
-    text = (
-        f"the rewards say little about {', '.join(vague)}: the posterior is nearly as wide as the prior "
-        "(run too short or too noisy); read the interval, not the median"
-    )
-    return [Note("little_learned", ", ".join(vague), text)]
-
-
-def prior_conflicts(fit: xr.DataTree) -> list[Note]:
-    """Parameters that the prior all but ruled out: their posterior median lies in an outer hundredth of the prior."""
-    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
-    conflicts: list[Note] = []
-    if "log_prior" not in fit.children:  # one run of several fitted together: its prior is the population
-        return conflicts
-    for name in fit["log_prior"].data_vars:
-        drawn = posterior[name].values
-        if drawn.ndim > 2:  # a value a run: what scatters about a population may lie far out
-            continue
-        below = float((prior[name].values < np.median(drawn)).mean())
-        if min(below, 1 - below) < _CONFLICT:
-            side = "below" if below < _CONFLICT else "above"
-            text = (
-                f"prior and rewards disagree on {name}: {np.median(drawn):.3g} lies {side} all but {_CONFLICT:.0%} of "
-                "the prior; check what was stated or assumed (reward bounds, planned steps), or fit with a wider prior"
-            )
-            conflicts.append(Note("prior_conflict", str(name), text))
-    return conflicts
-
-
-def _coefficients(posterior: xr.Dataset) -> list[str]:
-    """Coefficients of predictors, and what tells how noise falls with the group size."""
-    return [
-        str(name) for name in posterior.data_vars if "_by_" in str(name) or str(name).endswith(("_exponent", "_share"))
-    ]
-
-
-def _width(values: np.ndarray) -> float:
-    limits = interval(values, axis=None)
-    return float(limits.upper - limits.lower)
