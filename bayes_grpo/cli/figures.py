@@ -16,7 +16,7 @@ def add_figure(parser: argparse.ArgumentParser) -> None:
         "--figure",
         type=Path,
         metavar="FILE",
-        help="also draw it: png, svg or pdf; where each of several runs has its own, FILE-1, FILE-2, ...",
+        help="also draw the answer: png, svg or pdf; figures of several runs are numbered FILE-1, FILE-2, ...",
     )
 
 

@@ -15,8 +15,9 @@ def add_invariance(commands: Any) -> None:
         "invariance",
         help="whether runs of different group sizes behave alike",
         description="Predict the runs of each group size from those of the others: mean trajectory, fluctuation, "
-        "autocorrelation. Tells how noise, plateau and stiffness depend on the group size, and whether the closed "
-        "form of finite groups explains it. Two fits a group size and two more; minutes each for many runs.",
+        "autocorrelation. The answer says how noise, plateau and stiffness depend on the group size, and whether the "
+        "closed form of finite groups explains it. There are two fits for each group size and two more, of some "
+        "minutes each where there are many runs.",
     )
     command.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     command.add_argument(
@@ -25,7 +26,7 @@ def add_invariance(commands: Any) -> None:
     command.add_argument(
         "--keep",
         metavar="FOLDER",
-        help="folder for the fits that are finished: called again, an interrupted check makes only the others",
+        help="folder in which finished fits are kept: called again, an interrupted check makes only the missing ones",
     )
     add_figure(command)
     add_json(command)
@@ -55,10 +56,7 @@ def _invariance(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if options.keep is not None:
             raise
-        say(
-            "\nbayes-grpo: interrupted; nothing was kept. With --keep FOLDER the fits that were finished would have "
-            "been"
-        )
+        say("\nbayes-grpo: interrupted; nothing was kept. Finished fits are kept with --keep FOLDER")
         return INTERRUPTED
     code = finish([summarise_invariance(result)], invariance_table, as_json=options.json, faults=faults)
     save_figure(options.figure, "plot_invariance", result)

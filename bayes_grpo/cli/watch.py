@@ -34,7 +34,7 @@ def add_watch(commands: Any) -> None:
     command.add_argument(
         "--every", type=float, default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)"
     )
-    command.add_argument("--refits", type=int, metavar="N", help="end after so many refits (default: go on)")
+    command.add_argument("--refits", type=int, metavar="N", help="end after this many refits (default: go on)")
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     add_json(command)

@@ -31,7 +31,7 @@ def diagnosis_table(summary: DiagnosisSummary) -> str:
     lines = [render(table)]
     onset, first = summary["onset_step"], summary["first_seen_step"]
     if onset is not None:
-        seen = f"seen at step {first:g}" if first is not None else "never beyond doubt as it went on"
+        seen = f"seen at step {first:g}" if first is not None else "at no step was it beyond doubt"
         lines.append(
             f"{label_of(onset['failure'])} began at step {onset['median']:g} ({onset['prob']:.0%} interval "
             f"{onset['lower']:g} to {onset['upper']:g}); {seen}"
