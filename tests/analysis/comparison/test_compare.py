@@ -14,7 +14,7 @@ import xarray as xr
 
 import bayes_grpo
 from bayes_grpo.analysis.comparison.compare import Comparison
-from bayes_grpo.analysis.comparison.crossval import Refits, loo, without
+from bayes_grpo.analysis.comparison.crossval import Refits, loo, masked
 from bayes_grpo.analysis.posterior.checks import leave_one_out_tree
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.reopen import reopen
@@ -81,7 +81,7 @@ def left_out_ratio(model: str, run: xr.Dataset, draws: int = 20) -> tuple[np.nda
     near = {"plateau": 0.7, "initial_reward": 0.2, "stiffness": 0.2, "observation_sd": 0.05, "fluctuation": 0.08}
     left_out, whole = (jax.jit(partial(f, spec.law)) for f in (likelihood.leave_one_out, likelihood.log_likelihood))
     there = np.flatnonzero(prepared.data.run.grid.observed)
-    parts = [without(prepared, np.array([i])).run for i in range(there.size)]
+    parts = [masked(prepared, np.array([i])).run for i in range(there.size)]
     smoothed, ratio = [], []
     for _ in range(draws):
         parameters = {name: near[name] * np.exp(0.2 * rng.normal()) for name in spec.parameters}
@@ -128,7 +128,7 @@ def test_a_refit_does_not_see_what_is_left_out() -> None:
     values = []
     for rewards in (reward, changed):
         run = bayes_grpo.make_run("masked", {"optimizer_step": step, "reward": rewards}, SHORT)
-        data = without(prepare(run, spec), np.array([3, 4, 5]))
+        data = masked(prepare(run, spec), np.array([3, 4, 5]))
         values.append(np.asarray(likelihood.filtered(spec.law, parameters, data.run).log_density))
     np.testing.assert_array_equal(*values)
     assert np.count_nonzero(values[0]) == 3
