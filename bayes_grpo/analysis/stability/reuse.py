@@ -1,7 +1,8 @@
 """How often may a batch of rollouts be used: the limits that lag, sample size and clipping set, and what each refresh interval earns.
 
-Lag: the linear threshold of `threshold`. Sample size: importance ratios spread until the batch is worth half its completions. Starvation: clipping
-removes drive and leaves the reference's pull, until half of the gain is gone (`bayes_grpo.laws.balance`).
+Lag: the linear threshold of `threshold`. Sample size: importance ratios spread until the batch is worth half its
+completions. Starvation: clipping removes drive and leaves the reference's pull, until half of the gain is gone
+(`bayes_grpo.laws.balance`).
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from bayes_grpo.laws.balance import balance_drive
 INTERVALS = (1, 2, 4, 8, 16, 32, 64, 128)
 #: Share of the batch that its effective sample size may fall to, and of the gain that starvation may take.
 LEAST_SHARE, LOST_SHARE = 0.5, 0.5
-#: Standard deviation of the logarithm of the growth, between what one run shows and what it is at another refresh interval: in the laboratory it
+#: Standard deviation of the logarithm of the growth, between what one run shows and what it is at another refresh
+#: interval: in the laboratory it
 #: scattered by 0.13 to 0.28 over K = 4 to 64 (case_studies/trl_lab/refresh_interval.md).
 DISCREPANCY = 0.35
 _BLOCKS = 8
@@ -74,8 +76,9 @@ def growth_draws(
 ) -> tuple[np.ndarray | None, list[str]]:
     """Draws of the growth of the log ratio per update, and the channels that they rest on; None where no channel tells.
 
-    Every channel's mean over the second half of the run gives an estimate, with the error of means over eight blocks. The clip ratio is taken
-    alone where it is logged and not zero. Else estimates are pooled by their precision; their scatter, and `DISCREPANCY`, widen the result.
+    Every channel's mean over the second half of the run gives an estimate, with the error of means over eight blocks.
+    The clip ratio is taken alone where it is logged and not zero. Else estimates are pooled by their precision; their
+    scatter, and `DISCREPANCY`, widen the result.
     """
     interval = round(known.get("refresh_interval", 1.0))
     estimates, names = [], []

@@ -21,9 +21,10 @@ from bayes_grpo.inference.attributes import quantities, runs_of
 
 #: Said wherever nothing but the lag is known.
 ONLY_LAG = (
-    "only the lag is known here, and on networks training broke at refresh intervals 5 to 10 times below the lag's limit: clipping and the "
-    "spread of importance ratios bind first; log clip ratio, KL to the rollout policy or effective sample size of a run that uses its batches more "
-    "than once (bayes_grpo.trl.record does) to have their limits"
+    "only the lag is known here, and on networks training broke at refresh intervals 5 to 10 times below the lag's "
+    "limit: clipping and the spread of importance ratios bind first; log clip ratio, KL to the rollout policy or "
+    "effective sample size of a run that uses its batches more than once (bayes_grpo.trl.record does) to have their "
+    "limits"
 )
 _WORDS = {"lag": "lag", "ess": "sample size", "starvation": "starvation by clipping"}
 
@@ -47,7 +48,8 @@ def reuse_summary(
     run : str, optional
         Of a fit of several runs, the one asked about.
     generation_seconds, update_seconds : float, optional
-        Seconds that drawing a batch and making an update take; else from the log's step times, where a batch is used more than once.
+        Seconds that drawing a batch and making an update take; else from the log's step times, where a batch is used
+        more than once.
 
     Returns
     -------
@@ -55,11 +57,10 @@ def reuse_summary(
         limit : by name (lag, ess, starvation) median, lower, upper and probability_exceeded; None where unknown.
         staleness : the same for rollouts that are a constant number of updates old.
         binding : name of the limit that is lowest most often.
-        probability_unstable : probability that the refresh interval is beyond the lowest limit; None where it is unknown.
-        intervals : a row a refresh interval; None where nothing but the lag is known.
-        best : refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour), with probability_best.
-        rests_on : channels that gave the growth of the log ratio.
-        notes : list of Note
+        probability_unstable : probability that the refresh interval is beyond the lowest limit; None where it is
+        unknown. intervals : a row a refresh interval; None where nothing but the lag is known. best : refresh interval
+        with the most reward within the run's batches (per_batch) and hours (per_hour), with probability_best. rests_on
+        : channels that gave the growth of the log ratio. notes : list of Note
             Assumptions and limits.
 
     Raises
@@ -97,7 +98,8 @@ def reuse_summary(
         table = interval_table(growth, conditions, batches, generation, update)
         out |= {"intervals": _rows(table), "best": _best(table), "batches": batches}
         if generation is None:
-            text = "seconds of drawing a batch and of an update are unknown: nothing per hour; state --generation-seconds and --update-seconds"
+            text = "seconds of drawing a batch and of an update are unknown: nothing per hour; state "
+            "--generation-seconds and --update-seconds"
             notes.append(Note("limit", "step_time", text))
     return out | {"notes": notes}
 
@@ -168,7 +170,8 @@ def reuse_text(summary: dict[str, Any]) -> str:
     where = "no refresh interval" if row["median"] is None else f"K = {number(row['median'])}"
     upper = "no bound" if row["upper"] is None else number(row["upper"])
     lines = [
-        f"What binds is {_WORDS[binding]}, at {where} (90 % interval {number(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
+        f"What binds is {_WORDS[binding]}, at {where} (90 % interval "
+        f"{number(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
     ]
     if asked is not None:
         lines.append(
@@ -176,7 +179,8 @@ def reuse_text(summary: dict[str, Any]) -> str:
         )
     best = summary["best"]
     if best["per_batch"] is not None:
-        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = {best['probability_best']['per_batch']:.2f})"
+        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = "
+        f"{best['probability_best']['per_batch']:.2f})"
         if best["per_hour"] is not None:
             text += f"; within the same hours: K = {best['per_hour']} (P = {best['probability_best']['per_hour']:.2f})"
         lines.append(text + ".")

@@ -180,9 +180,10 @@ def _notes(share_source: str, refresh_interval: float, unstable: float) -> list[
     notes = []
     if share_source == "uniform":
         text = (
-            "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1, for one "
-            "on-policy run says nothing about it; the threshold at which all lag counts (`frozen`) takes it as 1, the worst "
-            "case; state --lag-share, or fit runs of several refresh intervals with the model pooled_lag"
+            "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1, "
+            "for one on-policy run says nothing about it; the threshold at which all lag counts (`frozen`) takes it "
+            "as 1, the worst case; state --lag-share, or fit runs of several refresh intervals with the model "
+            "pooled_lag"
         )
         notes.append(Note("assumption", "lag_share", text))
     if not np.isfinite(refresh_interval):
