@@ -1,4 +1,4 @@
-"""The plateau before training: `bayes_grpo.laws.balance.fixed_point`, with arguments checked and the reward as answer."""
+"""The plateau before training: the fixed point of the balance law, with arguments checked and the reward as answer."""
 
 from collections.abc import Callable
 from typing import Any

@@ -54,14 +54,16 @@ def reuse_summary(
     Returns
     -------
     dict
-        limit : by name (lag, ess, starvation) median, lower, upper and probability_exceeded; None where unknown.
-        staleness : the same for rollouts that are a constant number of updates old.
-        binding : name of the limit that is lowest most often.
-        probability_unstable : probability that the refresh interval is beyond the lowest limit; None where it is
-        unknown. intervals : a row a refresh interval; None where nothing but the lag is known. best : refresh interval
-        with the most reward within the run's batches (per_batch) and hours (per_hour), with probability_best. rests_on
-        : channels that gave the growth of the log ratio. notes : list of Note
-            Assumptions and limits.
+        - ``limit``: by name (lag, ess, starvation) median, lower, upper and probability_exceeded; None where unknown.
+        - ``staleness``: the same for rollouts that are a constant number of updates old.
+        - ``binding``: name of the limit that is lowest most often.
+        - ``probability_beyond_limit``: that the refresh interval is beyond the lowest limit; None where it is unknown.
+          ``probability_unstable`` is the same.
+        - ``intervals``: a row a refresh interval; None where nothing but the lag is known.
+        - ``best``: refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour), with
+          probability_best.
+        - ``rests_on``: channels that gave the growth of the log ratio.
+        - ``notes``: list of Note, assumptions and limits.
 
     Raises
     ------
@@ -83,11 +85,13 @@ def reuse_summary(
     lowest = np.stack([draws_of[name] for name in names])
     if growth is None:
         notes.append(Note("limit", "reuse", ONLY_LAG))
+    beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
     out: dict[str, Any] = {
         "limit": {name: _row(draws_of.get(name), asked) for name in _WORDS},
         "staleness": {name: _row(draws_of.get(f"stale_{name}"), np.nan) for name in _WORDS},
         "binding": names[int(np.bincount(lowest.argmin(0), minlength=len(names)).argmax())],
-        "probability_unstable": float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None,
+        "probability_beyond_limit": beyond,
+        "probability_unstable": beyond,
         "rests_on": channels,
         "intervals": None,
         "best": {"per_batch": None, "per_hour": None, "probability_best": {"per_batch": None, "per_hour": None}},
@@ -122,7 +126,7 @@ def _draws(fit: xr.DataTree, run: str | None) -> xr.Dataset:
 
 
 def _seconds(run: xr.Dataset, generation: float | None, update: float | None) -> tuple[float | None, float | None]:
-    """Seconds of drawing a batch and of an update: stated, or medians of the log's step times with and without new rollouts."""
+    """Seconds of drawing a batch and of an update: stated, or from the log's step times with and without new rollouts."""
     if generation is not None and update is not None:
         return generation, update
     if "step_time" in run and "rollout_age" in run:
@@ -175,7 +179,7 @@ def reuse_text(summary: dict[str, Any]) -> str:
     ]
     if asked is not None:
         lines.append(
-            f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_unstable']:.2f}."
+            f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_beyond_limit']:.2f}."
         )
     best = summary["best"]
     if best["per_batch"] is not None:
