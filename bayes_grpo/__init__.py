@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.comparison.crossval import lfo as lfo
     from bayes_grpo.analysis.comparison.crossval import loo as loo
     from bayes_grpo.analysis.diagnosis.diagnose import diagnose as diagnose
-    from bayes_grpo.analysis.diagnosis.diagnose import summarise_diagnosis as summarise_diagnosis
     from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis as plot_diagnosis
+    from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis as summarise_diagnosis
     from bayes_grpo.analysis.forecast.figure import plot_forecast as plot_forecast
     from bayes_grpo.analysis.forecast.forecast import forecast as forecast
+    from bayes_grpo.analysis.forecast.summary import summarise_forecast as summarise_forecast
     from bayes_grpo.analysis.invariance.figure import plot_invariance as plot_invariance
     from bayes_grpo.analysis.invariance.invariance import invariance as invariance
+    from bayes_grpo.analysis.invariance.summary import summarise_invariance as summarise_invariance
     from bayes_grpo.analysis.posterior.checks import sensitivity as sensitivity
     from bayes_grpo.analysis.posterior.figure import plot_fit as plot_fit
     from bayes_grpo.analysis.posterior.figure import plot_marginals as plot_marginals
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.stability.figure import plot_oscillation as plot_oscillation
     from bayes_grpo.analysis.stability.figure import plot_threshold as plot_threshold
     from bayes_grpo.analysis.stability.oscillation import oscillation as oscillation
+    from bayes_grpo.analysis.stability.oscillation import summarise_oscillation as summarise_oscillation
+    from bayes_grpo.analysis.stability.threshold import summarise_threshold as summarise_threshold
     from bayes_grpo.analysis.stability.threshold import threshold as threshold
     from bayes_grpo.errors import InputError as InputError
     from bayes_grpo.inference.backends.pymc import pymc_model as pymc_model
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     from bayes_grpo.readers import example_run as example_run
     from bayes_grpo.readers import read_run as read_run
     from bayes_grpo.readers import read_runs as read_runs
-    from bayes_grpo.report.contents import describe_run as describe_run
+    from bayes_grpo.report.describe import describe_run as describe_run
     from bayes_grpo.report.page import report_html as report_html
     from bayes_grpo.report.page import save_report as save_report
     from bayes_grpo.report.single import pair_fits as pair_fits
@@ -60,7 +64,7 @@ _HOMES = {
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
     "compare_fits": "analysis.comparison.compare",
-    "describe_run": "report.contents",
+    "describe_run": "report.describe",
     "diagnose": "analysis.diagnosis.diagnose",
     "example_run": "readers",
     "fit": "inference.fit",
@@ -92,7 +96,11 @@ _HOMES = {
     "save_runs": "runs.netcdf",
     "sensitivity": "analysis.posterior.checks",
     "summarise": "analysis.posterior.summary",
-    "summarise_diagnosis": "analysis.diagnosis.diagnose",
+    "summarise_diagnosis": "analysis.diagnosis.summary",
+    "summarise_forecast": "analysis.forecast.summary",
+    "summarise_invariance": "analysis.invariance.summary",
+    "summarise_oscillation": "analysis.stability.oscillation",
+    "summarise_threshold": "analysis.stability.threshold",
     "threshold": "analysis.stability.threshold",
 }
 

@@ -4,9 +4,17 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
-#: What a note can be: the fit cannot be believed; something unknown was assumed; what a reader guessed or dropped; the rewards say
-#: little about a parameter; prior and rewards disagree; a run or model was left out; a limit of the answer.
-KINDS = ("not_converged", "assumption", "reading", "little_learned", "prior_conflict", "left_out", "limit")
+#: What a note can be, and what it then says.
+KINDS = {
+    "not_converged": "the fit cannot be believed",
+    "alarm": "the run itself is in trouble",
+    "assumption": "something was unknown and had to be assumed",
+    "reading": "the reader of the log guessed or dropped something",
+    "little_learned": "the rewards say little about a parameter",
+    "prior_conflict": "prior and rewards disagree about a parameter",
+    "left_out": "a run or a model was left out",
+    "limit": "the answer has a limit",
+}
 
 
 class Note(NamedTuple):
@@ -17,7 +25,8 @@ class Note(NamedTuple):
     kind : str
         One of `KINDS`; code asks for this, never for words of the text.
     subject : str
-        What it is about: a parameter, a quantity of the run, a channel, a run or a file; '' for the whole result.
+        What it is about: a parameter, a quantity of the run, a channel, a run or a file. Several are joined by ', '; ''
+        stands for the whole result.
     text : str
         A sentence for a person.
     """
@@ -28,6 +37,10 @@ class Note(NamedTuple):
 
     def __str__(self) -> str:
         return f"NOT CONVERGED: {self.text}" if self.kind == "not_converged" else self.text
+
+    def concerns(self, subject: str) -> bool:
+        """Whether the note is about a subject, alone or among others."""
+        return subject in self.subject.split(", ")
 
 
 def write_notes(notes: Iterable[Note]) -> str:

@@ -24,7 +24,7 @@ LEVELS = {
     "cli": 7,
 }
 #: Inside the analysis: shared modules, then a fit's own summary, then the questions that use it.
-QUESTIONS = {"intervals": 0, "differences": 0, "figures": 1, "tables": 1, "posterior": 2}
+QUESTIONS = {"intervals": 0, "differences": 0, "notes": 0, "figures": 1, "tables": 1, "posterior": 2}
 ANSWERS = 3
 
 

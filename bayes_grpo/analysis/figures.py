@@ -43,7 +43,7 @@ def halves(figure: Figure, ratios: tuple[float, float]) -> tuple[Any, Any]:
 
 
 def draw_histogram(axes: "Axes", values: np.ndarray, label: str, marked: float | None) -> None:
-    """Draws with their equal-tailed interval shaded, and a marked value; nothing where there are no draws."""
+    """Draws with their median and interval, and a marked value; the word none where there are no draws."""
     values = values[np.isfinite(values)]
     axes.set_xlabel(label, fontsize=8)
     axes.tick_params(labelsize=7)
@@ -56,5 +56,6 @@ def draw_histogram(axes: "Axes", values: np.ndarray, label: str, marked: float |
     axes.hist(values, bins=np.linspace(low, high + 1e-12, 40).tolist(), density=True, color=CURVE, alpha=0.7)
     limits = interval(values)
     axes.axvspan(limits.lower, limits.upper, color=CURVE, alpha=0.12, lw=0)
+    axes.axvline(limits.median, color=CURVE, lw=1)
     if marked is not None:
         axes.axvline(marked, color=LEVEL, ls="--", lw=1.2)

@@ -48,8 +48,8 @@ def interval(draws: np.ndarray, axis: int | None = 0) -> Interval:
     >>> import numpy as np
     >>> from bayes_grpo.analysis.intervals import interval
     >>> lower, median, upper = interval(np.arange(101.0))
-    >>> float(lower), float(median), float(upper)
-    (5.0, 50.0, 95.0)
+    >>> [round(float(limit), 9) for limit in (lower, median, upper)]
+    [5.0, 50.0, 95.0]
     """
     # Interpolation between a finite and an infinite draw would give NaN.
     finite = bool(np.isfinite(draws).all())

@@ -9,18 +9,22 @@ from rich.console import Console
 from rich.table import Table
 
 
-def titled(title: str) -> Table:
-    """An empty table under a title."""
-    return Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+def titled(title: str, *headings: str) -> Table:
+    """An empty table under a title; further headings are of columns of numbers, which stand on the right."""
+    table = Table(box=SIMPLE_HEAD, title=title.replace("[", "\\["), title_justify="left", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
-def wrapped(text: str) -> str:
-    """Text in lines that fit the terminal."""
-    return "\n".join(textwrap.wrap(text, max(shutil.get_terminal_size((100, 24)).columns, 80)))
+def wrapped(text: str, indent: str = "") -> str:
+    """Text in lines that fit the terminal, all but the first of them indented."""
+    width = max(shutil.get_terminal_size((100, 24)).columns, 80)
+    return "\n".join(textwrap.wrap(text, width, subsequent_indent=indent))
 
 
-def figure(value: float | None) -> str:
-    """A number in four figures."""
+def number(value: float | None) -> str:
+    """A number with four significant digits."""
     return "-" if value is None else f"{value:.4g}" if abs(value) < 1e5 else f"{value:.3e}"
 
 

@@ -1,14 +1,18 @@
-"""What every command shares: messages on stderr, one JSON object on stdout, exit codes."""
+"""What every command shares: messages on stderr, tables or one JSON object on stdout, how it ends."""
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.errors import InputError
+from bayes_grpo.errors import InputError, Note
 
 OK, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
+
+#: Labels named before a note that does not hold for all of several runs.
+_MOST_LABELS = 3
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +58,56 @@ def sampler_options(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
+def read_numbers(
+    options: argparse.Namespace, *names: str, above_zero: Sequence[str] = ()
+) -> tuple[dict[str, float | None], list[str]]:
+    """Options that were given as text as numbers, None where not given; and what is wrong with them."""
+    numbers: dict[str, float | None] = {}
+    faults = []
+    for name in names:
+        text, option = getattr(options, name), f"--{name.replace('_', '-')}"
+        try:
+            number = None if text is None else float(text)
+        except ValueError:
+            faults.append(f"{option}: expected a number, found {text!r}")
+            continue
+        if number is not None and name in above_zero and not number > 0:
+            faults.append(f"{option}: expected a number above 0, found {text}")
+        numbers[name] = number
+    return numbers, faults
+
+
+def suffix_faults(option: str, path: Path | None, suffixes: Sequence[str]) -> list[str]:
+    """What is wrong with a file that is to be written, where its name must have one of a few endings."""
+    if path is None or path.suffix in suffixes:
+        return []
+    return [f"{option}: expected a name ending in {', '.join(suffixes)}, found {path}"]
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise InputError with all faults of the command line, if there are any."""
+    if faults:
+        raise InputError("command line", faults)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(str(folder), f"cannot be made a folder ({error.strerror}); choose another --out") from error
+
+
 def say(message: str) -> None:
     """Tell a person something."""
     print(message, file=sys.stderr, flush=True)
+
+
+def say_notes(notes: Iterable[Note], label: str = "") -> None:
+    """Tell a person the notes of an answer, each once; ``label`` names the run where there are several."""
+    for note in dict.fromkeys(notes):
+        mark = "***" if note.kind == "not_converged" else "note:"
+        say(f"{mark} {label}: {note}" if label else f"{mark} {note}")
 
 
 def print_json(value: Any) -> None:
@@ -64,7 +115,58 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
-def save_or_refuse(save: Any, content: Any, target: Path) -> None:
+def show(summary: Mapping[str, Any], table: Callable[[Any], str], *, as_json: bool, label: str = "") -> None:
+    """Print the table of one answer, unless JSON was asked for, and its notes on stderr."""
+    from bayes_grpo.analysis.notes import notes_of
+
+    if not as_json:
+        print(table(summary), flush=True)
+    say_notes(notes_of(summary), label)
+
+
+def finish(
+    answers: Sequence[Mapping[str, Any]], table: Callable[[Any], str], *, as_json: bool, faults: Sequence[Any] = ()
+) -> int:
+    """End a command: tables or one JSON object, the notes of all answers, and the exit code."""
+    if not as_json:
+        for answer in answers:
+            print(table(answer), flush=True)
+    for note, label in _by_note(answers).items():
+        say_notes([note], label)
+    return end(answers, as_json=as_json, faults=faults)
+
+
+def end(
+    answers: Sequence[Mapping[str, Any]], *, as_json: bool, faults: Sequence[Any] = (), several: str = "runs"
+) -> int:
+    """End a command that has shown its answers already: one JSON object where it was asked for, and the exit code."""
+    from bayes_grpo.analysis.notes import notes_of
+
+    if as_json and answers:
+        print_json(answers[0] if len(answers) == 1 else {several: answers})
+    if faults:
+        return BAD_INPUT
+    failed = any(note.kind == "not_converged" for answer in answers for note in notes_of(answer))
+    return NOT_CONVERGED if failed else OK
+
+
+def _by_note(answers: Sequence[Mapping[str, Any]]) -> dict[Note, str]:
+    """The notes of all answers, each once, with the runs it holds for unless that is all of them."""
+    from bayes_grpo.analysis.notes import notes_of
+
+    runs: dict[Note, list[str]] = {}
+    for answer in answers:
+        for note in notes_of(answer):
+            runs.setdefault(note, []).append(str(answer.get("run", "")))
+    return {
+        note: ""
+        if len(labels) == len(answers)
+        else ", ".join(labels[:_MOST_LABELS]) + (" ..." if labels[_MOST_LABELS:] else "")
+        for note, labels in runs.items()
+    }
+
+
+def save_or_refuse(save: Callable[[Any, Path], object], content: Any, target: Path) -> None:
     """Save to a file; where the disk refuses, say so in one message."""
     try:
         save(content, target)

@@ -4,16 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import (
-    BAD_INPUT,
-    NOT_CONVERGED,
-    OK,
-    add_json,
-    add_sampler,
-    print_json,
-    sampler_options,
-    say,
-)
+from bayes_grpo.cli.common import BAD_INPUT, add_json, add_sampler, finish, make_folder, sampler_options, say
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 from bayes_grpo.errors import InputError
 
@@ -61,32 +52,24 @@ def _compare(options: argparse.Namespace) -> int:
     if not runs:
         return BAD_INPUT
     from bayes_grpo.analysis.comparison.compare import compare
+    from bayes_grpo.analysis.comparison.table import comparison_table
     from bayes_grpo.inference.progress import sampling_progress, use_compilation_cache
 
     use_compilation_cache()
-    done = compare(
+    comparison = compare(
         runs,
         models,
         method=options.method,
         min_observations=options.min_observations,
         progress=sampling_progress,
-        keep=_keeper(options.out),
+        on_fit=_saver(options.out),
         **sampler_options(options),
     )
-    result = done.as_dict()
-    if options.json:
-        print_json(result)
-    else:
-        from bayes_grpo.analysis.comparison.table import comparison_table
-
-        print(comparison_table(result), flush=True)
-    for warning in done.warnings:
-        say(f"note: {warning}" if not warning.startswith("NOT CONVERGED") else f"*** {warning}")
-    incomplete = faults or len(result["runs"]) < sum(run.sizes["run"] for run in runs)
-    return BAD_INPUT if incomplete else OK if done.converged else NOT_CONVERGED
+    excluded = [note for note in comparison.notes if note.kind == "left_out"]
+    return finish([comparison.as_dict()], comparison_table, as_json=options.json, faults=[*faults, *excluded])
 
 
-def _keeper(folder: Path | None) -> Any:
+def _saver(folder: Path | None) -> Any:
     """What saves each fit into the folder; a disk that refuses is told of and does not stop the comparison."""
     if folder is None:
         return None
@@ -94,17 +77,14 @@ def _keeper(folder: Path | None) -> Any:
     from bayes_grpo.inference.store import save_fit
     from bayes_grpo.runs.files import check_writable
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(str(folder), f"cannot be made a folder ({error.strerror}); choose another --out") from error
+    make_folder(folder)
     check_writable(folder / "fit.nc")
 
-    def keep(tree: Any) -> None:
+    def save(tree: Any) -> None:
         target = folder / f"{file_name(tree.attrs['run'])}.{tree.attrs['model']}.nc"
         try:
             save_fit(tree, target)
         except OSError as error:
             say(f"bayes-grpo: {target}: could not be saved ({error.strerror or error})")
 
-    return keep
+    return save

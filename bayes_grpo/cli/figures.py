@@ -1,11 +1,13 @@
-"""The option --figure of the commands that draw what they found."""
+"""The option --figure of the commands that draw their answer."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import save_or_refuse
-from bayes_grpo.errors import InputError
+from bayes_grpo.cli.common import refuse, save_or_refuse, suffix_faults
+
+#: Endings of the files that can be drawn to.
+SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def add_figure(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +16,11 @@ def add_figure(parser: argparse.ArgumentParser) -> None:
         "--figure",
         type=Path,
         metavar="FILE",
-        help="also draw it: png, svg or pdf; where each of several runs has its own, FILE-1, FILE-2, ...",
+        help="also draw the answer: png, svg or pdf; figures of several runs are numbered FILE-1, FILE-2, ...",
     )
 
 
-def check_figure(path: Path | None) -> None:
+def check_figure(path: Path | None, option: str = "--figure") -> None:
     """Refuse a file that cannot be drawn to, before anything is computed.
 
     Raises
@@ -28,23 +30,20 @@ def check_figure(path: Path | None) -> None:
     """
     if path is None:
         return
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(
-            str(path), f"expected a file ending in .png, .svg or .pdf, found {path.suffix or 'no ending'!r}"
-        )
+    refuse(suffix_faults(option, path, SUFFIXES))
     from bayes_grpo.runs.files import check_writable
 
     check_writable(path)
 
 
-def save_figure(path: Path | None, plot: str, found: Any) -> None:
+def save_figure(path: Path | None, plot: str, result: Any) -> None:
     """Draw with a plot function of `bayes_grpo`, where a figure is asked for."""
     if path is None:
         return
     import bayes_grpo
     from bayes_grpo.analysis.figures import save_figure
 
-    save_or_refuse(save_figure, getattr(bayes_grpo, plot)(found), path)
+    save_or_refuse(save_figure, getattr(bayes_grpo, plot)(result), path)
 
 
 def numbered(path: Path, index: int, count: int) -> Path:

@@ -10,11 +10,13 @@ from bayes_grpo.cli.common import (
     OK,
     add_json,
     add_sampler,
+    make_folder,
     print_json,
-    sampler_options,
     save_or_refuse,
     say,
+    show,
 )
+from bayes_grpo.cli.fits import fit_with_progress, joined
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 from bayes_grpo.errors import InputError
 
@@ -51,8 +53,8 @@ def _fit(options: argparse.Namespace) -> int:
 
     spec = load_model(options.model)
     runs, faults = read_all(options)
-    labels = _jobs(runs, spec)
-    targets = _targets(options.out, [label or "runs" for _, label in labels], spec.name)
+    jobs = _jobs(runs, spec)
+    targets = _targets(options.out, [label or "runs" for _, label in jobs], spec.name)
 
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.runs.files import check_writable
@@ -61,11 +63,11 @@ def _fit(options: argparse.Namespace) -> int:
         check_writable(target)
     use_compilation_cache()
     summaries, code = [], BAD_INPUT if faults else OK
-    for (dataset, label), target in zip(labels, targets, strict=True):
+    for (dataset, label), target in zip(jobs, targets, strict=True):
         try:
             summary, saved = _fit_one(dataset, label, spec, options, target)
         except InputError as error:
-            if len(labels) == 1:
+            if len(jobs) == 1:
                 raise
             say(f"bayes-grpo: {error}")
             code = BAD_INPUT
@@ -74,17 +76,14 @@ def _fit(options: argparse.Namespace) -> int:
         if code == OK and not (summary["converged"] and saved):
             code = BAD_INPUT if not saved else NOT_CONVERGED
     if options.json and summaries:
-        print_json(summaries[0] if len(labels) == 1 and not faults else {"fits": summaries})
+        print_json(summaries[0] if len(jobs) == 1 and not faults else {"fits": summaries})
     return code
 
 
 def _jobs(runs: list[Any], spec: Any) -> list[tuple[Any, str | None]]:
     """What is fitted: each run by its label, or all runs together (no label) where the model pools."""
-    from bayes_grpo.runs.dataset import combine
-
     if spec.pooled and runs:
-        # What the spread means may differ between logs; the fit does not use it.
-        return [(combine([run.drop_vars("reward_spread", errors="ignore") for run in runs]), None)]
+        return [(joined(runs), None)]
     return [(dataset, str(label)) for dataset in runs for label in dataset["run"].values]
 
 
@@ -112,40 +111,22 @@ def _fit_one(
 ) -> tuple[dict[str, Any], bool]:
     """Fit, show and save one run; what was computed is shown even where it cannot be saved."""
     from bayes_grpo.analysis.posterior.summary import summarise
-    from bayes_grpo.inference.fit import fit
-    from bayes_grpo.inference.progress import sampling_progress
+    from bayes_grpo.analysis.posterior.table import summary_table
     from bayes_grpo.inference.store import save_fit
 
-    with sampling_progress(f"{label or f'{dataset.sizes["run"]} runs'}: {spec.name}") as progress:
-        tree = fit(
-            dataset,
-            spec,
-            run=label,
-            backend=options.backend,
-            progress=progress,
-            **sampler_options(options),
-        )
-    summary = summarise(tree)
-    show(summary, options.json)
+    tree = fit_with_progress(dataset, spec, label, options, backend=options.backend)
+    summary: Any = summarise(tree)
+    show(summary, summary_table, as_json=options.json)
     try:
         save_fit(tree, target)
     except OSError as error:
         say(
-            f"bayes-grpo: {target}: could not be saved ({error.strerror or error}); nothing was left there; free space or choose --out"
+            f"bayes-grpo: {target}: could not be saved ({error.strerror or error}); nothing was left there; free space "
+            "or choose --out"
         )
         return summary, False
     say(f"saved {target}")
     return summary, True
-
-
-def show(summary: dict[str, Any], as_json: bool) -> None:
-    """Print a fit's table, and its warnings on stderr."""
-    if not as_json:
-        from bayes_grpo.analysis.posterior.table import summary_table
-
-        print(summary_table(summary), flush=True)
-    for warning in summary["warnings"]:
-        say(f"note: {warning}" if not warning.startswith("NOT CONVERGED") else f"*** {warning}")
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -153,12 +134,7 @@ def _demo(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.posterior.figure import save_plot
     from bayes_grpo.models.files import load_model
 
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            str(options.out), f"cannot be made a folder ({error.strerror}); choose another --out"
-        ) from error
+    make_folder(options.out)
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.inference.store import load_fit
     from bayes_grpo.runs.files import check_writable

@@ -1,21 +1,24 @@
-"""Saved fits as they are, logs fitted: what commands that answer from a posterior share."""
+"""RUN|FIT: saved fits as they are, logs fitted. What commands that answer from a posterior share."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from bayes_grpo.cli.common import sampler_options
-from bayes_grpo.cli.reading import read_all
+from bayes_grpo.cli.reading import RUN_HELP, read_all
 from bayes_grpo.errors import InputError
 
 
+def add_runs_or_fits(parser: argparse.ArgumentParser) -> None:
+    """Give a command its RUN|FIT."""
+    parser.add_argument("runs", nargs="+", metavar="RUN|FIT", help=f"saved fit (.nc), or {RUN_HELP}")
+
+
 def fits_of(options: argparse.Namespace, model: str, several: str | None = None) -> tuple[list[Any], list[InputError]]:
-    """Fits of all paths: a saved fit is loaded, logs are fitted by --model, or by ``model``, or together by ``several``."""
-    from bayes_grpo.inference.fit import fit
-    from bayes_grpo.inference.progress import sampling_progress, use_compilation_cache
+    """Fits of all paths: saved ones as they are, logs by --model, else by ``model``, or together by ``several``."""
+    from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.inference.store import is_fit, load_fit
     from bayes_grpo.models.files import load_model
-    from bayes_grpo.runs.dataset import combine
 
     saved = [path for path in options.runs if is_fit(Path(path))]
     fits = [load_fit(path) for path in saved]
@@ -25,17 +28,32 @@ def fits_of(options: argparse.Namespace, model: str, several: str | None = None)
     runs, faults = read_all(options)
     if not runs:
         return fits, faults
-    together = combine([run.drop_vars("reward_spread", errors="ignore") for run in runs])
-    many = together.sizes["run"] > 1
-    spec = load_model(options.model or (several if several and many else model))
+    together = joined(runs)
+    spec = load_model(options.model or (several if several and together.sizes["run"] > 1 else model))
     use_compilation_cache()
     labels = [None] if spec.pooled else [str(label) for label in together["run"].values]
-    for label in labels:
-        with sampling_progress(f"{label or f'{together.sizes["run"]} runs'}: {spec.name}") as progress:
-            fits.append(fit(together, spec, run=label, progress=progress, **sampler_options(options)))
-    return fits, faults
+    return fits + [fit_with_progress(together, spec, label, options) for label in labels], faults
 
 
-def runs_in(fit: Any) -> list[str | None]:
-    """Labels of the runs that were fitted together; of a single run None."""
-    return [str(run) for run in fit["posterior"]["run"].values] if "run" in fit["posterior"].dims else [None]
+def joined(runs: list[Any]) -> Any:
+    """Runs of several logs as one Dataset, without the spread of rewards: what that means may differ between logs."""
+    from bayes_grpo.runs.dataset import combine
+
+    return combine([run.drop_vars("reward_spread", errors="ignore") for run in runs])
+
+
+def fit_with_progress(runs: Any, model: Any, label: str | None, options: argparse.Namespace, **settings: Any) -> Any:
+    """A fit of the run that is labelled so, or of all runs together, with its progress on stderr."""
+    from bayes_grpo.inference.fit import fit
+    from bayes_grpo.inference.progress import sampling_progress
+
+    name = model if isinstance(model, str) else model.name
+    with sampling_progress(f"{label or f'{runs.sizes["run"]} runs'}: {name}") as progress:
+        return fit(runs, model, run=label, progress=progress, **settings, **sampler_options(options))
+
+
+def fitted_runs(fits: list[Any]) -> list[tuple[Any, str | None]]:
+    """Each run of each fit: the fit, and its label where it was fitted together with others."""
+    from bayes_grpo.inference.attributes import pooled, run_labels
+
+    return [(fit, label) for fit in fits for label in (run_labels(fit) if pooled(fit) else [None])]

@@ -21,8 +21,8 @@ def add_plateau(commands: Any) -> None:
     plateau = commands.add_parser(
         "plateau",
         help="where the reward will settle, before training",
-        description="Where the drive of the rewards balances the pull of the reference: the plateau of GRPO with a KL term and rewards of 0 or "
-        "1, in closed form, with a table over group sizes and KL weights.",
+        description="Where the drive of the rewards balances the pull of the reference: the plateau of GRPO with a "
+        "KL term and rewards of 0 or 1, in closed form, with a table over group sizes and KL weights.",
     )
     for name, (mark, default, text) in _NUMBERS.items():
         plateau.add_argument(

@@ -8,8 +8,8 @@ from bayes_grpo.cli.common import say
 from bayes_grpo.errors import InputError
 
 RUN_HELP = (
-    "a training log or a folder with runs: TRL, verl and other trainers' logs, console output, CSV or JSON tables, TensorBoard, "
-    "W&B, trackio, or .nc"
+    "a training log or a folder with runs: TRL, verl and other trainers' logs, console output, CSV or JSON tables, "
+    "TensorBoard, W&B, trackio, or .nc"
 )
 
 _HYPERPARAMETERS = {

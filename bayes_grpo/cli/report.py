@@ -12,12 +12,16 @@ from bayes_grpo.cli.common import (
     add_json,
     add_sampler,
     print_json,
+    read_numbers,
+    refuse,
     save_or_refuse,
     say,
+    suffix_faults,
 )
-from bayes_grpo.cli.reading import RUN_HELP, add_reading
+from bayes_grpo.cli.fits import add_runs_or_fits
+from bayes_grpo.cli.reading import add_reading
 from bayes_grpo.cli.report_tasks import compare_laws, list_tasks
-from bayes_grpo.errors import InputError
+from bayes_grpo.errors import InputError, Note
 
 
 def add_report(commands: Any) -> None:
@@ -25,12 +29,12 @@ def add_report(commands: Any) -> None:
     command = commands.add_parser(
         "report",
         help="everything about runs on one HTML page",
-        description="One HTML file that opens offline: findings in plain words, trajectory and forecast, posteriors, regime, threshold, "
-        "diagnosis, sampler diagnostics and a paragraph on methods; of several runs first a table that compares them. Logs are "
-        "fitted by oscillator, and by population for the forecast; saved fits are used as they are, and two fits of one run "
-        "by these models make one section.",
+        description="One HTML file that opens offline: findings in plain words, trajectory and forecast, posteriors, "
+        "regime, threshold, diagnosis, sampler diagnostics and a paragraph on methods; of several runs first a table "
+        "that compares them. Logs are fitted by oscillator, and by population for the forecast; saved fits are used "
+        "as they are, and two fits of one run by these models make one section.",
     )
-    command.add_argument("runs", nargs="+", metavar="RUN|FIT", help=f"saved fit (.nc), or {RUN_HELP}")
+    add_runs_or_fits(command)
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the page to write, FILE.html")
     command.add_argument(
         "--until",
@@ -50,28 +54,20 @@ def add_report(commands: Any) -> None:
 def _report(options: argparse.Namespace) -> int:
     until, models = _checked(options)
     from bayes_grpo.inference.progress import use_compilation_cache
-    from bayes_grpo.report.contents import describe_run
-    from bayes_grpo.report.page import MOST_DETAILED, report_html, save_report
+    from bayes_grpo.report.page import report_html, save_report
 
     use_compilation_cache()
     left_out: list[tuple[str, str]] = []
     tasks = list_tasks(options, left_out)
+    alone = len(options.runs) == 1 and len(tasks) == 1
     runs: list[Any] = []
     interrupted = False
     for count, task in enumerate(tasks, 1):
         say(f"{count} of {len(tasks)}: {task.label}")
         try:
-            subject = task.subject()
-            compared, why = compare_laws(subject, models, options)
-            figures = len(runs) < MOST_DETAILED
-            runs.append(
-                describe_run(
-                    subject, until=until, model=options.model, comparison=compared, no_comparison=why, figures=figures,
-                    seed=options.seed,
-                )
-            )  # fmt: skip
+            runs.append(_described(task, until, models, len(runs), options))
         except InputError as error:
-            if len(options.runs) == 1 and len(tasks) == 1:
+            if alone:
                 raise
             say(f"bayes-grpo: {error}")
             left_out.append((task.label, str(error)))
@@ -89,17 +85,30 @@ def _report(options: argparse.Namespace) -> int:
     return BAD_INPUT if left_out else OK if all(run.converged for run in runs) else NOT_CONVERGED
 
 
+def _described(task: Any, until: float | None, models: list[str], before: int, options: argparse.Namespace) -> Any:
+    """The report of one run; figures are drawn for the first ones only."""
+    from bayes_grpo.report.describe import describe_run
+    from bayes_grpo.report.page import MOST_DETAILED
+
+    subject = task.subject()
+    comparison, no_comparison = compare_laws(subject, models, options)
+    return describe_run(
+        subject,
+        until=until,
+        model=options.model,
+        comparison=comparison,
+        no_comparison=no_comparison,
+        figures=before < MOST_DETAILED,
+        seed=options.seed,
+    )
+
+
 def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
     """The step and the models; all faults of the command line at once, before anything is computed."""
     from bayes_grpo.runs.files import check_writable
 
-    faults, until = [], None
-    try:
-        until = None if options.until is None else float(options.until)
-    except ValueError:
-        faults.append(f"--until: expected a number, found {options.until!r}")
-    if options.out.suffix not in (".html", ".htm"):
-        faults.append(f"--out: expected a name ending in .html, found {options.out}")
+    numbers, faults = read_numbers(options, "until")
+    faults += suffix_faults("--out", options.out, (".html", ".htm"))
     models = [name.strip() for name in (options.models or "").split(",") if name.strip()]
     if options.models is not None:
         from bayes_grpo.analysis.comparison.inputs import check_models
@@ -111,29 +120,38 @@ def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
         from bayes_grpo.models.files import load_model
 
         load_model(options.model)
-    if faults:
-        raise InputError("command line", faults)
+    refuse(faults)
     check_writable(options.out)
-    return until, models
+    return numbers["until"], models
 
 
 def _tell(options: argparse.Namespace, runs: list[Any], left_out: list[tuple[str, str]]) -> None:
     """What was written, as JSON or in words."""
-    warnings = [(f"{run.label}: " if len(runs) > 1 else "") + text for run in runs for text in run.warnings]
-    warnings += [f"{run.label}: no {part}: {why}" for run in runs for part, why in run.absent.items()]
     if options.json:
         print_json(
             {
                 "file": str(options.out),
                 "runs": [run.as_dict() for run in runs],
                 "left_out": [{"run": name, "why": why} for name, why in left_out],
-                "warnings": list(dict.fromkeys(warnings)),
-                "findings": [one for run in runs for one in run.findings_as_dicts()],
+                **_noted(runs),
+                "findings": [finding for run in runs for finding in run.findings_as_dicts()],
             }
         )
         return
     for run in runs if len(runs) == 1 else []:
-        for one in run.findings:
-            print(("*** " if one.attention else "- ") + one.text, flush=True)
+        for finding in run.findings:
+            print(("*** " if finding.attention else "- ") + finding.text, flush=True)
     size = options.out.stat().st_size
     print(f"{options.out}: {len(runs)} run{'s' * (len(runs) > 1)}, {size / 1e6:.1f} MB", flush=True)
+
+
+def _noted(runs: list[Any]) -> Any:
+    """The notes of all runs, with their labels where there are several, and why answers are missing."""
+    from bayes_grpo.analysis.notes import noted
+
+    notes = [
+        note._replace(text=f"{run.label}: {note.text}") if len(runs) > 1 else note for run in runs for note in run.notes
+    ]
+    for run in runs:
+        notes += [Note("left_out", part, f"{run.label}: no {part}: {why}") for part, why in run.absent.items()]
+    return noted(notes)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from bayes_grpo.cli.common import sampler_options, say
+from bayes_grpo.cli.fits import fit_with_progress
 from bayes_grpo.cli.reading import reading_options
 from bayes_grpo.errors import InputError
 
@@ -27,11 +28,11 @@ def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> 
     from bayes_grpo.report.single import Subject, look_into, pair
 
     known = reading_options(options)
-    found, logs = [], []
+    saved, logs = [], []
     for path in options.runs:
         try:
             fits = look_into(path)
-            found += fits or []
+            saved += fits or []
             logs += read_runs(path, **known) if fits is None else []
         except InputError as error:
             if len(options.runs) == 1:
@@ -44,22 +45,16 @@ def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> 
         return Subject(fit, main.run, fit if ahead.where == main.where else load_fit(ahead.where))
 
     def fitted(run: Any, label: str) -> Any:
-        from bayes_grpo.inference.fit import fit
-        from bayes_grpo.inference.progress import sampling_progress
-
-        fits = []
-        for model in MODELS:
-            with sampling_progress(f"{label}: {model}") as progress:
-                fits.append(fit(run, model, run=label, progress=progress, **sampler_options(options)))
-        return Subject(fits[0], label, fits[1])
+        posterior_fit, forecast_fit = (fit_with_progress(run, model, label, options) for model in MODELS)
+        return Subject(posterior_fit, label, forecast_fit)
 
     return [
-        *(Task(main.run, partial(loaded, main, ahead)) for main, ahead in pair(found)),
+        *(Task(main.run, partial(loaded, main, ahead)) for main, ahead in pair(saved)),
         *(Task(str(label), partial(fitted, run, str(label))) for run in logs for label in run["run"].values),
     ]
 
 
-def compare_laws(subject: Any, models: list[str], options: argparse.Namespace) -> tuple[dict[str, Any] | None, str]:
+def compare_laws(subject: Any, models: list[str], options: argparse.Namespace) -> tuple[Any, str]:
     """Comparison of laws on a run, or why there is none."""
     if not models:
         return None, ""

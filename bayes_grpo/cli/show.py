@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayes_grpo.cli.common import NOT_CONVERGED, OK, add_json, print_json, save_or_refuse
-from bayes_grpo.cli.fit import show
-from bayes_grpo.errors import InputError
+from bayes_grpo.cli.common import NOT_CONVERGED, OK, add_json, print_json, save_or_refuse, show
+from bayes_grpo.cli.figures import check_figure
 
 if TYPE_CHECKING:
     from bayes_grpo.models.spec import ModelSpec
@@ -49,17 +48,17 @@ def add_show(commands: Any) -> None:
 
 def _summary(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.posterior.summary import summarise
+    from bayes_grpo.analysis.posterior.table import summary_table
     from bayes_grpo.inference.store import load_fit
 
     tree = load_fit(options.fit)
-    summary = summarise(tree)
-    show(summary, options.json)
+    summary: Any = summarise(tree)
+    show(summary, summary_table, as_json=options.json)
     if options.sensitivity:
         from bayes_grpo.analysis.posterior.checks import sensitivity
         from bayes_grpo.analysis.posterior.table import sensitivity_table
 
-        found = sensitivity(tree)
-        summary["sensitivity"] = found.to_dict("index")
+        summary["sensitivity"] = sensitivity(tree).to_dict("index")
         if not options.json:
             print(sensitivity_table(summary["sensitivity"]), flush=True)
     if options.json:
@@ -69,15 +68,10 @@ def _summary(options: argparse.Namespace) -> int:
 
 def _plot(options: argparse.Namespace) -> int:
     from bayes_grpo.inference.store import load_fit
-    from bayes_grpo.runs.files import check_writable
 
     target = options.out or options.fit.with_suffix(".png")
-    if target.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(
-            str(target), f"expected a file ending in .png, .svg or .pdf, found {target.suffix or 'no ending'!r}"
-        )
+    check_figure(target, "--out")
     tree = load_fit(options.fit)
-    check_writable(target)
     from bayes_grpo.analysis.posterior.figure import save_plot
 
     save_or_refuse(partial(save_plot, kind=options.kind), tree, target)
@@ -101,12 +95,9 @@ def _models(options: argparse.Namespace) -> int:
 
 def _models_table(models: "Sequence[ModelSpec]") -> str:
     """Names, summaries and equations of models."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from bayes_grpo.analysis.tables import render, titled
 
-    from bayes_grpo.analysis.tables import render
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = titled("")
     table.add_column("model", no_wrap=True)
     table.add_column("what it is")
     for model in models:

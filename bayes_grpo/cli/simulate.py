@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, print_json, save_or_refuse, say
-from bayes_grpo.errors import InputError
+from bayes_grpo.cli.common import OK, add_json, print_json, refuse, save_or_refuse, say, say_notes
+from bayes_grpo.errors import InputError, Note
 
 _INTEGERS = ("group_size", "prompts_per_step", "refresh_interval", "steps", "warmup_steps")
 _NUMBERS = ("kl", "learning_rate", "momentum", "adam_beta2", "clip")
@@ -54,7 +54,7 @@ def _bandit(options: argparse.Namespace) -> int:
         near = linearise(bandit, "finite" if bandit.binary else "infinite")
         truth = {"plateau": near.expected_reward, "stiffness": near.stiffness.tolist(), "temperature": near.temperature}
     except InputError as error:
-        say(f"note: no closed form to compare with: {error}")
+        say_notes([Note("limit", "truth", f"no closed form to compare with: {error}")])
     for name, value in truth.items():
         shown = ", ".join(f"{v:.4g}" for v in value) if isinstance(value, list) else f"{value:.4g}"
         say(f"{name}: {shown} (from the drift)")
@@ -81,6 +81,5 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
                 stated[name] = [float(value) for value in getattr(options, name)]
             except ValueError:
                 faults.append(f"{name}: expected numbers, found {' '.join(getattr(options, name))!r}")
-    if faults:
-        raise InputError("command line", faults)
+    refuse(faults)
     return stated

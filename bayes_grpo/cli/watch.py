@@ -19,8 +19,9 @@ def add_watch(commands: Any) -> None:
     command = commands.add_parser(
         "watch",
         help="forecast a run while it is trained",
-        description="Follow a log that a trainer is writing: fit again whenever it has grown, and show plateau, remaining gain, "
-        "P(unstable) and the recommendation. Ctrl-C ends it. With --json, a line of JSON for every refit.",
+        description="Follow a log that a trainer is writing: fit again whenever it has grown, and show plateau, "
+        "remaining gain, P(unstable) and the recommendation. Ctrl-C ends it. With --json, a line of JSON for every "
+        "refit.",
     )
     command.add_argument("path", type=Path, metavar="RUN", help=RUN_HELP)
     command.add_argument(
@@ -37,7 +38,7 @@ def add_watch(commands: Any) -> None:
     command.add_argument(
         "--every", type=float, default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)"
     )
-    command.add_argument("--refits", type=int, metavar="N", help="end after so many refits (default: go on)")
+    command.add_argument("--refits", type=int, metavar="N", help="end after this many refits (default: go on)")
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     add_method(command)

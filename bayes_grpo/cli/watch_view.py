@@ -8,12 +8,13 @@ from rich.panel import Panel
 from rich.text import Text
 
 from bayes_grpo.analysis.forecast.table import live_line
+from bayes_grpo.analysis.notes import notes_of
 
 if TYPE_CHECKING:
     from bayes_grpo.analysis.forecast.watching import Update
 
 _BARS = " ▁▂▃▄▅▆▇█"
-_WIDTH, _HEIGHT = 72, 10
+_WIDTH, _HEIGHT, _MOST_NOTES = 72, 10, 3
 
 
 def live_view(update: "Update | None", message: str) -> Panel:
@@ -23,7 +24,7 @@ def live_view(update: "Update | None", message: str) -> Panel:
     parts = [Text(line) for line in chart(update)] + [Text(message)]
     if update.summary is not None:
         parts.append(Text(live_line(update.summary)))
-        parts += [Text(f"note: {text}", style="yellow") for text in update.summary["warnings"][:3]]
+        parts += [Text(f"note: {note}", style="yellow") for note in notes_of(update.summary)[:_MOST_NOTES]]
     return Panel(Group(*parts), title=f"bayes-grpo watch: {str(update.run['run'].values[0])[:60]}")
 
 

@@ -25,12 +25,9 @@ def describe(spec: ModelSpec, prepared: Prepared) -> dict[str, str]:
         known.pop("mass", None)
     stated = [hyperparameters_of(run) for run in prepared.runs]
     assumed = [[Note("assumption", *item) for item in setting.assumptions.items()] for setting in prepared.settings]
-    read = [[Note("reading", "", line) for line in str(run["notes"].values).split("\n")] for run in prepared.runs]
     alone = not spec.pooled
-    return {
+    return _as_read(prepared.runs) | {
         "run": labels[0] if alone else f"{len(labels)} runs",
-        "source": "\n".join(str(run["source"].values) for run in prepared.runs),
-        "notes": "\n".join(note.text for note in _gathered(labels, read)),
         "model": spec.name,
         "model_file": spec.history,
         "hyperparameters": json.dumps(stated[0] if alone else dict(zip(labels, stated, strict=True))),
@@ -40,11 +37,30 @@ def describe(spec: ModelSpec, prepared: Prepared) -> dict[str, str]:
     }
 
 
+def _as_read(runs: Sequence[xr.Dataset]) -> dict[str, str]:
+    """Where runs, each with dims (step), were read, and what their readers guessed or dropped: a line each."""
+    labels = [str(run["run"].values) for run in runs]
+    lines = [[Note("reading", "", line) for line in str(run["notes"].values).split("\n")] for run in runs]
+    return {
+        "source": "\n".join(str(run["source"].values) for run in runs),
+        "notes": "\n".join(note.text for note in _gathered(labels, lines)),
+    }
+
+
+def attributes_of_run(fit: xr.DataTree, run: str) -> dict[str, str]:
+    """The attributes of a fit of several runs that would differ, were it of one of these runs alone."""
+    return _as_read([runs_of(fit).sel(run=run)]) | {
+        "run": run,
+        "quantities": json.dumps(quantities(fit, run)),
+        "hyperparameters": json.dumps(hyperparameters(fit, run)),
+    }
+
+
 def _gathered(labels: Sequence[str], notes: Sequence[Sequence[Note]]) -> list[Note]:
     """Notes of several runs, each once, with the runs it holds for unless that is all of them."""
     where: dict[Note, list[str]] = {}
-    for label, own in zip(labels, notes, strict=True):
-        for note in own:
+    for label, notes_of_run in zip(labels, notes, strict=True):
+        for note in notes_of_run:
             if note.text:
                 where.setdefault(note, []).append(label)
     return [
@@ -92,8 +108,8 @@ def _of_run(fit: xr.DataTree, name: str, run: str | None) -> dict[str, float]:
     if run not in values:
         listed = "nothing" if run is None else repr(run)
         raise InputError(f"fit {fit.attrs['run']}", f"run: expected one of {', '.join(values)}, found {listed}")
-    found: dict[str, float] = values[run]
-    return found
+    of_run: dict[str, float] = values[run]
+    return of_run
 
 
 def fixed(fit: xr.DataTree) -> dict[str, float]:

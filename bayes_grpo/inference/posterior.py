@@ -5,9 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from bayes_grpo.inference.convergence import chains_agree
+from bayes_grpo.inference.draws import flatten, labelled, unflatten
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.importance.draws import ImportanceDraws, draw_importance
 from bayes_grpo.inference.importance.quality import Quality
@@ -63,9 +63,7 @@ def settled(posterior: Posterior) -> bool:
     """Whether draws may be believed, as far as they tell by themselves."""
     if posterior.method == "importance" and posterior.quality is not None:
         return not posterior.quality.failures()
-    dims = ("chain", "draw", "run")
-    draws = xr.Dataset({name: (dims[: value.ndim], value) for name, value in posterior.values.items()})
-    return not posterior.statistics["diverging"].any() and chains_agree(draws)
+    return not posterior.statistics["diverging"].any() and chains_agree(labelled(posterior.values))
 
 
 def _by_numpyro(
@@ -117,23 +115,16 @@ SAMPLERS: dict[str, Callable[..., Posterior]] = {"numpyro": _by_numpyro, "pymc":
 
 def _constrained(kernel: "Nuts", prepared: Prepared, drawn: "Draws") -> dict[str, np.ndarray]:
     """Recorded values of all draws, shape (chain, draw) or (chain, draw, run)."""
-    shape = drawn.diverging.shape
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in drawn.values.items()}
-    values = kernel.constrain(flat, prepared.data)
-    return {name: np.asarray(value).reshape(*shape, *value.shape[1:]) for name, value in values.items()}
+    return unflatten(kernel.constrain(flatten(drawn.values), prepared.data), len(drawn.diverging))
 
 
 def _settled(kernel: "Nuts", prepared: Prepared, drawn: "Draws") -> bool:
     """Whether going on would not help: the chains agree on every quantity, or some transition diverged."""
     if drawn.diverging.any():
         return True
-    shape = drawn.diverging.shape
     values = _constrained(kernel, prepared, drawn)
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in values.items()}
-    for name, value in evaluator(kernel.spec).derive(flat, prepared.data).items():
-        values[name] = np.asarray(value).reshape(*shape, *value.shape[1:])
-    dims = ("chain", "draw", "run")
-    return chains_agree(xr.Dataset({name: (dims[: value.ndim], value) for name, value in values.items()}))
+    derived = evaluator(kernel.spec).derive(flatten(values), prepared.data)
+    return chains_agree(labelled(values | unflatten(derived, len(drawn.diverging))))
 
 
 def _statistics(drawn: "Draws") -> dict[str, np.ndarray]:

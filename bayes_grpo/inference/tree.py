@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.inference.draws import DIMS, evenly, flatten, unflatten
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.importance.draws import ImportanceDraws
 from bayes_grpo.inference.layout import Prepared, observed_of
@@ -75,9 +76,8 @@ class TreeBuilder:
         """
         chains, draws = next(iter(statistics.values())).shape
         coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-        flat = {name: np.reshape(value, (chains * draws, *value.shape[2:])) for name, value in values.items()}
-        more = self.evaluator.derive(flat, self.prepared.data)
-        joined = {name: np.reshape(value, (chains, draws, *value.shape[1:])) for name, value in (flat | more).items()}
+        flat = flatten(values)
+        joined = unflatten(flat | self.evaluator.derive(flat, self.prepared.data), chains)
         groups = {
             "posterior": self._named(joined, coords),
             "sample_stats": xr.Dataset({name: (("chain", "draw"), v) for name, v in statistics.items()}, coords),
@@ -96,8 +96,7 @@ class TreeBuilder:
         """Parameters with units; those with a value a run get the dimension run."""
         data = {}
         for name, value in values.items():
-            dims = ("chain", "draw", "run")[: np.ndim(value)]
-            data[name] = (dims, np.asarray(value), {"units": unit_of(name, self.spec)})
+            data[name] = (DIMS[: np.ndim(value)], np.asarray(value), {"units": unit_of(name, self.spec)})
         by_run = {"run": self.coords["run"]} if self.spec.pooled else {}
         return xr.Dataset(data, {**coords, **by_run})
 
@@ -121,8 +120,9 @@ class TreeBuilder:
             out[group] = self._rewards(self.at_observations(terms).reshape(chains, kept.size, -1), at)
             out[group]["reward"].attrs.pop("units")
         densities = log_prior(self.spec, some, self.prepared.data)
-        pair = {name: (("chain", "draw"), value.reshape(chains, kept.size)) for name, value in densities.items()}
-        sample = _evenly(rows.size, LATENT_DRAWS)
+        by_chain = unflatten(densities, chains)
+        pair = {name: (("chain", "draw"), density) for name, density in by_chain.items()}
+        sample = evenly(rows.size, LATENT_DRAWS)
         latent = self.at_observations(account.expected_reward[sample])
         return out | {
             "log_prior": xr.Dataset(pair, at),
@@ -146,7 +146,7 @@ class TreeBuilder:
         )
 
     def _predictive(self, group: str, flat: Mapping[str, np.ndarray], part: int) -> dict[str, xr.Dataset]:
-        which = _evenly(next(iter(flat.values())).shape[0], PATHS)
+        which = evenly(next(iter(flat.values())).shape[0], PATHS)
         some = {name: value[which] for name, value in flat.items()}
         _, logged = self.evaluator.simulate(some, self.prepared.data, self._rng(part))
         values = self.at_observations(np.asarray(logged))[None]
@@ -159,8 +159,3 @@ class TreeBuilder:
         named = {name: np.asarray(value)[None] for name, value in {**drawn, **more}.items()}
         flat = {name: np.asarray(value) for name, value in drawn.items()}
         return {"prior": self._named(named, coords), **self._predictive("prior_predictive", flat, 4)}
-
-
-def _evenly(count: int, most: int) -> np.ndarray:
-    """At most so many of some draws, evenly."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))

@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG that can stand in a page: no ids that collide, no scripts, no references out of the page."""
+"""Matplotlib figures as SVG that can stand in a page: no clashing ids, no scripts, no references out of the page."""
 
 import io
 import re
@@ -28,7 +28,7 @@ class Drawn(NamedTuple):
 
 def inline_svg(figure: Figure, prefix: str, alt: str) -> str:
     """SVG element of a figure; ids start with ``prefix``, ``alt`` is its accessible name."""
-    for artist in figure.findobj(lambda one: isinstance(one, Line2D | Collection)):
+    for artist in figure.findobj(lambda artist: isinstance(artist, Line2D | Collection)):
         count = np.size(artist.get_xdata()) if isinstance(artist, Line2D) else _vertices(artist)
         if count > MOST_VERTICES:
             artist.set_rasterized(True)

@@ -1,6 +1,6 @@
 """The paragraph on methods, as text for a paper."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import xarray as xr
 
@@ -11,18 +11,26 @@ from bayes_grpo.inference.convergence import MAX_RHAT, MIN_BFMI, MIN_ESS
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import QUANTITIES, ModelSpec
 
-_PAPERS = {
+#: What can be cited, by key.
+PAPERS = {
     "dynamics": "Predictable GRPO: A Closed-Form Model of Training Dynamics, arXiv 2606.30789.",
     "grpo": "Shao et al. 2024, DeepSeekMath (GRPO), arXiv 2402.03300.",
     "kalman": "Kalman 1960, A new approach to linear filtering and prediction problems, J. Basic Eng. 82.",
     "nuts": "Hoffman and Gelman 2014, The No-U-Turn Sampler, JMLR 15.",
-    "numpyro": "Phan, Pradhan and Jankowiak 2019, Composable effects for flexible and accelerated probabilistic programming in NumPyro, arXiv 1912.11554.",
-    "pymc": "Abril-Pla et al. 2023, PyMC: a modern and comprehensive probabilistic programming framework in Python, PeerJ Comput. Sci. 9.",
-    "rhat": "Vehtari, Gelman, Simpson, Carpenter and Bürkner 2021, Rank-normalization, folding, and localization: an improved R-hat, Bayesian Analysis 16.",
-    "bfmi": "Betancourt 2016, Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo, arXiv 1604.00695.",
-    "arviz": "Kumar, Carroll, Hartikainen and Martin 2019, ArviZ, a unified library for exploratory analysis of Bayesian models, JOSS 4.",
-    "loo": "Vehtari, Gelman and Gabry 2017, Practical Bayesian model evaluation using leave-one-out cross-validation and WAIC, Stat. Comput. 27.",
-    "stacking": "Yao, Vehtari, Simpson and Gelman 2018, Using stacking to average Bayesian predictive distributions, Bayesian Analysis 13.",
+    "numpyro": "Phan, Pradhan and Jankowiak 2019, Composable effects for flexible and accelerated probabilistic "
+    "programming in NumPyro, arXiv 1912.11554.",
+    "pymc": "Abril-Pla et al. 2023, PyMC: a modern and comprehensive probabilistic programming framework in Python, "
+    "PeerJ Comput. Sci. 9.",
+    "rhat": "Vehtari, Gelman, Simpson, Carpenter and Bürkner 2021, Rank-normalization, folding, and localization: an "
+    "improved R-hat, Bayesian Analysis 16.",
+    "bfmi": "Betancourt 2016, Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo, arXiv "
+    "1604.00695.",
+    "arviz": "Kumar, Carroll, Hartikainen and Martin 2019, ArviZ, a unified library for exploratory analysis of "
+    "Bayesian models, JOSS 4.",
+    "loo": "Vehtari, Gelman and Gabry 2017, Practical Bayesian model evaluation using leave-one-out cross-validation "
+    "and WAIC, Stat. Comput. 27.",
+    "stacking": "Yao, Vehtari, Simpson and Gelman 2018, Using stacking to average Bayesian predictive distributions, "
+    "Bayesian Analysis 13.",
 }
 
 
@@ -36,41 +44,36 @@ def spec_of(fit: xr.DataTree) -> ModelSpec | None:
 
 
 def methods_text(
-    fit: xr.DataTree, forecast_fit: xr.DataTree, run: str, parts: dict[str, dict[str, Any] | None]
+    fit: xr.DataTree, forecast_fit: xr.DataTree, run: str, answers: Sequence[tuple[str, Sequence[str]]]
 ) -> tuple[list[str], list[str]]:
-    """Paragraphs, and the papers they cite."""
-    cited = ["grpo", "dynamics", "kalman", "nuts"]
+    """Paragraphs, and the papers they cite.
+
+    Parameters
+    ----------
+    fit, forecast_fit : xarray.DataTree
+        The fit of the run, and the one that is forecast from; may be the same.
+    run : str
+        Label of the run.
+    answers : sequence of (str, sequence of str)
+        A sentence on how each answer was made, and what it cites.
+    """
     lines = [_model(fit, run, "The reward curve was modelled")]
     if forecast_fit is not fit:
         lines.append(_model(forecast_fit, run, "The forecast rests on a fit"))
-    backend = fit.attrs["backend"]
-    cited.append("pymc" if backend == "pymc" else "numpyro")
     lines.append(_sampler(fit) + ("" if forecast_fit is fit else " " + _sampler(forecast_fit)))
     lines.append(
-        f"A fit was accepted where R-hat was at most {MAX_RHAT}, bulk and tail effective sample sizes at least {MIN_ESS:.0f}, no "
-        f"transition diverged and E-BFMI was at least {MIN_BFMI}. Intervals are equal-tailed, of probability {INTERVAL_PROB:g}."
+        f"A fit was accepted where R-hat was at most {MAX_RHAT}, bulk and tail effective sample sizes at least "
+        f"{MIN_ESS:.0f}, no transition diverged and E-BFMI was at least {MIN_BFMI}. Intervals are equal-tailed, of "
+        f"probability {INTERVAL_PROB:g}, and their centres are medians."
     )
-    cited += ["rhat", "bfmi", "arviz"]
-    ahead = parts["forecast"]
-    if ahead is not None:
-        persistence = ahead["persistence"]
-        share = f"; a share of {persistence:.2f} of the paths stays at the present level" if persistence else ""
-        lines.append(
-            f"Forecasts are posterior predictive paths to step {ahead['until']:g} with the learning rate {ahead['schedule']}{share}."
-        )
-    if parts["diagnosis"] is not None:
-        lines.append(
-            "Failures were told apart by one Bayesian model over all logged channels, with onset and time constants "
-            "summed out and no sampling."
-        )
-    if parts["comparison"] is not None:
-        lines.append(
-            "Laws were compared by expected log predictive density under Pareto-smoothed leave-one-out cross-validation, and weighted by stacking."
-        )
-        cited += ["loo", "stacking"]
+    cited = ["grpo", "dynamics", "kalman", "nuts"]
+    cited += ["pymc" if fit.attrs["backend"] == "pymc" else "numpyro", "rhat", "bfmi", "arviz"]
+    for sentence, papers in answers:
+        lines.append(sentence)
+        cited += papers
     software = (f"{name} {version}" for name, version in versions(fit).items())
     lines.append(f"Software: {', '.join(software)}.")
-    return lines, [_PAPERS[name] for name in cited]
+    return lines, [PAPERS[name] for name in dict.fromkeys(cited)]
 
 
 def _model(fit: xr.DataTree, run: str, opening: str) -> str:
@@ -95,6 +98,6 @@ def _sampler(fit: xr.DataTree) -> str:
     attrs = fit.attrs
     by = "nutpie's NUTS on a PyMC model" if attrs["backend"] == "pymc" else "NUTS in NumPyro"
     return (
-        f"The posterior under {attrs['model']} was sampled by {by}: {attrs['chains']} chains of {attrs['draws']} draws after "
-        f"{attrs['tune']} of warm-up, target acceptance {attrs['target_accept']:g}, seed {attrs['seed']}."
+        f"The posterior under {attrs['model']} was sampled by {by}: {attrs['chains']} chains of {attrs['draws']} draws "
+        f"after {attrs['tune']} of warm-up, target acceptance {attrs['target_accept']:g}, seed {attrs['seed']}."
     )

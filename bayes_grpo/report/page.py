@@ -8,28 +8,30 @@ from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
-from bayes_grpo.report import rows, words
+from bayes_grpo.report import words
 from bayes_grpo.report.run_report import RunReport
+from bayes_grpo.report.sections import SECTIONS
 from bayes_grpo.runs.files import write_atomically
 
-#: Runs with a section of their own; of more, the others are in the table alone.
+#: At most this many runs have a section; the others are in the table alone.
 MOST_DETAILED = 20
-#: Bytes of sections after which no further one is added.
+#: No further section is added to a page whose sections have this many bytes.
 MOST_BYTES = 15_000_000
-#: Notes, warnings or refused inputs that are listed; of more, so many.
+#: At most this many notes, or inputs that could not be read, are listed.
 MOST_NAMED = 200
 
 
 def report_html(
     runs: Sequence[RunReport], *, left_out: Sequence[tuple[str, str]] = (), most_detailed: int = MOST_DETAILED
 ) -> str:
-    """One self-contained page about runs.
+    """Make one self-contained page about runs.
 
     Parameters
     ----------
@@ -44,6 +46,14 @@ def report_html(
     -------
     str
         HTML. Everything that comes from a log is escaped, and nothing is loaded from anywhere.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> reports = [bayes_grpo.describe_run(subject) for subject in bayes_grpo.pair_fits([fit])]
+    >>> bayes_grpo.report_html(reports).startswith("<!doctype html>")
+    True
     """
     jinja = _environment()
     names = _distinct([words.label(run.label) for run in runs])
@@ -57,18 +67,19 @@ def report_html(
     script = _resource("chart.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     single = words.label(runs[0].label) if len(runs) == 1 else f"{len(runs)} runs"
+    heads, cells = _overview(runs)
     return jinja.get_template("page.html.jinja").render(
         title=f"GRPO training: {single}",
-        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-        "form-action 'none'",
+        policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri "
+        "'none'; form-action 'none'",
         style=Markup(_resource("style.css")),
         script=Markup(script),
         version=version("bayes-grpo"),
         scale=", ".join(f"{word} from {least:g}" for least, word in words.SCALE),
         runs=runs,
         names=names,
-        regimes=any(run.summary["probabilities"].get("oscillatory") is not None for run in runs),
-        compared=any(run.parts["comparison"] for run in runs),
+        heads=heads,
+        cells=cells,
         sections=[Markup(section) for section in sections],
         detailed=len(sections),
         shortened=_shortened(len(runs), len(sections)),
@@ -81,10 +92,29 @@ def report_html(
 def save_report(html: str, path: str | Path) -> Path:
     """Write a page, whole or not at all.
 
+    Parameters
+    ----------
+    html : str
+        From `report_html`.
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
     Raises
     ------
     OSError
         If it cannot be written; an older file at the path is left as it was.
+
+    Examples
+    --------
+    >>> import bayes_grpo, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bayes_grpo.save_report("<!doctype html>", pathlib.Path(folder) / "page.html").name
+    'page.html'
     """
     path = Path(path)
     write_atomically(path, html.encode("utf-8"))
@@ -101,12 +131,19 @@ def _distinct(labels: list[str]) -> list[str]:
     return out
 
 
+def _overview(runs: Sequence[RunReport]) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells of the table that compares runs; columns that no run fills are left out."""
+    rows = [dict(pair for section in SECTIONS for pair in section.overview(run)) for run in runs]
+    heads = [head for head in rows[0] if any(row[head] for row in rows)] if rows else []
+    return heads, [[row[head] for head in heads] for row in rows]
+
+
 def _shortened(count: int, detailed: int) -> str:
     if detailed == count:
         return ""
     return (
-        f"{count} runs are in the table; {detailed} of them, the first, have a section with figures. The others' figures are "
-        "left out to keep this page small: report fewer runs at once to see them."
+        f"{count} runs are in the table; {detailed} of them, the first, have a section with figures. The others' "
+        "figures are left out to keep this page small: report fewer runs at once to see them."
     )
 
 
@@ -121,14 +158,26 @@ def _section(jinja: Environment, run: RunReport, name: str, label: str) -> str:
         chart=run.chart,
         values=htmlsafe_json_dumps(run.chart.data),
         figures={
-            key: {"svg": Markup(one.svg.replace("@", f"{name}-")), "caption": one.caption}
-            for key, one in run.figures.items()
+            key: {"svg": Markup(drawn.svg.replace("@", f"{name}-")), "caption": drawn.caption}
+            for key, drawn in run.figures.items()
         },
         share=f"{INTERVAL_PROB:.0%}",
-        limits=rows.LIMITS,
         most_named=MOST_NAMED,
-        **rows.table_rows(run),
+        sections=_contents(run),
     )
+
+
+def _contents(run: RunReport) -> list[dict[str, Any]]:
+    """Title, blocks, and reason for want of an answer, of each section; one that was not asked for is left out."""
+    contents: list[dict[str, Any]] = []
+    for section in SECTIONS:
+        answered = section.answer is None or run.parts[section.name] is not None
+        if not answered and section.name not in run.absent:
+            continue
+        reason = run.absent.get(section.name, "")
+        blocks = section.blocks(run) if answered else []
+        contents.append({"title": section.title, "chart": section.chart, "reason": reason, "blocks": blocks})
+    return contents
 
 
 @cache
@@ -140,14 +189,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    jinja.filters |= {
-        "shown": words.shown,
-        "label": words.label,
-        "chance": words.chance,
-        "number": words.number,
-        "interval": words.interval,
-        "words": rows.words,
-    }
+    jinja.filters |= {"shown": words.shown, "label": words.label, "plain": words.plain}
     return jinja
 
 

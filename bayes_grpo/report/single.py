@@ -1,6 +1,5 @@
 """One run out of a fit of several, and which fits belong together."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.attributes import logged_of
+from bayes_grpo.inference.attributes import attributes_of_run, logged_of, pooled
 from bayes_grpo.laws.units import UNITS
 from bayes_grpo.runs.files import check_seal
 
@@ -24,19 +23,23 @@ class Subject(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A run in a fit that is at hand, or in a file: where, by which model, whether its law has damping, label, logged rows."""
+    """A run in a fit.
+
+    ``where`` is the fit, or the file that holds it; ``damped`` tells whether its law has a damping ratio; ``logged``
+    holds the steps and rewards of the run.
+    """
 
     where: Any
     model: str
-    rings: bool
+    damped: bool
     run: str
     logged: np.ndarray
 
 
 def candidates(fit: xr.DataTree) -> list[Candidate]:
     """The runs of a fit."""
-    rings = "damping_ratio" in fit["posterior"]
-    return [Candidate(fit, fit.attrs["model"], rings, run, logged) for run, logged in logged_of(fit).items()]
+    damped = "damping_ratio" in fit["posterior"]
+    return [Candidate(fit, fit.attrs["model"], damped, run, logged) for run, logged in logged_of(fit).items()]
 
 
 def look_into(path: str | Path) -> list[Candidate] | None:
@@ -49,48 +52,71 @@ def look_into(path: str | Path) -> list[Candidate] | None:
         with h5netcdf.File(path, "r", decode_vlen_strings=True) as file:
             if "posterior" not in file.groups or "model_file" not in file.attrs:
                 return None
-            attrs, rings = dict(file.attrs), "damping_ratio" in file.groups["posterior"].variables
+            attrs, damped = dict(file.attrs), "damping_ratio" in file.groups["posterior"].variables
         with xr.open_dataset(path, engine="h5netcdf", group="constant_data") as opened:
             tree = xr.DataTree.from_dict({"constant_data": opened.load()})
     except (InputError, OSError, ValueError, KeyError):
         return None
     tree.attrs = attrs
-    return [Candidate(path, str(attrs["model"]), rings, run, logged) for run, logged in logged_of(tree).items()]
+    return [Candidate(path, str(attrs["model"]), damped, run, logged) for run, logged in logged_of(tree).items()]
 
 
-def pair(found: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
-    """For each run whose posterior is shown and whose is forecast from; fits of one run by different models are one run.
+def pair(runs: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
+    """For each run, whose posterior is shown and whose is forecast from.
 
-    Posteriors come from a law with damping where there is one, forecasts from the model ``population`` where it was fitted.
+    Fits of one run by different models are one run.
+
+    Posteriors come from a law with damping where there is one, forecasts from the model ``population`` where it was
+    fitted.
     """
     groups: list[list[Candidate]] = []
-    for one in found:
+    for run in runs:
         for group in groups:
-            same = group[0].run == one.run and np.array_equal(group[0].logged, one.logged)
-            if same and one.model not in {other.model for other in group}:
-                group.append(one)
+            same = group[0].run == run.run and np.array_equal(group[0].logged, run.logged)
+            if same and run.model not in {other.model for other in group}:
+                group.append(run)
                 break
         else:
-            groups.append([one])
-    return [
-        (
-            main := next((one for one in group if one.rings), group[0]),
-            next((one for one in group if one.model == "population"), main),
-        )
-        for group in groups
-    ]
+            groups.append([run])
+    pairs = []
+    for group in groups:
+        main = next((run for run in group if run.damped), group[0])
+        pairs.append((main, next((run for run in group if run.model == "population"), main)))
+    return pairs
 
 
 def pair_fits(fits: Sequence[xr.DataTree]) -> list[Subject]:
-    """A subject for each run of the fits; fits of one run by different models make one, see `pair`."""
-    found = pair([one for fit in fits for one in candidates(fit)])
-    return [Subject(main.where, main.run, ahead.where) for main, ahead in found]
+    """Find the fits that belong to one run, for a report.
+
+    Parameters
+    ----------
+    fits : sequence of xarray.DataTree
+        From `bayes_grpo.fit`, also after `bayes_grpo.load_fit`; of one run or of several.
+
+    Returns
+    -------
+    list of Subject
+        One for each run:
+
+        - ``fit``: the fit that its posterior is from: by a law with damping, where there is one.
+        - ``run``: its label there.
+        - ``forecast_fit``: the fit that is forecast from: by the model ``population``, where it was fitted.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> run, few = bayes_grpo.example_run(), {"draws": 50, "tune": 100, "chains": 2}
+    >>> fits = [bayes_grpo.fit(run, model, **few) for model in ("overdamped", "exponential")]
+    >>> [subject.run for subject in bayes_grpo.pair_fits(fits)]
+    ['arithmetic_grpo']
+    """
+    pairs = pair([candidate for fit in fits for candidate in candidates(fit)])
+    return [Subject(main.where, main.run, ahead.where) for main, ahead in pairs]
 
 
 def one_of(fit: xr.DataTree, run: str) -> xr.DataTree:
     """A fit as if of this run alone; of a fit of several, what belongs to the population is left out."""
-    posterior = fit["posterior"].to_dataset()
-    if "run" not in posterior.dims:
+    if not pooled(fit):
         return fit
     groups = {"sample_stats": fit["sample_stats"].to_dataset()}
     for name in ("posterior", "prior"):
@@ -100,11 +126,8 @@ def one_of(fit: xr.DataTree, run: str) -> xr.DataTree:
     for name in ("observed_data", "latent"):
         values = fit[name].to_dataset()
         groups[name] = values.isel(observation=values["observed_run"].values == run)
-    own = fit["constant_data"].to_dataset().sel(run=run).drop_vars("run")
-    groups["constant_data"] = own.isel(row=np.isfinite(own["optimizer_step"].values))
-    attrs = dict(fit.attrs) | {"run": run}
-    for name in ("quantities", "hyperparameters"):
-        attrs[name] = json.dumps(json.loads(fit.attrs[name])[run])
+    logged = fit["constant_data"].to_dataset().sel(run=run).drop_vars("run")
+    groups["constant_data"] = logged.isel(row=np.isfinite(logged["optimizer_step"].values))
     tree = xr.DataTree.from_dict(groups)
-    tree.attrs = attrs
+    tree.attrs = dict(fit.attrs) | attributes_of_run(fit, run)
     return tree

@@ -6,10 +6,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.ticker import MaxNLocator
 
+from bayes_grpo.analysis.forecast.summary import ForecastSummary
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, Interval, interval
+from bayes_grpo.inference.draws import evenly
 from bayes_grpo.report.words import number
 
-#: Logged rows drawn and read out; of longer logs so many, evenly.
+#: At most this many logged rows are drawn and read out; of longer logs, evenly spaced ones.
 MOST_ROWS = 500
 _WIDTH, _HEIGHT = 720.0, 380.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 704.0, 12.0, 322.0
@@ -27,49 +29,32 @@ class Chart(NamedTuple):
     thinned: bool
 
 
-def trajectory_chart(fit: xr.DataTree, said: dict[str, Any] | None) -> Chart:
+def trajectory_chart(fit: xr.DataTree, forecast: ForecastSummary | None) -> Chart:
     """Chart of a run's rewards with the band of the expected reward, plateau and forecast.
 
     Parameters
     ----------
     fit : xarray.DataTree
         Of this run alone.
-    said : dict or None
-        Its forecast, from `bayes_grpo.analysis.forecast.summary.summarise_forecast`.
+    forecast : dict or None
+        Its forecast, from `bayes_grpo.summarise_forecast`.
     """
     observed = fit["observed_data"].to_dataset()["reward"]
     expected = fit["latent"].to_dataset()["expected_reward"]
-    rows = np.unique(np.linspace(0, observed.size - 1, min(MOST_ROWS, observed.size)).round().astype(int))
+    rows = evenly(observed.size, MOST_ROWS)
     steps = observed["optimizer_step"].values[rows]
-    rewards = observed.values[rows]
-    lower, middle, upper = interval(expected.values[:, rows])
-    past = np.column_stack([steps, rewards, middle, lower, upper])
+    lower, median, upper = interval(expected.values[:, rows])
+    past = np.column_stack([steps, observed.values[rows], median, lower, upper])
     ahead = np.zeros((0, 6))
-    if said is not None:
-        columns = [said["steps"], *(said["mean"][name] for name in ("median", "lower", "upper"))]
-        ahead = np.column_stack([*columns, said["logged"]["lower"], said["logged"]["upper"]])
+    if forecast is not None:
+        mean, logged = forecast["mean"], forecast["logged"]
+        columns = (forecast["steps"], mean["median"], mean["lower"], mean["upper"], logged["lower"], logged["upper"])
+        ahead = np.column_stack(columns)
     level = None
     posterior = fit["posterior"].to_dataset()
     if "plateau" in posterior:
         level = interval(posterior["plateau"].values, axis=None)
     x, y, x_ticks, y_ticks = _scales(past, ahead, level)
-    paths = {
-        "band": _band(x(steps), y(lower), y(upper)),
-        "line": _line(x(steps), y(middle)),
-        "dots": "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x(steps), y(rewards), strict=True)),
-    }
-    if len(ahead):
-        paths |= {
-            "scatter": _band(x(ahead[:, 0]), y(ahead[:, 4]), y(ahead[:, 5])),
-            "ahead": _band(x(ahead[:, 0]), y(ahead[:, 2]), y(ahead[:, 3])),
-            "ahead-line": _line(x(ahead[:, 0]), y(ahead[:, 1])),
-        }
-    if level is not None:
-        edge = np.array([_LEFT, _RIGHT])
-        paths |= {
-            "plateau": _band(edge, np.full(2, y(level.lower)), np.full(2, y(level.upper))),
-            "plateau-line": _line(edge, np.full(2, y(level.median))),
-        }
     data = {
         "x": [*x(steps).round(1).tolist(), *x(ahead[:, 0]).round(1).tolist()],
         "rows": [*_listed(past), *_listed(ahead)],
@@ -77,7 +62,32 @@ def trajectory_chart(fit: xr.DataTree, said: dict[str, Any] | None) -> Chart:
         "interval": INTERVAL_PROB,
     }
     today = float(x(steps[-1])) if len(ahead) else None
+    paths = _paths(past, ahead, level, x, y)
     return Chart(paths, x_ticks, y_ticks, today, data, _alt(past, ahead, level), rows.size < observed.size)
+
+
+def _paths(past: np.ndarray, ahead: np.ndarray, level: Interval | None, x: Any, y: Any) -> dict[str, str]:
+    """Dots, lines and bands as paths of the SVG; ``x`` and ``y`` place values on it."""
+    steps = x(past[:, 0])
+    paths = {
+        "band": _band(steps, y(past[:, 3]), y(past[:, 4])),
+        "line": _line(steps, y(past[:, 2])),
+        "dots": "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(steps, y(past[:, 1]), strict=True)),
+    }
+    if len(ahead):
+        steps = x(ahead[:, 0])
+        paths |= {
+            "scatter": _band(steps, y(ahead[:, 4]), y(ahead[:, 5])),
+            "ahead": _band(steps, y(ahead[:, 2]), y(ahead[:, 3])),
+            "ahead-line": _line(steps, y(ahead[:, 1])),
+        }
+    if level is not None:
+        edge = np.array([_LEFT, _RIGHT])
+        paths |= {
+            "plateau": _band(edge, np.full(2, y(level.lower)), np.full(2, y(level.upper))),
+            "plateau-line": _line(edge, np.full(2, y(level.median))),
+        }
+    return paths
 
 
 def _scales(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> tuple[Any, Any, list[Any], list[Any]]:
@@ -124,7 +134,8 @@ def _alt(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> str:
         f"({INTERVAL_PROB:.0%} interval {number(past[-1, 3])} to {number(past[-1, 4])})."
     )
     if len(ahead):
-        out += f" Forecast at step {ahead[-1, 0]:g}: {number(ahead[-1, 1])} ({number(ahead[-1, 2])} to {number(ahead[-1, 3])})."
+        out += f" Forecast at step {ahead[-1, 0]:g}: {number(ahead[-1, 1])} ({number(ahead[-1, 2])} to "
+        f"{number(ahead[-1, 3])})."
     if level is not None:
         out += f" Plateau {number(level.median)} ({number(level.lower)} to {number(level.upper)})."
     return out

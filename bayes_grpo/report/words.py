@@ -1,8 +1,11 @@
-"""Numbers, probabilities and foreign text as a page shows them."""
+"""Numbers, probabilities, names and foreign text as a page shows them."""
 
 import math
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
+
+from bayes_grpo.analysis.intervals import INTERVAL_PROB
 
 #: Least probability of each word; docs/report.md and every page state them.
 SCALE = (
@@ -16,6 +19,8 @@ SCALE = (
 )
 #: Characters of a label, and of any other text from a log, that are shown.
 MOST_LABEL, MOST_TEXT = 80, 600
+#: Head of a column of intervals.
+INTERVAL_WORDS = f"{INTERVAL_PROB:.0%} interval"
 
 
 def sure(probability: float) -> str:
@@ -42,11 +47,16 @@ def number(value: Any) -> str:
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-def interval(row: dict[str, Any] | None, join: str = " to ", unknown: str = "-") -> str:
+def ends(row: Mapping[str, Any] | None, unknown: str = "-") -> str:
     """The ends of an interval; ``unknown`` stands for an end that does not exist."""
     if row is None or (row["lower"] is None and row["upper"] is None):
         return unknown
-    return join.join(unknown if row[end] is None else number(row[end]) for end in ("lower", "upper"))
+    return " to ".join(unknown if row[end] is None else number(row[end]) for end in ("lower", "upper"))
+
+
+def plain(name: Any) -> str:
+    """A name from the code as words."""
+    return str(name).replace("_", " ")
 
 
 def shown(text: Any, most: int = MOST_TEXT) -> str:

@@ -71,7 +71,8 @@ def load_runs(path: str | Path) -> xr.Dataset:
         raise InputError(
             str(path), "expected runs (NetCDF) written by bayes_grpo, found another format or a broken file"
         ) from error
-    return runs.drop_attrs(deep=False)
+    # How it was stored must not limit what it is stored as again: labels of a joined run may be longer.
+    return runs.drop_attrs(deep=False).drop_encoding()
 
 
 def _check_runs(path: str | Path, opened: xr.Dataset) -> None:

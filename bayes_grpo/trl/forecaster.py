@@ -1,7 +1,8 @@
 """Forecast a TRL run while it trains: needs the extra `train`.
 
-``forecast(trainer)`` before ``trainer.train()`` starts a process of low priority that fits the rewards logged so far, again and
-again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. The training waits for nothing.
+``forecast(trainer)`` before ``trainer.train()`` starts a process of low priority that fits the rewards logged so far,
+again and again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. The training waits
+for nothing.
 """
 
 import contextlib
@@ -100,11 +101,11 @@ class Forecaster(TrainerCallback):
             return
         row = logs | {"optimizer_step": state.global_step}
         try:
-            found = {name: float(row.get(name, math.nan)) for name in self._rows}
+            values = {name: float(row.get(name, math.nan)) for name in self._rows}
         except (TypeError, ValueError) as error:
             self._give_up(f"a logged value is no number ({error})")
             return
-        for name, value in found.items():
+        for name, value in values.items():
             self._rows[name].append(value)
         grown = len(self._rows["reward"]) - self._asked_rows
         if self._asked_at is None and len(self._rows["reward"]) >= LEAST_REWARDS and grown >= self._every:
@@ -132,8 +133,8 @@ class Forecaster(TrainerCallback):
             return
         self.summaries.append(answer)
         self._logging = True
-        # Between steps, for a log at a step's end would replace the trainer's own; and not TRL's `log`, which would hand out the
-        # means it is still collecting.
+        # Between steps, for a log at a step's end would replace the trainer's own; and not TRL's `log`, which would
+        # hand out the means it is still collecting.
         Trainer.log(self._trainer, {f"forecast/{name}": value for name, value in headline(answer).items()})
         self._logging = False
         last = self.summaries[-AGREEING:]

@@ -152,12 +152,12 @@ class Recorder(TrainerCallback):
     def _take_over(self, state: Any, logs: dict[str, Any]) -> None:
         if state.global_step != self._row.get("optimizer_step"):
             return
-        own = ("reward", "reward_std", "frac_reward_zero_std", "learning_rate", "epoch", "step", "loss")
+        measured = ("reward", "reward_std", "frac_reward_zero_std", "learning_rate", "epoch", "step", "loss")
         for key, value in logs.items():
             self._figures.add(key)
             if key == self.evaluation and _is_number(value):
                 self._row["evaluation_reward"], self._heard = float(value), True
-            if key not in own and not key.startswith("eval_") and _is_number(value):
+            if key not in measured and not key.startswith("eval_") and _is_number(value):
                 self._row.setdefault(key, float(value))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -1,7 +1,8 @@
 """A process beside the training that forecasts it: a line of JSON in, a line of JSON out.
 
-In: {"rows": {column: values}, "hyperparameters": {...}, "options": {...}}. Out: the summary of `bayes_grpo.analysis.forecast.live.Refitter`, or
-{"error": text}. It runs on the processor, with low priority, so that the training keeps its device and its cores.
+In: {"rows": {column: values}, "hyperparameters": {...}, "options": {...}}. Out: the summary of
+`bayes_grpo.analysis.forecast.live.Refitter`, or {"error": text}. It runs on the processor, with low priority, so that
+the training keeps its device and its cores.
 """
 
 import json

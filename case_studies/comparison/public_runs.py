@@ -39,7 +39,11 @@ def rows_of(label: str, dataset: xr.Dataset, name: str, models: list[str], metho
             continue
         scored[model] = one
         row |= {"rewards": one.elpd.size, "elpd": one.elpd.sum(), "se": one.elpd.std() * np.sqrt(one.elpd.size)}
-        row |= {"parameters": one.parameters, "converged": not one.failures, "reason": "; ".join(one.failures)}
+        row |= {
+            "parameters": one.parameters,
+            "converged": not one.failures,
+            "reason": "; ".join(note.text for note in one.failures),
+        }
         row |= {"max_khat": np.nanmax(one.khat, initial=0.0), "high_khat": int((one.khat > one.good_khat).sum())}
         row["seconds"] = time.perf_counter() - began
         rows.append({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()})
@@ -55,7 +59,7 @@ def rows_of(label: str, dataset: xr.Dataset, name: str, models: list[str], metho
 def _difference(own: Scored, other: Scored) -> tuple[float, float, bool]:
     both = (Scores(one.elpd, ~(one.khat > one.good_khat)) for one in (own, other))
     gap = difference(*both, own.run)
-    return round(gap.nats, 3), round(gap.error, 3), gap.found
+    return round(gap.nats, 3), round(gap.error, 3), gap.clear
 
 
 def sweep(options: argparse.Namespace) -> None:

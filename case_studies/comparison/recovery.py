@@ -62,9 +62,9 @@ def simulate(law: str, rows: int, seed: int) -> xr.Dataset:
 def outcome(comparison: Comparison, truth: str) -> str:
     """Whether the law that made the data won, tied or lost."""
     others = [str(name) for name in comparison.table.index if name != truth]
-    if any(comparison.difference(other, truth).found for other in others):
+    if any(comparison.difference(other, truth).clear for other in others):
         return "lost"
-    return "won" if all(comparison.difference(truth, other).found for other in others) else "tied"
+    return "won" if all(comparison.difference(truth, other).clear for other in others) else "tied"
 
 
 def study(laws: list[str], models: list[str], seeds: range, rows: int, method: str, **settings: int):

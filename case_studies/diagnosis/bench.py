@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo.analysis.diagnosis.diagnose import first_seen, summarise_diagnosis
-from bayes_grpo.analysis.diagnosis.effects import ANSWERS, FAILURES
+from bayes_grpo.analysis.diagnosis.modes import MODES, answers
+from bayes_grpo.analysis.diagnosis.summary import first_seen, summarise_diagnosis
 from bayes_grpo.runs.dataset import one_run
 from case_studies.diagnosis import bandits
 from case_studies.diagnosis.labels import lost_a_third
 
+ANSWERS = list(answers())
 FIELDS = (
     "mode",
     "seed",
@@ -39,7 +40,7 @@ FIELDS = (
 def row_of(run, mode: str, seed: int, cause: float) -> dict:
     found = bayes_grpo.diagnose(run)
     said = summarise_diagnosis(found)
-    failing = found["probability_at"].sel(answer=list(FAILURES)).sum("answer").values
+    failing = found["probability_at"].sel(answer=list(MODES)).sum("answer").values
     onset = said["onset_step"] or {}
     steps = one_run(run).dropna("step", subset=["reward"])["optimizer_step"].values
     return {

@@ -9,14 +9,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import bayes_grpo
-from bayes_grpo.analysis.diagnosis.effects import ANSWERS
 from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis
+from bayes_grpo.analysis.diagnosis.modes import answers
 from bayes_grpo.analysis.figures import save_figure
 from case_studies.diagnosis import bandits
 
 
 def draw(rows: list[dict]) -> Figure:
-    modes = list(ANSWERS[:-1])
+    modes = list(answers())[:-1]
     truth = np.array([row["mode"] for row in rows])
     chances = np.array([[float(row[a]) for a in modes] for row in rows])
     said = chances.argmax(1)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo.analysis.diagnosis.diagnose import summarise_diagnosis
+from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis
 from bayes_grpo.runs.dataset import one_run
 from case_studies.common.runs import LABORATORY
 from case_studies.diagnosis.labels import label_of

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 import bayes_grpo
-from bayes_grpo.analysis.diagnosis.diagnose import first_seen, summarise_diagnosis
-from bayes_grpo.analysis.diagnosis.effects import ANSWERS, FAILURES
+from bayes_grpo.analysis.diagnosis.modes import MODES, answers
+from bayes_grpo.analysis.diagnosis.summary import first_seen, summarise_diagnosis
 from bayes_grpo.runs.dataset import one_run
 from case_studies.common.runs import STATED, logs
 from case_studies.diagnosis.labels import label_of, lost_a_third
 
+ANSWERS = list(answers())
 #: Repositories whose runs were looked at while priors were set; the others are for the figures reported.
 TUNED_ON = ("Sunshine535", "unslothai", "LeonOpus", "abdo-ashraf", "nhockid235", "srinath-manda")
 FIELDS = ("run", "split", "label", *ANSWERS, "said", "onset", "first_seen", "lost_a_third", "rows", "step", "channels")
@@ -75,7 +76,7 @@ def row_of(label: str, run, name: str) -> dict:
 
 
 def report(rows: list[dict]) -> dict:
-    failing = [sum(row[f] for f in FAILURES) for row in rows]
+    failing = [sum(row[f] for f in MODES) for row in rows]
     out = {}
     for kind in ("healthy", "concentrated", "between", "recovered", "collapsed"):
         mine = [(row, p) for row, p in zip(rows, failing, strict=True) if row["label"] == kind]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.forecast.paths import collapsed, make_basis, recent, sample_paths
+from bayes_grpo.analysis.forecast.paths import collapse_note, make_basis, recent, sample_paths
 from bayes_grpo.inference.layout import RESOLUTION, prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.progress import use_compilation_cache
@@ -74,7 +74,8 @@ def ours(run: xr.Dataset, rows: int, spec: ModelSpec, settings: dict[str, int]) 
         density = mixed_density(paths["expected_reward"], np.where(stays, sd, noise), truth)
         out[float(weight)] = Predicted(block_means(paths["reward"]), paths["reward"], density)
     divergences = int(drawn.statistics["diverging"].sum())
-    return out, collapsed(past["reward"].values[0]) or (f"{divergences} divergences" if divergences else "")
+    collapse = collapse_note(past["reward"].values[0])
+    return out, collapse.text if collapse else f"{divergences} divergences" if divergences else ""
 
 
 def case_of(run: xr.Dataset, rows: int, seed: int) -> Case:

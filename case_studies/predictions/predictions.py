@@ -16,10 +16,10 @@ import xarray as xr
 
 import bayes_grpo
 from bayes_grpo.analysis.figures import save_figure
+from bayes_grpo.analysis.invariance.dependence import REPORTED
 from bayes_grpo.analysis.invariance.figure import plot_invariance
-from bayes_grpo.analysis.invariance.fits import fit_population, without_idle_predictors
+from bayes_grpo.analysis.invariance.fits import fit_shared, without_idle_predictors
 from bayes_grpo.analysis.invariance.invariance import invariance
-from bayes_grpo.analysis.invariance.residual import REPORTED
 from bayes_grpo.analysis.invariance.summary import summarise_invariance
 from bayes_grpo.analysis.stability.oscillation import oscillation
 from bayes_grpo.analysis.stability.threshold import threshold
@@ -103,12 +103,12 @@ def exponent_experiment(index: int, draws: int) -> dict[str, Any]:
     runs = simulate(settings, [1000 + index])
     spec = without_idle_predictors(bayes_grpo.load_model("group_dependence"), runs)
     sampler = Sampler("nuts", seed=index, draws=draws, tune=draws, chains=2, target_accept=0.9)
-    population = fit_population(spec, prepare(runs, spec).data, sampler, reported=REPORTED["group_dependence"])
+    shared = fit_shared(spec, prepare(runs, spec).data, sampler, reported=REPORTED["group_dependence"])
     return {
-        "converged": not population.faults,
+        "converged": not shared.faults,
         "truth": {"exponent": float(truth), "sampling_exponent": float(sampling)},
-        "exponent": interval(population.values["temperature_exponent"].ravel()),
-        "sampling_exponent": interval(population.values["observation_exponent"].ravel()),
+        "exponent": interval(shared.values["temperature_exponent"].ravel()),
+        "sampling_exponent": interval(shared.values["observation_exponent"].ravel()),
     }
 
 

@@ -65,7 +65,7 @@ def row_of(label: str, runs, name: str, model: str) -> dict:
             row[key] = summary["parameters"][key]["mean"]
     row["plateau_low"], row["plateau_high"] = (summary["parameters"]["plateau"][key] for key in ("lower", "upper"))
     row["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    row["reason"] = "; ".join(w for w in summary["warnings"] if w.startswith("NOT CONVERGED"))
+    row["reason"] = "; ".join(note["text"] for note in summary["notes"] if note["kind"] == "not_converged")
     print(label, "ok" if summary["converged"] else row["reason"], f"{row['seconds']} s", flush=True)
     return row
 

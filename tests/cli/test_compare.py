@@ -31,7 +31,11 @@ def test_compare_prints_one_json_object_and_keeps_fits(here: Path) -> None:
     assert {row["model"] for row in result["table"]} == {"exponential", "sigmoid"}
     assert result["table"][0]["delta"] == 0 > result["table"][1]["delta"]
     assert len(result["per_run"]) == 4
-    assert any(text.startswith("NOT CONVERGED") for text in result["warnings"])
+    failed = {note["subject"] for note in result["notes"] if note["kind"] == "not_converged"}
+    assert failed and failed <= {"exponential", "sigmoid"}
+    assert sum(text.startswith("NOT CONVERGED: ") for text in result["warnings"]) == sum(
+        note["kind"] == "not_converged" for note in result["notes"]
+    )
     assert "log: sigmoid" in done.stderr and "***" in done.stderr
     fits = [load_fit(path) for path in sorted((here / "fits").glob("*.nc"))]
     assert compare_fits(fits).as_dict()["table"] == result["table"]

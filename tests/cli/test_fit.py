@@ -62,8 +62,8 @@ def test_fit_prints_one_json_object_and_saves_a_fit(here: Path) -> None:
     assert wanted <= set(summary["parameters"])
     for name in ("plateau", "stiffness", "timescale", "temperature"):
         row = summary["parameters"][name]
-        assert {"mean", "sd", "lower", "upper", "ess_bulk", "rhat", "unit"} <= set(row)
-        assert row["lower"] < row["mean"] < row["upper"]
+        assert {"median", "mean", "sd", "lower", "upper", "ess_bulk", "rhat", "unit"} <= set(row)
+        assert row["lower"] < row["median"] < row["upper"] and row["lower"] < row["mean"] < row["upper"]
     assert set(summary["diagnostics"]) == {
         "max_rhat",
         "min_ess_bulk",
@@ -73,6 +73,8 @@ def test_fit_prints_one_json_object_and_saves_a_fit(here: Path) -> None:
         "seconds",
     }
     assert any("planned length unknown" in text for text in summary["warnings"])
+    assert ("assumption", "planned_steps") in {(note["kind"], note["subject"]) for note in summary["notes"]}
+    assert len(summary["notes"]) == len(summary["warnings"])
     fit = load_fit(here / "fit.nc")
     assert json.loads(fit.attrs["hyperparameters"])["group_size"] == 8
     assert float(fit["posterior"]["plateau"].mean()) == pytest.approx(summary["parameters"]["plateau"]["mean"])

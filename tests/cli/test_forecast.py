@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import fit, forecast, load_model, make_run, read_runs, save_fit
+from bayes_grpo import fit, forecast, load_model, make_run, read_runs, save_fit, summarise_forecast
 from bayes_grpo.analysis.forecast.live import Refitter, headline
-from bayes_grpo.analysis.forecast.summary import summarise_forecast
 from bayes_grpo.analysis.forecast.watching import Watcher
 from bayes_grpo.cli import main
 from tests.common import FACTS, curve
 
 KEYS = {"until", "steps", "mean", "logged", "plateau", "step_95", "gain_per_100_steps", "recommendation", "interval"}
-KEYS |= {"warnings", "run", "model", "last_step", "schedule", "persistence", "gain_per_hour", "step_seconds"}
+KEYS |= {"warnings", "notes", "run", "model", "last_step", "schedule", "persistence", "gain_per_hour", "step_seconds"}
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +109,11 @@ def test_an_edited_copy_of_the_same_name_is_the_model(tmp_path: Path, capsys: py
         "2",
     ]
     assert main(["forecast", str(log), "--model", str(copy), *arguments]) in (0, 3)
-    warnings = json.loads(capsys.readouterr().out)["warnings"]
-    assert any("disagree on rise" in text and "above all but 1%" in text for text in warnings)
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    (conflict,) = [note for note in notes if note["kind"] == "prior_conflict"]
+    assert conflict["subject"] == "rise" and "above all but 1%" in conflict["text"]
     assert main(["forecast", str(log), *arguments]) in (0, 3)
-    assert not any("disagree" in text for text in json.loads(capsys.readouterr().out)["warnings"])
+    assert not any(note["kind"] == "prior_conflict" for note in json.loads(capsys.readouterr().out)["notes"])
 
 
 def write(path: Path, rewards: np.ndarray, first: int = 1, mode: str = "w") -> None:

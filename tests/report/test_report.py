@@ -123,9 +123,9 @@ def test_text_from_logs_is_escaped(two_page: Path) -> None:
 def test_a_reward_column_alone_says_what_cannot_be_told(two_runs: list) -> None:
     run = two_runs[1]
     assert run.label == HOSTILE and run.channels == ["reward"]
-    told = " ".join(one.text for one in run.findings)
+    told = " ".join(finding.text for finding in run.findings)
     assert "it is a failure that this log cannot show" in told and "no mass" in told
-    assert any("momentum" in text or "bounds unknown" in text for text in run.assumptions)
+    assert {note.subject for note in run.assumptions} >= {"reward_bounds", "planned_steps"}
     page = text_of(report_html([run]))
     assert "cannot be told" in page and "reward bounds unknown" in page
 
@@ -158,7 +158,7 @@ def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, cap
     captured = capsys.readouterr()
     found = json.loads(captured.out)
     assert code == 2 and "broken.csv" in captured.err and out.stat().st_size > 1e5
-    assert set(found) == {"file", "runs", "left_out", "warnings", "findings"}
+    assert set(found) == {"file", "runs", "left_out", "warnings", "notes", "findings"}
     assert [one["run"] for one in found["left_out"]] == [str(broken)]
     (run,) = found["runs"]
     assert set(run["diagnostics"]) == {"oscillator", "population"}

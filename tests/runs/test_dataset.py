@@ -1,11 +1,15 @@
 """Run Datasets: units, absence, all faults at once, joining."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bayes_grpo import InputError, combine, make_run
 from bayes_grpo.runs.dataset import check_varies, hyperparameters_of, one_run
 from bayes_grpo.runs.fields import RUN_FIELDS, STEP_FIELDS
+from bayes_grpo.runs.netcdf import load_runs, save_runs
+from tests.common import curve
 
 STEPS = np.arange(1, 9)
 REWARD = np.linspace(0.1, 0.8, 8)
@@ -93,3 +97,11 @@ def test_spreads_of_different_meaning_do_not_join() -> None:
     assert combine([run("a", "batch"), run("b", "batch")])["reward_spread"].attrs["spread"] == "batch"
     with pytest.raises(InputError, match="different meanings"):
         combine([run("a", "batch"), run("b", "within_group")])
+
+
+def test_labels_of_stored_runs_keep_their_length(tmp_path: Path) -> None:
+    """Runs of two files, joined and stored again: the second file's labels are longer than the first's."""
+    parts = [make_run(name, {"optimizer_step": np.arange(20), "reward": curve(20)}) for name in ("a", "longer")]
+    read = [load_runs(save_runs(part, tmp_path / f"{i}.nc")) for i, part in enumerate(parts)]
+    again = load_runs(save_runs(combine(read), tmp_path / "joined.nc"))
+    assert again["run"].values.tolist() == ["a", "longer"]

@@ -1,4 +1,4 @@
-"""The plateau before training: `bayes_grpo.laws.balance.fixed_point`, with arguments checked and the reward as answer."""
+"""The plateau before training: the fixed point of the balance law, with arguments checked and the reward as answer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,8 @@ def balance_plateau(
     Parameters
     ----------
     kl : array_like
-        Weight of the KL term in the loss (TRL's ``beta``), at least 0; 0 gives ``right``, a ceiling that is approached ever more slowly.
+        Weight of the KL term in the loss (TRL's ``beta``), at least 0; 0 gives ``right``, a ceiling that is approached
+        ever more slowly.
     group_size : array_like
         Completions per prompt, at least 2; ``inf`` is the leading order.
     start : array_like
@@ -53,14 +54,15 @@ def balance_plateau(
 
     Notes
     -----
-    Rewards are 0 or 1 and prompts alike. The fixed point is that of Mroueh (arXiv 2503.06639), with the finite-group factor and the share that
-    clipping removes; the equation stands in `bayes_grpo.laws.balance`.
+    Rewards are 0 or 1 and prompts alike. The fixed point is that of Mroueh (arXiv 2503.06639), with the finite-group
+    factor and the share that clipping removes; the equation stands in `bayes_grpo.laws.balance`.
 
     Examples
     --------
-    >>> round(balance_plateau(kl=0.4, group_size=8, start=1 / 11, wrong=0.2, right=0.8), 3)
+    >>> import bayes_grpo
+    >>> round(bayes_grpo.balance_plateau(kl=0.4, group_size=8, start=1 / 11, wrong=0.2, right=0.8), 3)
     0.546
-    >>> balance_plateau(kl=0.4, group_size=[2, 32], start=1 / 11, wrong=0.2, right=0.8).round(3)
+    >>> bayes_grpo.balance_plateau(kl=0.4, group_size=[2, 32], start=1 / 11, wrong=0.2, right=0.8).round(3)
     array([0.334, 0.595])
     """
     values = _checked(

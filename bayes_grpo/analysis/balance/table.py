@@ -10,14 +10,15 @@ def plateau_text(result: dict[str, Any]) -> str:
     size, kl = result["group_size"], result["kl"]
     gain = result["plateau"] - result["start"]
     lines = [
-        f"The reward settles at {result['plateau']:.3f}: it starts at {result['start']:.3f}, gains {gain:.3f}, and stays below the ceiling of "
-        f"{result['ceiling']:.3f}.",
+        f"The reward settles at {result['plateau']:.3f}: it starts at {result['start']:.3f}, gains {gain:.3f}, and "
+        f"stays below the ceiling of {result['ceiling']:.3f}.",
         f"There {result['zero_spread_share']:.0%} of the groups give no gradient, and groups of {size:g} leave "
         f"{result['group_factor']:.0%} of the drive of infinite ones.",
     ]
     if kl == 0:
         lines[0] = (
-            f"Without a KL term nothing holds the policy back: the reward rises towards its ceiling of {result['ceiling']:.3f}, ever more slowly."
+            "Without a KL term nothing holds the policy back: the reward rises towards its ceiling of "
+            f"{result['ceiling']:.3f}, ever more slowly."
         )
     table = titled("plateau, by group size and KL weight")
     table.add_column("G", justify="right", no_wrap=True)

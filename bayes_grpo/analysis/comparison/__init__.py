@@ -1,4 +1,5 @@
 """Which law predicts best?
 
-In: runs and models, or fits of the same runs. Out: leave-one-out or leave-future-out scores side by side, and what they say in words.
+In: runs and models, or fits of the same runs. Out: leave-one-out or leave-future-out scores side by side, and what they
+say in words.
 """

@@ -1,10 +1,10 @@
 """Leave-one-out and leave-future-out predictive densities of a fit, by ArviZ from terms in closed form.
 
-Rewards of a run depend on each other, so what is left out is scored given what is kept: leave-one-out uses
-``p(y_t | all other y, theta)`` from the smoother, and since ``p(theta | all other y)`` is proportional to
-``p(theta | y) / p(y_t | all other y, theta)``, the importance ratios of PSIS are the inverse of the same terms (Bürkner, Gabry &
-Vehtari 2021, "Efficient leave-one-out cross-validation for Bayesian non-factorized normal and Student-t models").
-Leave-future-out uses ``p(y_t | y_<t, theta)`` from the filter (Bürkner, Gabry & Vehtari 2020).
+Rewards of a run depend on each other, so what is left out is scored given what is kept: leave-one-out uses ``p(y_t |
+all other y, theta)`` from the smoother, and since ``p(theta | all other y)`` is proportional to ``p(theta | y) / p(y_t
+| all other y, theta)``, the importance ratios of PSIS are the inverse of the same terms (Bürkner, Gabry & Vehtari 2021,
+"Efficient leave-one-out cross-validation for Bayesian non-factorized normal and Student-t models"). Leave-future-out
+uses ``p(y_t | y_<t, theta)`` from the filter (Bürkner, Gabry & Vehtari 2020).
 """
 
 import warnings
@@ -19,6 +19,7 @@ import xarray as xr
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.attributes import sampler_of
 from bayes_grpo.inference.convergence import varying
+from bayes_grpo.inference.draws import batch, labelled, unflatten
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import ModelData, Prepared, observed_of
 from bayes_grpo.inference.posterior import Posterior, draw_posterior, settled
@@ -34,8 +35,8 @@ MAX_KHAT = 0.7
 def loo(fit: xr.DataTree) -> Any:
     """Leave-one-out expected log predictive density of a fit (PSIS).
 
-    Exact densities are used for laws that are linear in the reward; for the others those of the filter's linearisation. Rows
-    logged at one step are left out together.
+    Exact densities are used for laws that are linear in the reward; for the others those of the filter's linearisation.
+    Rows logged at one step are left out together.
 
     Parameters
     ----------
@@ -45,12 +46,24 @@ def loo(fit: xr.DataTree) -> Any:
     Returns
     -------
     arviz_stats.ELPDData
-        In nats, with the pointwise values ``elpd_i`` and ``pareto_k``; ``bayes_grpo.compare_fits`` sets fits side by side.
+        - ``elpd``, ``se``: expected log predictive density of all rewards and its standard error (nat).
+        - ``elpd_i``, ``pareto_k``: score and Pareto k of each reward.
+        - ``p``: effective number of parameters.
+
+        `bayes_grpo.compare_fits` sets fits side by side.
 
     Raises
     ------
     InputError
         If the fit holds no leave-one-out terms.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> scores = bayes_grpo.loo(fit)
+    >>> int(scores.n_data_points), bool(scores.elpd > 400)
+    (380, True)
     """
     if "leave_one_out" not in fit.children:
         raise InputError(
@@ -82,8 +95,8 @@ def lfo(
     model : str, Path or ModelSpec, optional
         The model, where it did not come with the package.
     method : {"approx", "exact"}
-        Importance sampling from one refit to the next, with a refit where the Pareto k exceeds `MAX_KHAT`; or a refit at
-        every origin.
+        Importance sampling from one refit to the next, with a refit where the Pareto k exceeds `MAX_KHAT`; or a refit
+        at every origin.
     min_observations : int, optional
         Rewards that are given before the first is predicted; by default the first third, at least `MIN_ROWS`.
     horizon : int
@@ -94,23 +107,31 @@ def lfo(
     Returns
     -------
     arviz_stats.ELPDData
-        In nats, one value an origin, with ``pareto_k``, ``refits`` and ``n_refits`` (the first fit not counted).
+        - ``elpd``, ``se``: expected log predictive density of what is predicted and its standard error (nat).
+        - ``elpd_i``, ``pareto_k``: score and Pareto k of each origin.
+        - ``refits``, ``n_refits``: origins at which it was fitted again, and how many (the first fit not counted).
 
     Raises
     ------
     InputError
         If the model pools over runs, or an argument is impossible for the run.
 
-    Notes
-    -----
-    Priors keep the quantities of the whole run (its planned length, its reward bounds): state them where the log does not.
+    Notes ----- Priors keep the quantities of the whole run (its planned length, its reward bounds): state them where
+    the log does not.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> bayes_grpo.lfo(fit, min_observations=377).n_data_points
+    3
     """
     spec, prepared = reopen(fit, model)
     return leave_future_out(fit, spec, prepared, method, min_observations, horizon, progress).elpd
 
 
 class LeftFuture(NamedTuple):
-    """Leave-future-out result, and how many of its fits the chains did not agree in, of how many."""
+    """Scores, the number of fits whose chains did not agree, and the number of fits."""
 
     elpd: Any
     unsettled: int
@@ -126,7 +147,7 @@ def leave_future_out(
     horizon: int = 1,
     progress: Progress | None = None,
 ) -> LeftFuture:
-    """As `lfo`, of a model and a run that are at hand."""
+    """As `lfo`, with the model and the run laid out already."""
     if spec.pooled:
         raise InputError(
             f"model {spec.name}", "leave-future-out is of one run, but the model pools over runs; use leave-one-out"
@@ -159,7 +180,7 @@ def leave_future_out(
 
 
 class Refits(az.SamplingWrapper):
-    """Fits without some observations, for ArviZ: the compiled program of the fit, with those masked out.
+    """What ArviZ needs to fit again without some observations: the fit's compiled program, with those masked.
 
     Parameters
     ----------
@@ -188,7 +209,7 @@ class Refits(az.SamplingWrapper):
 
     def sel_observations(self, idx: np.ndarray) -> tuple[ModelData, np.ndarray]:
         """The data without some observations, and which those are."""
-        return without(self.prepared, np.asarray(idx)), np.asarray(idx)
+        return masked(self.prepared, np.asarray(idx)), np.asarray(idx)
 
     def sample(self, modified_observed_data: ModelData) -> Posterior:
         """Fit what is kept."""
@@ -197,37 +218,25 @@ class Refits(az.SamplingWrapper):
 
     def get_inference_data(self, fitted_model: Posterior) -> xr.DataTree:
         """Draws of the parameters; also count fits whose chains do not agree."""
-        dims = ("chain", "draw", "run")
-        posterior = xr.Dataset({name: (dims[: value.ndim], value) for name, value in fitted_model.values.items()})
         self.fits += 1
         self.unsettled += not settled(fitted_model)
-        return xr.DataTree.from_dict(
-            {
-                "posterior": posterior.assign_coords(
-                    chain=np.arange(posterior.sizes["chain"]), draw=np.arange(posterior.sizes["draw"])
-                )
-            }
-        )
+        return xr.DataTree.from_dict({"posterior": labelled(fitted_model.values)})
 
     def log_likelihood__i(self, excluded_obs: np.ndarray, idata__i: xr.DataTree) -> xr.DataArray:
         """Terms of what was left out, given all rewards that they condition on; dims (chain, draw, observation)."""
         posterior = idata__i["posterior"].to_dataset()
-        shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-        flat = {str(name): value.values.reshape(-1, *value.shape[2:]) for name, value in posterior.data_vars.items()}
-        terms = self.score(flat, self.prepared.data)
+        terms = self.score(batch(posterior), self.prepared.data)
         at = self.observed.position[excluded_obs]
         kept = terms[:, self.observed.run[excluded_obs], at] if self.model.pooled else terms[:, at]
-        values = kept.reshape(*shape, -1)
-        return xr.DataArray(
-            values, dims=("chain", "draw", self.dim), coords={"chain": posterior["chain"], "draw": posterior["draw"]}
-        )
+        values = unflatten({"reward": kept}, posterior.sizes["chain"])["reward"]
+        return xr.DataArray(values, posterior[["chain", "draw"]].coords, dims=("chain", "draw", self.dim))
 
 
-def without(prepared: Prepared, left_out: np.ndarray) -> ModelData:
-    """Program data with observations (their numbers as in `bayes_grpo.inference.tree.observed_of`) masked out."""
+def masked(prepared: Prepared, excluded: np.ndarray) -> ModelData:
+    """Program data without some observations, numbered as in `bayes_grpo.inference.layout.observed_of`."""
     data, observed = prepared.data, observed_of(prepared)
-    position: Any = observed.position[left_out]
-    where = position if np.ndim(data.run.grid.value) == 1 else (observed.run[left_out], position)
+    position: Any = observed.position[excluded]
+    where = position if np.ndim(data.run.grid.value) == 1 else (observed.run[excluded], position)
     changed = {}
     for name, value in (("observed", 0.0), ("repeats", 1.0), ("scatter", 0.0)):
         changed[name] = np.array(getattr(data.run.grid, name))

@@ -38,8 +38,8 @@ def check_inputs(
             faults.append(f"{labels.count(label)} different runs are labelled {label}; rename their folders or files")
     if len(labels) == 1:
         faults += [
-            f"model {spec.name} pools over runs: expected at least 2 runs, found 1 ({labels[0]}); give more runs, or leave "
-            "the model out"
+            f"model {spec.name} pools over runs: expected at least 2 runs, found 1 ({labels[0]}); give more runs, or "
+            "leave the model out"
             for spec in specs
             if spec.pooled
         ]
@@ -62,7 +62,8 @@ def check_models(
         faults.append(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
     if method == "lfo":
         faults += [
-            f"model {spec.name} pools over runs, but lfo takes the future from one run at a time; use loo, or leave it out"
+            f"model {spec.name} pools over runs, but lfo takes the future from one run at a time; use loo, or leave it "
+            "out"
             for spec in specs
             if spec.pooled
         ]
@@ -83,24 +84,24 @@ def _load(models: Sequence[str | Path | ModelSpec], faults: list[str]) -> list[M
     return specs
 
 
-def usable(
+def unusable_runs(
     singles: Mapping[str, xr.Dataset], specs: Sequence[ModelSpec], min_observations: int | None = None
 ) -> dict[str, str]:
     """Runs that some model cannot be fitted to alone, or that are too short for lfo, and why."""
-    left_out = {}
+    faults = {}
     for label, single in singles.items():
         run = one_run(single, label)
         count = np.unique(run["optimizer_step"].values[np.isfinite(run["reward"].values)]).size
         if min_observations is not None and min_observations >= count:
-            left_out[label] = f"min_observations: expected fewer than its {count} rewards, found {min_observations}"
+            faults[label] = f"min_observations: expected fewer than its {count} rewards, found {min_observations}"
         for spec in specs:
-            if label in left_out or spec.pooled:
+            if label in faults or spec.pooled:
                 continue
             try:
                 prepare(single, spec)
             except InputError as error:
-                left_out[label] = str(error)
-    return left_out
+                faults[label] = str(error)
+    return faults
 
 
 def check_pools(pool: xr.Dataset | None, specs: Sequence[ModelSpec]) -> None:
@@ -129,10 +130,10 @@ def check_fits(
     for tree in fits:
         name = tree.attrs["model"]
         for label, rows in logged_of(tree).items():
-            own = logged.setdefault(name, {})
-            if label in own:
+            rows_of_model = logged.setdefault(name, {})
+            if label in rows_of_model:
                 faults.append(f"{name}: two fits of run {label}, expected one")
-            own[label] = rows
+            rows_of_model[label] = rows
     if len(logged) < 2:
         faults.append(f"fits: expected at least 2 models, found {len(logged)} ({', '.join(logged) or 'no fit'})")
     elif not faults:
@@ -150,25 +151,26 @@ def _different(logged: Mapping[str, Mapping[str, np.ndarray]]) -> list[str]:
     for label, rows in reference.items():
         faults += [
             f"runs {label} and {other} hold the same steps and rewards"
-            for other, its in reference.items()
-            if other < label and np.array_equal(its, rows)
+            for other, others_rows in reference.items()
+            if other < label and np.array_equal(others_rows, rows)
         ]
     for name in others:
-        own = logged[name]
-        for label in sorted(set(own) ^ set(reference)):
+        runs = logged[name]
+        for label in sorted(set(runs) ^ set(reference)):
             missing = name if label in reference else first
             faults.append(f"run {label} is not fitted by {missing}; expected the same runs of all models")
-        for label in own.keys() & reference.keys():
-            faults += [f"{first} and {name}: {how} of run {label}" for how in _unlike(reference[label], own[label])]
+        for label in runs.keys() & reference.keys():
+            faults += [f"{first} and {name}: {how} of run {label}" for how in _unlike(reference[label], runs[label])]
     return faults
 
 
 def _unlike(a: np.ndarray, b: np.ndarray) -> list[str]:
+    """How the rows of a run, columns step and reward, differ between two fits."""
     if a.shape != b.shape:
         return [f"{len(a)} and {len(b)} rewards"]
     out = []
-    for column, what in enumerate(("steps", "rewards")):
+    for column, quantity in enumerate(("steps", "rewards")):
         differ = np.flatnonzero(a[:, column] != b[:, column])
         if differ.size:
-            out.append(f"different {what} ({differ.size} of {len(a)}, first in row {differ[0] + 1})")
+            out.append(f"different {quantity} ({differ.size} of {len(a)}, first in row {differ[0] + 1})")
     return out

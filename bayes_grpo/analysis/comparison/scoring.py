@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.comparison.crossval import leave_future_out, loo
+from bayes_grpo.errors import Note
 from bayes_grpo.inference.attributes import notes
 from bayes_grpo.inference.convergence import diagnose_sampling
 from bayes_grpo.inference.progress import Progress
@@ -17,8 +18,8 @@ from bayes_grpo.models.spec import ModelSpec
 class Scored(NamedTuple):
     """Scores of one fit (nat), arrays of shape (observation,).
 
-    ``khat`` is NaN where no importance sampling was needed; above ``good_khat`` it is too large. ``failures`` says why the fit
-    cannot be believed, ``assumptions`` what it rests on.
+    ``khat`` is NaN where no importance sampling was needed; above ``good_khat`` it is too large. ``failures`` says why
+    the fit cannot be believed, ``assumptions`` what was assumed to make it.
     """
 
     model: str
@@ -30,8 +31,8 @@ class Scored(NamedTuple):
     good_khat: float
     parameters: float
     draws: int
-    failures: list[str]
-    assumptions: list[str]
+    failures: list[Note]
+    assumptions: list[Note]
 
 
 def score(
@@ -42,15 +43,14 @@ def score(
     progress: Progress | None = None,
 ) -> Scored:
     """Score a fit by leave-one-out ('loo') or leave-future-out ('lfo')."""
-    failures = [failure.text for failure in diagnose_sampling(fit).failures()]
+    failures = diagnose_sampling(fit).failures()
     if method == "lfo":
         spec, prepared = reopen(fit, model)
         result = leave_future_out(fit, spec, prepared, min_observations=min_observations, progress=progress)
         elpd = result.elpd
         if result.unsettled:
-            failures.append(
-                f"{result.unsettled} of {result.fits} refits: the chains disagree; raise --draws and --tune"
-            )
+            text = f"{result.unsettled} of {result.fits} refits: the chains disagree; raise --draws and --tune"
+            failures.append(Note("not_converged", "refits", text))
     else:
         elpd = loo(fit)
     observed = fit["observed_data"].to_dataset()
@@ -69,5 +69,5 @@ def score(
         parameters=float(elpd.p),
         draws=int(elpd.n_samples),
         failures=failures,
-        assumptions=[str(note) for note in notes(fit)],
+        assumptions=list(notes(fit)),
     )

@@ -25,35 +25,41 @@ def statement(scores: Mapping[str, Scores], runs: np.ndarray, method: str, doubt
         How the densities were made.
     doubtful : mapping of str to str
         Models about which nothing is said, and why.
+
+    Returns
+    -------
+    str
+        Which model predicts best, which cannot be told apart from it, and by how much the others are behind.
     """
     count, labels = runs.size, np.unique(runs)
     where = f"{count} rewards" + (f" of {labels.size} runs" if labels.size > 1 else "")
     lead = f"{_TASK[method].capitalize()} ({where})"
     ranked = sorted((name for name in scores if name not in doubtful), key=lambda name: -scores[name].elpd.sum())
-    said = []
+    sentences = []
     if len(ranked) < 2:
-        said.append(f"{lead}: nothing can be said, for want of two models whose fits can be believed.")
+        sentences.append(f"{lead}: nothing can be said, for want of two models whose fits can be believed.")
     else:
         best = ranked[0]
         behind = {name: difference(scores[best], scores[name], runs) for name in ranked[1:]}
-        said.append(f"{lead}: {_words(best, behind, count)}")
-    said += [f"Nothing is said about {name}: {why}." for name, why in doubtful.items()]
-    return " ".join(said)
+        sentences.append(f"{lead}: {_words(best, behind, count)}")
+    sentences += [f"Nothing is said about {name}: {why}." for name, why in doubtful.items()]
+    return " ".join(sentences)
 
 
 def _words(best: str, behind: Mapping[str, Difference], count: int) -> str:
     if count < LEAST_REWARDS:
         return (
-            f"the models cannot be told apart, as errors from fewer than {LEAST_REWARDS} rewards are not to be trusted. "
-            f"{best} has the highest score, ahead of {_gaps(behind)}."
+            f"the models cannot be told apart, as errors from fewer than {LEAST_REWARDS} rewards are not to be "
+            f"trusted. {best} has the highest score, ahead of {_gaps(behind)}."
         )
-    worse = {name: gap for name, gap in behind.items() if gap.found}
-    tied = {name: gap for name, gap in behind.items() if not gap.found}
+    worse = {name: gap for name, gap in behind.items() if gap.clear}
+    tied = {name: gap for name, gap in behind.items() if not gap.clear}
     if not tied:
         return f"{best} does best, ahead of {_gaps(worse)}."
     if not worse:
         return f"the models cannot be told apart. {best} has the highest score, ahead of {_gaps(tied)}."
-    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than {_gaps(worse)}."
+    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than "
+    f"{_gaps(worse)}."
 
 
 def _gaps(behind: Mapping[str, Difference]) -> str:

@@ -1,31 +1,48 @@
 """A comparison of laws as text that fits a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bayes_grpo.analysis.comparison.compare import ComparisonSummary
 from bayes_grpo.analysis.tables import render, titled, wrapped
 
+#: Scores of a model that are shown: heading and digits, by their key; nats where they have a unit.
+SCORES = {
+    "elpd": ("elpd", 1),
+    "se": ("se", 1),
+    "delta": ("to best", 1),
+    "delta_se": ("se of it", 1),
+    "weight": ("weight", 2),
+    "max_khat": ("max k-hat", 2),
+}
 
-def comparison_table(comparison: dict[str, Any]) -> str:
+
+def score_cells(row: Mapping[str, Any]) -> list[str]:
+    """Scores of a model as text, as far as the row has them."""
+    return ["-" if row[key] is None else f"{row[key]:.{digits}f}" for key, (_, digits) in SCORES.items() if key in row]
+
+
+def model_name(row: Mapping[str, Any]) -> str:
+    """A model's name, and whether its fit did not converge."""
+    return str(row["model"]) if row["converged"] else f"{row['model']} (not converged)"
+
+
+def comparison_table(comparison: ComparisonSummary) -> str:
     """Models from best to worst, then runs where there are several, then the result in words."""
     runs = comparison["runs"]
-    title = (
-        f"{runs[0] if len(runs) == 1 else f'{len(runs)} runs'}: {comparison['method']}, {comparison['rewards']} rewards"
-    )
-    lines = [_scores(title, comparison["table"], ("weight",))]
+    label = runs[0] if len(runs) == 1 else f"{len(runs)} runs"
+    lines = [_scores(f"{label}: {comparison['method']}, {comparison['rewards']} rewards", comparison["table"])]
     if len(runs) > 1:
-        per_run = comparison["per_run"]
-        lines += [_scores(label, [row for row in per_run if row["run"] == label]) for label in runs]
+        lines += [_scores(label, [row for row in comparison["per_run"] if row["run"] == label]) for label in runs]
     return "\n".join([*lines, wrapped(comparison["statement"])])
 
 
-def _scores(title: str, rows: Sequence[dict[str, Any]], more: Sequence[str] = ()) -> str:
+def _scores(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     table = titled(title)
     table.add_column("model", no_wrap=True)
-    for heading in ("elpd", "se", "to best", "se of it", *more, "max k-hat"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for key, (heading, _) in SCORES.items():
+        if key in rows[0]:
+            table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        scores = ["-" if row[key] is None else f"{row[key]:.1f}" for key in ("elpd", "se", "delta", "delta_se")]
-        extra = ["-" if row[key] is None else f"{row[key]:.2f}" for key in (*more, "max_khat")]
-        table.add_row(row["model"] if row["converged"] else f"{row['model']} (not converged)", *scores, *extra)
+        table.add_row(model_name(row), *score_cells(row))
     return render(table)

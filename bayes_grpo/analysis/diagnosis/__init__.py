@@ -1,4 +1,4 @@
 """Which failure is it?
 
-In: all logged channels of a run. Out: probabilities of reward hacking, advantage degeneracy, policy concentration, dynamical instability, and of none.
+In: all logged channels of a run. Out: probabilities of healthy training and of each failure mode, and when it began.
 """

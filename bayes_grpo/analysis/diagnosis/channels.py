@@ -5,46 +5,46 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.diagnosis.priors import CHANNELS, PROMPT_CORRELATION
-from bayes_grpo.errors import InputError
+from bayes_grpo.analysis.diagnosis.channel_priors import CHANNELS, PROMPT_CORRELATION
+from bayes_grpo.errors import InputError, Note
 from bayes_grpo.runs.dataset import hyperparameters_of
 from bayes_grpo.runs.fields import MIN_ROWS
 
-#: Runs with more rows are averaged down to so many: a change within a few thousandths of a run is not looked for.
+#: Longer runs are averaged down to this many rows: changes within a few thousandths of a run are not of interest.
 MOST_ROWS = 400
-#: A channel with fewer values says nothing of changes.
+#: A channel with fewer values is not used.
 FEWEST = 5
-#: Below these a logarithm would follow the rounding of the log.
-_FLOORS = {"entropy": 2e-2, "kl": 1e-2, "grad_norm": 1e-2, "clip_ratio": 1e-3, "completion_length": 1.0}
-#: What would supply a channel that is not logged.
-_SUPPLY = {
-    "evaluation_reward": "evaluation_reward (mean reward on held-out prompts by the true metric)",
-    "informative_groups": "zero_spread_share (share of groups whose rewards are all equal)",
-}
 #: Deviation from both neighbours, in robust standard deviations of differences, of a row that is left out.
 _SPIKE = 8.0
 
 
 @dataclass
 class Channels:
-    """What is known of a run: values by channel, shape (rows,), NaN where not logged, and the optimizer step of each row.
+    """The channels of a run.
 
-    ``reward_noise`` is the standard deviation of a row's reward, expected and at most, where its completions are counted;
-    ``missing`` and ``warnings`` are for the user.
+    Parameters
+    ----------
+    optimizer_step : numpy.ndarray
+        Step of each row, shape (rows,).
+    values : dict
+        Values by channel, shape (rows,), NaN where not logged.
+    reward_noise : tuple or None
+        Standard deviation of a row's reward, expected and at most, where its completions are counted.
+    notes : list of Note
+        What was assumed or left out.
     """
 
-    step: np.ndarray
+    optimizer_step: np.ndarray
     values: dict[str, np.ndarray]
-    missing: list[str]
     reward_noise: tuple[float, float] | None
-    warnings: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def extract_channels(run: xr.Dataset) -> Channels:
     """Channels of a single run (as from `bayes_grpo.runs.dataset.one_run`).
 
-    Rows are those with a reward. Of the other columns a row holds the mean over all rows up to the next, so where a batch
-    serves several updates, its updates.
+    The rows are those of the log that have a reward. Where a batch of rollouts serves several updates, only the first
+    has one; a row then holds the mean of every other column over all these updates.
 
     Raises
     ------
@@ -57,36 +57,34 @@ def extract_channels(run: xr.Dataset) -> Channels:
         raise InputError(
             str(run["run"].values), f"reward: expected at least {MIN_ROWS} rows with a reward, found {at.size}"
         )
-    warnings: list[str] = []
+    notes: list[Note] = []
     width = -(-at.size // MOST_ROWS)
     if width > 1:
-        warnings.append(f"{at.size} rows: each {width} were averaged, so onsets are known to {width} rows at best")
+        text = f"{at.size} rows: each {width} were averaged, so onsets are known to {width} rows at best"
+        notes.append(Note("limit", "onset_step", text))
     at = at[::width]
     known = hyperparameters_of(run)
-    columns = {
-        name: _binned(run[name].values, at)
-        for name in ("reward", "evaluation_reward", "zero_spread_share", "reward_spread", *_FLOORS)
-        if name in run
-    }
-    low, high, bounded = _range(reward[np.isfinite(reward)], known, warnings)
+    logs = {name: channel.floor for name, channel in CHANNELS.items() if channel.floor is not None}
+    others = ("reward", "evaluation_reward", "zero_spread_share", "reward_spread")
+    columns = {name: _binned(run[name].values, at) for name in (*others, *logs) if name in run}
+    low, high, bounded = _range(reward[np.isfinite(reward)], known, notes)
     place = (columns["reward"] - low) / (high - low)
     values = {"reward": _angle(place) if bounded else place}
     if "evaluation_reward" in columns:
         values["evaluation_reward"] = _evaluation(columns["evaluation_reward"], low, high, bounded)
-    informative = _informative(run, columns, place if bounded else None, known, warnings)
+    informative = _informative(run, columns, place if bounded else None, known, notes)
     if informative is not None:
         values["informative_groups"] = informative
-    for name, floor in _FLOORS.items():
+    for name, floor in logs.items():
         if name in columns:
             values[name] = np.log(np.maximum(columns[name], 0) + floor)
-    spikes = {name: _without_spikes(column) for name, column in values.items()}
-    listed = ", ".join(f"{name} {count}" for name, count in spikes.items() if count)
-    if listed:
-        warnings.append(f"isolated spikes of single rows left out: {listed}")
+    spikes = {name: count for name, column in values.items() if (count := _without_spikes(column))}
+    if spikes:
+        listed = ", ".join(f"{name} {count}" for name, count in spikes.items())
+        notes.append(Note("limit", ", ".join(spikes), f"isolated spikes of single rows left out: {listed}"))
     values = {n: v for n, v in values.items() if np.isfinite(v).sum() >= FEWEST and np.nanmax(v) > np.nanmin(v)}
-    missing = [_SUPPLY.get(name, name) for name in CHANNELS if name not in values]
     noise = _sampling_noise(known, width) if bounded else None
-    return Channels(run["optimizer_step"].values[at], values, missing, noise, warnings)
+    return Channels(run["optimizer_step"].values[at], values, noise, notes)
 
 
 def _binned(column: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -98,42 +96,45 @@ def _binned(column: np.ndarray, at: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _range(reward: np.ndarray, known: dict[str, float], warnings: list[str]) -> tuple[float, float, bool]:
-    """Lowest and highest reward, and whether they are bounds of the reward function."""
+def _range(reward: np.ndarray, known: dict[str, float], notes: list[Note]) -> tuple[float, float, bool]:
+    """The lower and upper end of the reward's scale, and whether they are the bounds of the reward function."""
     if "reward_lower" in known and "reward_upper" in known:
         return known["reward_lower"], known["reward_upper"], True
     if reward.min() >= 0 and reward.max() <= 1:
-        warnings.append("reward bounds unknown: 0 to 1 assumed; state --reward-bounds LOWER UPPER")
+        text = "reward bounds unknown: 0 to 1 assumed; state --reward-bounds LOWER UPPER"
+        notes.append(Note("assumption", "reward_bounds", text))
         return 0.0, 1.0, True
     low, high = (float(q) for q in np.quantile(reward, [0.02, 0.98]))
-    warnings.append(
-        "reward bounds unknown: a fall is measured against the range of the logged rewards, and prompts that are all solved "
-        "cannot be told from prompts without a signal; state --reward-bounds LOWER UPPER"
+    text = (
+        "reward bounds unknown: a fall is measured against the range of the logged rewards, and prompts that are all "
+        "solved cannot be told from prompts without a signal; state --reward-bounds LOWER UPPER"
     )
+    notes.append(Note("assumption", "reward_bounds", text))
     middle, half = (low + high) / 2, max(high - low, 1e-9 * max(abs(high), 1e-300)) * 0.75
     return middle - half, middle + half, False
 
 
 def _angle(place: np.ndarray) -> np.ndarray:
-    """Variance-stabilised share: 2 asin(sqrt(x)) / pi, from 0 to 1; a mean of 0/1 rewards then has the same noise everywhere."""
+    """A share on the scale 2 asin(sqrt(x)) / pi, on which a mean of 0/1 rewards has the same noise everywhere."""
     angle: np.ndarray = 2 / np.pi * np.arcsin(np.sqrt(np.clip(place, 0, 1)))
     return angle
 
 
 def _sampling_noise(known: dict[str, float], width: int) -> tuple[float, float] | None:
-    """Standard deviation of a row's reward on the scale of `_angle`, expected and at most, from what it averages.
+    """Standard deviation of a row's reward on the scale of `_angle`, expected and at most, from the completions in it.
 
-    The most is where all completions of a prompt are alike. Rewards of 0 or 1 vary most, so the bound holds for others too.
+    It is largest where all completions of a prompt are alike. Rewards of 0 or 1 vary most, so the bound holds for all
+    others.
     """
     if "prompts_per_step" not in known or "group_size" not in known:
         return None
     prompts = known["prompts_per_step"] * known.get("logging_window", 1.0) * width
-    spread = PROMPT_CORRELATION + (1 - PROMPT_CORRELATION) / known["group_size"]
-    return float(np.sqrt(spread / prompts) / np.pi), float(np.sqrt(1 / prompts) / np.pi)
+    share = PROMPT_CORRELATION + (1 - PROMPT_CORRELATION) / known["group_size"]
+    return float(np.sqrt(share / prompts) / np.pi), float(np.sqrt(1 / prompts) / np.pi)
 
 
 def _evaluation(column: np.ndarray, low: float, high: float, bounded: bool) -> np.ndarray:
-    """The evaluation on the reward's scale, or on its own where it does not fit there."""
+    """The evaluation on the scale of the reward, or on a scale of its own where it lies outside the reward's bounds."""
     finite = column[np.isfinite(column)]
     if not finite.size or (bounded and finite.min() >= low and finite.max() <= high):
         return _angle((column - low) / (high - low))
@@ -146,12 +147,12 @@ def _informative(
     columns: dict[str, np.ndarray],
     place: np.ndarray | None,
     known: dict[str, float],
-    warnings: list[str],
+    notes: list[Note],
 ) -> np.ndarray | None:
     """Log of the share of groups with a signal, over that of binary rewards on prompts of one difficulty.
 
-    With it a policy that solves everything is not taken for one that has lost its signal: there both shares vanish. Where only
-    the spread within groups is logged, the variance within groups over that of the rewards.
+    A policy that solves everything is then not taken for one that has lost its signal, for there both shares vanish.
+    Where only the spread within groups is logged, it is the log of the variance within groups over that of the rewards.
     """
     if "zero_spread_share" in columns:
         share, expected = 1 - columns["zero_spread_share"], np.ones(columns["zero_spread_share"].size)
@@ -159,10 +160,11 @@ def _informative(
             size = known.get("group_size")
             if size is None:
                 size = 8.0
-                warnings.append("group_size unknown: 8 assumed for the share of groups with a signal; --group-size N")
+                text = "group_size unknown: 8 assumed for the share of groups with a signal; --group-size N"
+                notes.append(Note("assumption", "group_size", text))
             x = np.clip(place, 0, 1)
             expected = 1 - x**size - (1 - x) ** size
-        # Half a group: what a count cannot resolve.
+        # Half a group, for a count does not resolve less.
         least = 0.5 / known.get("prompts_per_step", 10.0)
         log_share: np.ndarray = np.log((share + least) / (expected + least))
         return log_share
@@ -177,14 +179,13 @@ def _informative(
 
 
 def _without_spikes(values: np.ndarray) -> int:
-    """Blank, in place, rows far from both neighbours on one side while those agree; return how many."""
+    """Make single rows that stick out between two alike neighbours NaN, in place; return how many."""
     where = np.flatnonzero(np.isfinite(values))
     if where.size < 8:
         return 0
-    v = values[where]
-    step = np.diff(v)
-    scale = max(float(np.median(np.abs(step))) * 1.05, 1e-3)
-    up, down = step[:-1], step[1:]
+    differences = np.diff(values[where])
+    scale = max(float(np.median(np.abs(differences))) * 1.05, 1e-3)
+    up, down = differences[:-1], differences[1:]
     spike = (np.minimum(np.abs(up), np.abs(down)) > _SPIKE * scale) & (up * down < 0) & (np.abs(up + down) < 4 * scale)
     values[where[1:-1][spike]] = np.nan
     return int(spike.sum())

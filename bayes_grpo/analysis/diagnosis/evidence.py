@@ -1,28 +1,42 @@
-"""Marginal likelihoods of what one channel did, exactly, for every onset and as of every row.
+"""Exact marginal likelihoods of what one channel did: for every onset, and given the rows up to any row.
 
-A channel is ``y_i = level + gain (1 - exp(-i / settling)) + distance b_i(s) + w_i + noise_i``: w is a stationary first-order
-autoregression, ``b_i(s) = 1 - exp(-(i - s + 1) / changing)`` from the onset row s on and 0 before. Given settling, changing, the
-autoregression and the standard deviation of the noise, all else is Gaussian and linear. A scalar Kalman filter whitens y
-and the regressors alike; level and gain are integrated out as a regression on the whitened rows, then the distance, whose
-Bayes factor needs two sums only (a generalised likelihood ratio with a prior: Willsky & Jones 1976). The rest are sums over grids.
-Whitening is causal, so the same sums up to row t give what was known at t.
+A channel is ``y_i = level + gain (1 - exp(-i / settling)) + distance b_i(s) + w_i + noise_i``: w is a stationary
+first-order autoregression, ``b_i(s) = 1 - exp(-(i - s + 1) / changing)`` from the onset row s on and 0 before. Given
+settling, changing, the autoregression and the standard deviation of the noise, all else is Gaussian and linear. A
+scalar Kalman filter whitens y and the regressors alike; level and gain are integrated out as a regression on the
+whitened rows, then the distance, whose Bayes factor needs two sums only (a generalised likelihood ratio with a prior:
+Willsky & Jones 1976). The rest are sums over grids. Whitening is causal, so the same sums up to row t give what was
+known at t.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from bayes_grpo.analysis.diagnosis.priors import DRIFT, FLUCTUATION, JUMP, SETTLING, SLIDE, Channel, Noise, Shift
+from bayes_grpo.analysis.diagnosis.channel_priors import (
+    DRIFT,
+    FLUCTUATION,
+    JUMP,
+    SETTLING,
+    SLIDE,
+    Channel,
+    Noise,
+    Shift,
+)
 
-#: Standard deviation of a channel's level before anything is seen: vague on all of their scales.
+#: Prior standard deviation of a channel's level: wide on the scale of every channel.
 _LEVEL_SD = 10.0
-#: Noise grid: ratio of neighbours, and the smallest over the expected one: a channel is never trusted to be smoother.
+#: Grid of the noise: ratio of neighbouring values, and the smallest value over the expected one. No channel is taken to
+#: be smoother than that.
 _NOISE_RATIO, _NOISE_FLOOR = 1.3, 1 / 3
 _LOG_TWO_PI = float(np.log(2 * np.pi))
 
 
 class Sums(NamedTuple):
-    """Products of whitened columns summed up to each of the rows looked from; last axes are hypothetical onsets."""
+    """Sums of products of whitened columns over the rows up to each row in ``seen``.
+
+    A change is a hypothetical onset with a time constant.
+    """
 
     bb: np.ndarray  # (seen, fluctuation, change)
     yb: np.ndarray  # (seen, fluctuation, change)
@@ -31,20 +45,26 @@ class Sums(NamedTuple):
 
 
 def noise_grid(values: np.ndarray, expected: float) -> np.ndarray:
-    """Standard deviations tried: from the expected one or the quietest stretch to the loudest, with room."""
-    seen = values[np.isfinite(values)]
-    step = np.abs(np.diff(seen)) / np.sqrt(2)
-    blocks = np.array_split(step, max(1, min(4, step.size // 8)))
-    spreads = np.array([np.sqrt(np.mean(np.square(block))) for block in blocks])
-    low = max(expected * _NOISE_FLOOR, min(float(spreads.min()) / 3, expected / 2))
-    high = max(2 * low, float(spreads.max()) * 1.5)
+    """Standard deviations to sum over: from below the quietest stretch of the channel to above its loudest."""
+    differences = np.abs(np.diff(values[np.isfinite(values)])) / np.sqrt(2)
+    stretches = np.array_split(differences, max(1, min(4, differences.size // 8)))
+    noise = np.array([np.sqrt(np.mean(np.square(stretch))) for stretch in stretches])
+    low = max(expected * _NOISE_FLOOR, min(float(noise.min()) / 3, expected / 2))
+    high = max(2 * low, float(noise.max()) * 1.5)
     count = int(np.ceil(np.log(high / low) / np.log(_NOISE_RATIO))) + 1
     grid: np.ndarray = np.geomspace(low, high, count)
     return grid
 
 
 def whiten(columns: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Innovations of columns, shape (rows, c), under every fluctuation with noise of standard deviation 1.
+    """Innovations of columns under every fluctuation, with noise of standard deviation 1.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray
+        Shape (rows, c).
+    observed : numpy.ndarray of bool
+        Which rows are observed, shape (rows,).
 
     Returns
     -------
@@ -69,7 +89,7 @@ def whiten(columns: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 class ChannelEvidence:
-    """What one channel says.
+    """What one channel says of its changes.
 
     Parameters
     ----------
@@ -77,8 +97,10 @@ class ChannelEvidence:
         Its priors.
     values : numpy.ndarray
         Shape (rows,), NaN where not logged.
-    onsets, seen : numpy.ndarray of int
-        Rows at which a change may begin; rows up to which data is taken.
+    onsets : numpy.ndarray of int
+        Rows at which a change may begin.
+    seen : numpy.ndarray of int
+        Each answer is given for the rows up to each of these.
     """
 
     def __init__(self, channel: Channel, values: np.ndarray, onsets: np.ndarray, seen: np.ndarray) -> None:
@@ -96,12 +118,11 @@ class ChannelEvidence:
         at, n = seen, 2 + settle.shape[1]
         self.y, self.level, self.gain = white[:, :, 0], white[:, :, 1], white[:, :, 2:n]
         self.log_scale, b = log_scale, white[:, :, n:]
-        summed = np.cumsum
         self.sums = Sums(
-            summed(b * b, axis=0)[at],
-            summed(b * white[:, :, :1], axis=0)[at],
-            summed(b * white[:, :, 1:2], axis=0)[at],
-            np.stack([summed(b * white[:, :, 2 + k, None], axis=0)[at] for k in range(n - 2)], axis=2),
+            np.cumsum(b * b, axis=0)[at],
+            np.cumsum(b * white[:, :, :1], axis=0)[at],
+            np.cumsum(b * white[:, :, 1:2], axis=0)[at],
+            np.stack([np.cumsum(b * white[:, :, 2 + k, None], axis=0)[at] for k in range(n - 2)], axis=2),
         )
         self.residual, self.log_evidence = self._static()
         self.total = _log_sum(self.log_evidence[seen].reshape(seen.size, -1), 1)
@@ -111,8 +132,8 @@ class ChannelEvidence:
         return self._shift(change) if isinstance(change, Shift) else self._noise(change)
 
     def _posterior(self, at: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Level and gain given rows up to ``at``: inverse precision (3 entries) and right-hand side (2), by noise."""
-        y, one, gain = self.y, self.level, self.gain
+        """Level and gain given the rows up to ``at``, for each noise: 3 entries of a covariance, 2 of a right side."""
+        y, level, gain = self.y, self.level, self.gain
 
         def upto(product: np.ndarray) -> np.ndarray:
             summed: np.ndarray = np.cumsum(product, axis=0)[at][..., None]
@@ -120,10 +141,10 @@ class ChannelEvidence:
 
         square = noise**2
         sd, mean = self.channel.settle_sd, self.channel.settle_mean
-        m11 = _LEVEL_SD**-2 + upto((one * one)[..., None]) / square
-        m12 = upto(one[..., None] * gain) / square
+        m11 = _LEVEL_SD**-2 + upto((level * level)[..., None]) / square
+        m12 = upto(level[..., None] * gain) / square
         m22 = sd**-2 + upto(gain * gain) / square
-        r1, r2 = upto((y * one)[..., None]) / square, mean * sd**-2 + upto(y[..., None] * gain) / square
+        r1, r2 = upto((y * level)[..., None]) / square, mean * sd**-2 + upto(y[..., None] * gain) / square
         determinant = m11 * m22 - m12**2
         return m22 / determinant, -m12 / determinant, m11 / determinant, r1, r2
 
@@ -136,9 +157,9 @@ class ChannelEvidence:
         w11, w12, w22, q1, q2 = (
             np.concatenate([f, v[:-1]]) for f, v in zip(first, (v11, v12, v22, r1, r2), strict=True)
         )
-        one, gain = self.level[:, :, None, None], self.gain[..., None]
-        expected = one * (w11 * q1 + w12 * q2) + gain * (w12 * q1 + w22 * q2)
-        scale = np.sqrt(self.noise**2 + one**2 * w11 + 2 * one * gain * w12 + gain**2 * w22)
+        level, gain = self.level[:, :, None, None], self.gain[..., None]
+        expected = level * (w11 * q1 + w12 * q2) + gain * (w12 * q1 + w22 * q2)
+        scale = np.sqrt(self.noise**2 + level**2 * w11 + 2 * level * gain * w12 + gain**2 * w22)
         residual = (self.y[:, :, None, None] - expected) / scale
         terms = -0.5 * (_LOG_TWO_PI + residual**2) - np.log(scale) - self.log_scale[:, :, None, None]
         evidence = np.cumsum(np.where(self.observed[:, None, None, None], terms, 0.0), axis=0)

@@ -1,8 +1,9 @@
-"""The channels put together: posterior of failure and onset, with the onset of a slow start and each channel's own ways summed out.
+"""The channels put together: posterior of failure and onset, with slow starts and each channel's own ways summed out.
 
-Given a failure, its onset row s and the row s' where a slow start ends (if it does), channels are independent. A channel does, with the
-probabilities of `bayes_grpo.analysis.diagnosis.effects.EFFECTS`, what the failure makes it do from s on; else, by ``TAKE_OFF``, what the end of
-a slow start makes it do from s' on; else it goes its own way (``OWN``), at a time of its own.
+Given a failure, its onset row s and the row s' where a slow start ends (if it does), the channels are independent. With
+the probabilities of `bayes_grpo.analysis.diagnosis.modes.Mode.effects` a channel does from s on what the failure makes
+it do; else, with those of its ``take_off``, from s' on what the end of a slow start makes it do; else it goes its
+``own`` way, at a time of its own.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,18 @@ from functools import reduce
 
 import numpy as np
 
+from bayes_grpo.analysis.diagnosis.channel_priors import (
+    CHANNELS,
+    COUNTED_FLUCTUATION,
+    COUNTED_LOG_SD,
+    COUNTED_OWN,
+    Channel,
+)
 from bayes_grpo.analysis.diagnosis.channels import Channels
-from bayes_grpo.analysis.diagnosis.effects import EFFECTS, FAILURES, FROM_START, OWN, OWN_COUNTED, SLOW_START, TAKE_OFF
 from bayes_grpo.analysis.diagnosis.evidence import ChannelEvidence
-from bayes_grpo.analysis.diagnosis.priors import CHANNELS, COUNTED_FLUCTUATION, COUNTED_LOG_SD
+from bayes_grpo.analysis.diagnosis.modes import FROM_START, HEALTHY, MODES, SLOW_START
 
-#: Rows at which a slow start may end: every so many of the onsets.
+#: A slow start may end at every fourth of the rows at which a failure may begin.
 _TAKE_OFF_STRIDE = 4
 
 Logs = Mapping[str, np.ndarray]
@@ -24,29 +31,33 @@ Logs = Mapping[str, np.ndarray]
 
 def channel_factors(channels: Channels, onsets: np.ndarray, seen: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
     """Of each channel, the log Bayes factor of every change against the channel's own ways, shape (seen, onset)."""
+    times = onset_log_prior(onsets.size)
     out = {}
     for name, values in channels.values.items():
-        channel, ways = CHANNELS[name], OWN[name]
-        if name == "reward" and channels.reward_noise is not None:
-            channel = replace(
-                channel,
-                noise=channels.reward_noise[0],
-                noise_most=channels.reward_noise[1],
-                noise_log_sd=COUNTED_LOG_SD,
-                fluctuation=COUNTED_FLUCTUATION,
-            )
-            ways = ways | OWN_COUNTED
-        said = ChannelEvidence(channel, values, onsets, seen)
-        logs = {change: said.log_factor(shape) for change, shape in channel.changes.items()}
-        times = onset_log_prior(onsets.size)
-        at_own_time = {change: np.logaddexp.reduce(log + times, axis=1) for change, log in logs.items()}
-        own = mixture(at_own_time, ways, np.zeros(seen.size))
-        out[name] = {change: log - own[:, None] for change, log in logs.items()}
+        counted = channels.reward_noise if name == "reward" else None
+        channel = CHANNELS[name] if counted is None else _counted(CHANNELS[name], *counted)
+        evidence = ChannelEvidence(channel, values, onsets, seen)
+        logs = {change: evidence.log_factor(shape) for change, shape in channel.changes.items()}
+        at_any_time = {change: np.logaddexp.reduce(log + times, axis=1) for change, log in logs.items()}
+        alone = mixture(at_any_time, channel.own, np.zeros(seen.size))
+        out[name] = {change: log - alone[:, None] for change, log in logs.items()}
     return out
 
 
+def _counted(reward: Channel, noise: float, noise_most: float) -> Channel:
+    """The reward of a run whose completions are counted: its sampling noise is known."""
+    return replace(
+        reward,
+        noise=noise,
+        noise_most=noise_most,
+        noise_log_sd=COUNTED_LOG_SD,
+        fluctuation=COUNTED_FLUCTUATION,
+        own={**reward.own, **COUNTED_OWN},
+    )
+
+
 def mixture(logs: Logs, weights: Mapping[str, float], otherwise: np.ndarray) -> np.ndarray:
-    """Log of a weighted sum of factors, what is left of the weight on ``otherwise``."""
+    """Log of a weighted sum of factors; what the weights leave of 1 is the weight of ``otherwise``."""
     left = 1 - sum(weights.values())
     terms = [np.log(weight) + logs[change] for change, weight in weights.items()]
     if left > 1e-9:
@@ -56,14 +67,14 @@ def mixture(logs: Logs, weights: Mapping[str, float], otherwise: np.ndarray) -> 
 
 
 def onset_log_prior(count: int) -> np.ndarray:
-    """Of each onset row, given that there is a failure; and of a change that a channel makes on its own."""
+    """Log probability of each row as the onset, of a failure as of a change that a channel makes on its own."""
     prior = np.full(count, (1 - FROM_START) / count)
     prior[0] += FROM_START
     return np.log(prior)
 
 
 def joint_posterior(factors: Mapping[str, Logs], prior: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior of failure and onset as of every row looked from, and what each channel says.
+    """Posterior of failure and onset given the rows up to each row in ``seen``, and what each channel says.
 
     Parameters
     ----------
@@ -80,22 +91,23 @@ def joint_posterior(factors: Mapping[str, Logs], prior: Mapping[str, float]) -> 
         Shape (failure, channel), in nats: log Bayes factor against the channel's own ways, averaged over the onset.
     """
     rows, count = next(iter(next(iter(factors.values())).values())).shape
-    started = {name: _started(logs, TAKE_OFF.get(name, {}), rows) for name, logs in factors.items()}
+    started = {name: _started(logs, CHANNELS[name].take_off, rows) for name, logs in factors.items()}
     slow = started[next(iter(started))].shape[1] - 1
     ends = np.log([1 - SLOW_START, *[SLOW_START / slow] * slow])
     with np.errstate(divide="ignore"):
-        chances = {name: np.log(prior[name]) for name in ("healthy", *FAILURES)}
-    healthy = chances["healthy"] + np.logaddexp.reduce(ends + sum(started.values()), axis=1)
-    log = np.zeros((rows, len(FAILURES), count))
-    alone = np.zeros((len(FAILURES), len(factors), count))
-    for i, failure in enumerate(FAILURES):
+        log_prior = {name: np.log(prior[name]) for name in (HEALTHY, *MODES)}
+    healthy = log_prior[HEALTHY] + np.logaddexp.reduce(ends + sum(started.values()), axis=1)
+    log = np.zeros((rows, len(MODES), count))
+    alone = np.zeros((len(MODES), len(factors), count))
+    for i, (failure, mode) in enumerate(MODES.items()):
         total = np.broadcast_to(ends, (rows, count, slow + 1)).copy()
         for c, (name, logs) in enumerate(factors.items()):
-            weights = EFFECTS[failure].get(name, {})
-            term = mixture({b: logs[b][..., None] for b in weights}, weights, started[name][:, None, :])
+            weights = mode.effects.get(name, {})
+            changes = {change: logs[change][..., None] for change in weights}
+            term = mixture(changes, weights, started[name][:, None, :])
             total += term
             alone[i, c] = np.broadcast_to(term, total.shape)[-1, :, 0]
-        log[:, i] = chances[failure] + onset_log_prior(count) + np.logaddexp.reduce(total, axis=2)
+        log[:, i] = log_prior[failure] + onset_log_prior(count) + np.logaddexp.reduce(total, axis=2)
     most = np.maximum(log.max(axis=(1, 2)), healthy)
     weight = np.exp(log - most[:, None, None])
     joint = weight / (weight.sum(axis=(1, 2)) + np.exp(healthy - most))[:, None, None]
@@ -109,9 +121,9 @@ def given_failure(joint: np.ndarray) -> np.ndarray:
     return onset
 
 
-def _started(logs: Logs, doing: Mapping[str, float], rows: int) -> np.ndarray:
-    """Log factor of a slow start that does not happen (first column) or ends at a row; shape (rows looked from, 1 + ends)."""
-    some = {change: logs[change][:, ::_TAKE_OFF_STRIDE] for change in logs}
+def _started(logs: Logs, take_off: Mapping[str, float], rows: int) -> np.ndarray:
+    """Log factor of no slow start (first column), or of one that ends at a row; shape (seen, 1 + ends)."""
+    some = {change: log[:, ::_TAKE_OFF_STRIDE] for change, log in logs.items()}
     ends = next(iter(some.values())).shape[1]
-    does = mixture(some, doing, np.zeros((rows, ends)))
-    return np.concatenate([np.zeros((rows, 1)), does], axis=1)
+    ended = mixture(some, take_off, np.zeros((rows, ends)))
+    return np.concatenate([np.zeros((rows, 1)), ended], axis=1)

@@ -1,13 +1,13 @@
 """Forecast of the remaining training from a fit: sampled paths of the expected and of the logged reward."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.forecast.paths import SAMPLED, Basis, basis_of, collapsed, sample_paths
-from bayes_grpo.errors import InputError
+from bayes_grpo.analysis.forecast.paths import SAMPLED, Basis, basis_of, collapse_note, sample_paths
+from bayes_grpo.analysis.notes import stored
+from bayes_grpo.errors import InputError, Note
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.schedules import schedule_ahead
 
@@ -31,8 +31,8 @@ def forecast(
 ) -> xr.Dataset:
     """Sample the training that is left.
 
-    A share of the paths, the weight of persistence, stays at the level of the last tenth of the log; the others follow the
-    law from the state that the log leaves, each with its own draw of the parameters.
+    A share of the paths, the weight of persistence, stays at the level of the last tenth of the log; the others follow
+    the law from the state that the log leaves, each with its own draw of the parameters.
 
     Parameters
     ----------
@@ -55,16 +55,34 @@ def forecast(
     Returns
     -------
     xarray.Dataset
-        Dims (sample, step, logged_row). ``expected_reward`` and ``reward`` (one logged row), paths at the coordinate
-        ``optimizer_step``, which reaches at least `GAIN_STEPS` further than the log; ``trend``, the same without further noise;
-        ``plateau`` and ``step_95`` (sample): step at which the curve has made 95 % of its gain, infinite if it does not by the
-        last step, NaN for laws without a plateau; ``component`` (sample): law or persistence; ``logged_reward`` at
-        ``logged_step``. Attributes: run, model, until, last_step, schedule, weight of persistence, warnings.
+        Dims (sample, step, logged_row):
+
+        - ``expected_reward``, ``reward`` (sample, step): paths of the expected reward and of a logged one, at the
+          coordinate
+          ``optimizer_step``, which reaches at least `GAIN_STEPS` further than the log.
+        - ``trend`` (sample, step): the expected reward without noise to come.
+        - ``plateau`` (sample): NaN for laws without one.
+        - ``step_95`` (sample): step at which the curve has made 95 % of its gain; infinite if it does not by the last
+          step,
+          NaN for laws without a plateau.
+        - ``component`` (sample): law or persistence.
+        - ``logged_reward`` (logged_row): the log, at the coordinate ``logged_step``.
+
+        Attributes: run, model, until, last_step, schedule, persistence (its weight), collapsed (1 or 0), reward_range,
+        notes.
 
     Raises
     ------
     InputError
-        If the horizon is in the past, the log has fewer than `LEAST_REWARDS` rewards, or the schedule does not serve.
+        If the horizon is in the past, the log has fewer than `LEAST_REWARDS` rewards, or the schedule cannot be used.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> ahead = bayes_grpo.forecast(fit, until=800)
+    >>> ahead["reward"].sizes["sample"], float(ahead["optimizer_step"][-1])
+    (1000, 800.0)
     """
     return forecast_from(basis_of(fit, run, model), until, schedule=schedule, persistence=persistence, seed=seed)
 
@@ -80,7 +98,8 @@ def forecast_from(
     ahead = _steps_ahead(steps, until)
     known = None if "planned_steps" in setting.assumptions else setting.values["planned_steps"]
     planned = schedule_ahead(basis.run, ahead, schedule, known)
-    collapse = collapsed(rewards)
+    collapse = collapse_note(rewards)
+    schedule_note = Note("assumption", "schedule", planned.assumed) if planned.assumed else None
     weight = persistence_weight(basis.spec, steps, until) if persistence is None else persistence
     paths = sample_paths(basis, ahead, planned.rate, weight, seed)
     units = {"units": "reward"}
@@ -102,17 +121,17 @@ def forecast_from(
             "last_step": float(steps[-1]),
             "schedule": planned.words,
             "persistence": float(weight),
-            "collapsed": int(bool(collapse)),
+            "collapsed": int(collapse is not None),
             "reward_range": setting.values["reward_range"],
-            "warnings": json.dumps(
-                [text for text in (planned.assumed, _runs_out(ahead, planned.rate, until), collapse) if text]
+            **stored(
+                note for note in (schedule_note, _rate_note(ahead, planned.rate, until), collapse) if note is not None
             ),
         },
     )
 
 
 def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> float:
-    """Weight of persistence of a model for a horizon: logistic in the log of remaining over logged steps; 0 if it states none."""
+    """Weight of persistence: logistic in the log of remaining over logged steps; 0 for models that state none."""
     if spec.persistence is None:
         return 0.0
     intercept, slope = spec.persistence
@@ -120,14 +139,15 @@ def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> floa
     return float(1 / (1 + np.exp(-(intercept + slope * np.log((until - steps[-1]) / logged)))))
 
 
-def _runs_out(steps: np.ndarray, rate: np.ndarray, until: float) -> str:
+def _rate_note(steps: np.ndarray, rate: np.ndarray, until: float) -> Note | None:
     """What to say where the learning rate is zero before the horizon."""
     zero = steps[(rate <= 1e-6 * rate.max()) & (steps < until)]
     if zero.size == 0:
-        return ""
-    return (
+        return None
+    text = (
         f"the learning rate is zero from step {zero[0]:g}: nothing is learned after it; ask with --schedule for another"
     )
+    return Note("limit", "learning_rate", text)
 
 
 def _check(name: str, steps: np.ndarray, until: float, persistence: float | None) -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from
 from bayes_grpo.analysis.forecast.paths import make_basis
-from bayes_grpo.analysis.forecast.summary import summarise_forecast
+from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import Posterior, draw_posterior, settled
@@ -25,6 +25,14 @@ DRAWS, TUNE, CHAINS = 500, 250, 2
 LARGEST_RHAT = 1.05
 
 
+class LiveSummary(ForecastSummary):
+    """What a `Refitter` says after each fit; see there."""
+
+    converged: bool
+    probability_unstable: float | None
+    seconds: float
+
+
 class Refitter:
     """Fits a growing run again and again, and says after each fit what `bayes-grpo forecast` would.
 
@@ -37,7 +45,7 @@ class Refitter:
     until : float, optional
         Step to forecast to; by default the planned last step, else twice the last logged one.
     schedule, epsilon, seed, method
-        As for `bayes_grpo.forecast` and `bayes_grpo.analysis.forecast.summary.summarise_forecast`.
+        As for `bayes_grpo.forecast` and `bayes_grpo.summarise_forecast`.
     """
 
     def __init__(
@@ -55,14 +63,22 @@ class Refitter:
         self.specs = {key: name if isinstance(name, ModelSpec) else load_model(name) for key, name in names.items()}
         self.until, self.schedule, self.epsilon, self.seed, self.method = until, schedule, epsilon, seed, method
 
-    def __call__(self, run: xr.Dataset) -> dict[str, Any]:
+    def __call__(self, run: xr.Dataset) -> LiveSummary:
         """Fit and forecast a run, dims (run, step), of one label.
+
+        Parameters
+        ----------
+        run : xarray.Dataset
+            The rows so far.
 
         Returns
         -------
         dict
-            That of `bayes_grpo.analysis.forecast.summary.summarise_forecast`, with converged, probability_unstable (None where no law with
-            inertia is fitted) and seconds.
+            That of `bayes_grpo.summarise_forecast`, and
+
+            - ``converged``: whether the chains agree well enough to act on their means.
+            - ``probability_unstable``: that the mean runs away; None where no law with inertia is fitted.
+            - ``seconds``: duration of the refit.
 
         Raises
         ------
@@ -80,17 +96,20 @@ class Refitter:
         until = self.until or planned
         until = until if until and until > steps[-1] else 2 * float(steps[-1])
         posterior, basis = self._fit("forecast", run, planned)
-        found = forecast_from(basis, until, schedule=self.schedule, seed=self.seed)
-        out = summarise_forecast(found, epsilon=self.epsilon)
-        out["converged"] = _trusted(posterior)
-        out["probability_unstable"] = None
+        paths = forecast_from(basis, until, schedule=self.schedule, seed=self.seed)
+        summary = summarise_forecast(paths, epsilon=self.epsilon)
+        converged, unstable = _trusted(posterior), None
         if "stability" in self.specs:
             posterior, basis = self._fit("stability", run, planned)
-            out["converged"] = out["converged"] and _trusted(posterior)
+            converged = converged and _trusted(posterior)
             if "damping" in basis.values:
-                out["probability_unstable"] = float((basis.values["damping"] <= 0).mean())
-        out["seconds"] = round(time.perf_counter() - began, 2)
-        return out
+                unstable = float((basis.values["damping"] <= 0).mean())
+        return {
+            **summary,
+            "converged": converged,
+            "probability_unstable": unstable,
+            "seconds": round(time.perf_counter() - began, 2),
+        }
 
     def _fit(self, key: str, run: xr.Dataset, planned: float | None) -> tuple[Posterior, Any]:
         spec = self.specs[key]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.errors import Note
+from bayes_grpo.inference.draws import batch
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import RESOLUTION, Prepared
 from bayes_grpo.inference.quantities import Setting
@@ -36,7 +38,7 @@ class Recent(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """What a forecast rests on: a model, one run as it was laid out, and posterior draws of its parameters, shape (draw,)."""
+    """What a forecast rests on: a model, a run as it was laid out, and posterior draws (draw,) of its parameters."""
 
     spec: ModelSpec
     run: xr.Dataset  # dims (step)
@@ -51,14 +53,13 @@ def basis_of(fit: xr.DataTree, run: str | None = None, model: str | Path | Model
     Raises
     ------
     InputError
-        If the run is not among those fitted, or the model is not at hand.
+        If the run is not among those fitted, or the model cannot be found.
     """
     spec, prepared = reopen(fit, model)
-    index = index_of(run, [one["run"].values for one in prepared.runs], f"fit of {fit.attrs['run']}")
-    flat = fit["posterior"].to_dataset().stack(sample=("chain", "draw")).transpose("sample", ...)
-    if spec.pooled:
-        flat = flat.isel(run=index)
-    return make_basis(spec, prepared, {name: flat[name].values for name in spec.parameters}, index)
+    index = index_of(run, [single["run"].values for single in prepared.runs], f"fit of {fit.attrs['run']}")
+    draws = fit["posterior"].to_dataset()
+    draws = draws.isel(run=index) if spec.pooled else draws
+    return make_basis(spec, prepared, batch(draws, spec.parameters), index)
 
 
 def make_basis(spec: ModelSpec, prepared: Prepared, values: dict[str, np.ndarray], index: int = 0) -> Basis:
@@ -72,9 +73,10 @@ def make_basis(spec: ModelSpec, prepared: Prepared, values: dict[str, np.ndarray
 def sample_paths(
     basis: Basis, steps: np.ndarray, rate: np.ndarray, weight: float, seed: int, count: int = PATHS
 ) -> dict[str, np.ndarray]:
-    """Paths at steps to come under a known learning rate, shape (sample, step), and per path plateau, step_95 and stays.
+    """Paths at steps to come, shape (sample, step), and of each path plateau, step_95 and whether it stays.
 
-    ``weight`` is the share of paths that stay at the recent level. Expected rewards are kept inside bounds that are known.
+    ``weight`` is the share of paths that stay at the recent level. Expected rewards are kept inside bounds that are
+    known.
     """
     past = basis.run.isel(step=np.isfinite(basis.run["reward"].values))
     known = basis.setting.values
@@ -115,11 +117,11 @@ def _follow_law(basis: Basis, run: xr.Dataset, seed: int, count: int) -> dict[st
     values = {name: value[which] for name, value in basis.values.items()}
     last = int(np.flatnonzero(np.isfinite(run["reward"].values))[-1])
     rng = np.random.default_rng([seed, _OWN_KEY, 1])
-    found = evaluator(basis.spec).ahead(values, basis.data._replace(grid=grid), int(rows[last]), rng)
+    drawn = evaluator(basis.spec).ahead(values, basis.data._replace(grid=grid), int(rows[last]), rng)
     to_come = rows[last + 1 :]
-    out = {name: np.array(paths)[:, to_come] for name, paths in zip(SAMPLED, found[1:4], strict=True)}
-    out["plateau"], start = np.array(found.plateau), values["initial_reward"][:, None]
-    curve = np.asarray(found.curve)[:, rows]
+    out = {name: np.array(paths)[:, to_come] for name, paths in zip(SAMPLED, drawn[1:4], strict=True)}
+    out["plateau"], start = np.array(drawn.plateau), values["initial_reward"][:, None]
+    curve = np.asarray(drawn.curve)[:, rows]
     made = np.abs(curve - start) >= 0.95 * np.abs(out["plateau"][:, None] - start)
     first = run["optimizer_step"].values[np.argmax(made, axis=1)]
     out["step_95"] = np.where(np.isnan(out["plateau"]), np.nan, np.where(made.any(1), first, np.inf))
@@ -133,20 +135,22 @@ def recent(rewards: np.ndarray) -> Recent:
     return Recent(float(last.mean()), float(last.std(ddof=1)), count)
 
 
-def collapsed(rewards: np.ndarray) -> str:
-    """What to say of a run that has lost most of what it had gained; '' of others."""
+def collapse_note(rewards: np.ndarray) -> Note | None:
+    """What to say of a run that has lost most of what it had gained; None for others."""
     level, _, count = recent(rewards)
     means = np.convolve(rewards, np.full(count, 1 / count), "valid")
     best = float(means.max())
     gain, lost = best - float(means[0]), best - level
     # Neighbouring rewards differ by noise alone, up to the trend.
     error = float(np.std(np.diff(rewards)) / np.sqrt(count))
-    if lost > COLLAPSE_SHARE * gain and min(lost, gain) > COLLAPSE_ERRORS * error:
-        return (
-            f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before going "
-            "on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows which"
-        )
-    return ""
+    if lost <= COLLAPSE_SHARE * gain or min(lost, gain) <= COLLAPSE_ERRORS * error:
+        return None
+    text = (
+        f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before "
+        "going on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows "
+        "which"
+    )
+    return Note("alarm", "reward", text)
 
 
 def _stay(

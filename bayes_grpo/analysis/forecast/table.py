@@ -1,77 +1,75 @@
 """A forecast as text that fits a terminal."""
 
-from typing import Any
-
-from bayes_grpo.analysis.tables import figure, render, titled, wrapped
+from bayes_grpo.analysis.forecast.live import LiveSummary
+from bayes_grpo.analysis.forecast.summary import ForecastSummary
+from bayes_grpo.analysis.intervals import IntervalRow
+from bayes_grpo.analysis.tables import number, render, titled, wrapped
 
 _ROWS = 6
 
 
-def forecast_table(found: dict[str, Any]) -> str:
+def forecast_table(summary: ForecastSummary) -> str:
     """Bands at a few steps, then plateau, gains and the recommendation."""
-    level = f"{found['interval']['prob']:.0%}"
-    table = titled(
-        f"{found['run']}: {found['model']}, step {found['last_step']:g} to {found['until']:g}, {found['schedule']} learning rate"
-    )
-    table.add_column("step", justify="right", no_wrap=True)
-    for heading in ("expected reward", f"{level} low", f"{level} high", f"logged {level} low", f"{level} high"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    count = len(found["steps"])
-    for i in sorted({round(k * (count - 1) / (_ROWS - 1)) for k in range(_ROWS)}):
-        mean = [figure(found["mean"][key][i]) for key in ("median", "lower", "upper")]
-        table.add_row(
-            f"{found['steps'][i]:.0f}", *mean, *(figure(found["logged"][key][i]) for key in ("lower", "upper"))
-        )
-    gain, advice = found["gain_per_100_steps"], found["recommendation"]
-    lines = [render(table)]
-    if found["plateau"]["median"] is not None:
-        lines.append(f"plateau: {_interval(found['plateau'])}; {_reached(found)}")
+    level, until = f"{summary['interval']['prob']:.0%}", summary["until"]
+    title = f"{summary['run']}: {summary['model']}, step {summary['last_step']:g} to {until:g}, {summary['schedule']}"
+    headings = ("step", "expected reward", f"{level} low", f"{level} high", f"logged {level} low", f"{level} high")
+    table = titled(f"{title} learning rate", *headings)
+    mean, logged = summary["mean"], summary["logged"]
+    last = len(summary["steps"]) - 1
+    for i in sorted({round(k * last / (_ROWS - 1)) for k in range(_ROWS)}):
+        bands = (mean["median"], mean["lower"], mean["upper"], logged["lower"], logged["upper"])
+        table.add_row(f"{summary['steps'][i]:.0f}", *(number(values[i]) for values in bands))
+    gain, advice = summary["gain_per_100_steps"], summary["recommendation"]
+    lines = []
+    if summary["plateau"]["median"] is not None:
+        lines.append(f"plateau: {_interval(summary['plateau'])}; {_reached(summary)}")
     per_hour = (
         ""
-        if found["gain_per_hour"] is None
-        else f", per hour (at {figure(found['step_seconds'])} s a step) {_interval(found['gain_per_hour'])}"
+        if summary["gain_per_hour"] is None
+        else f", per hour (at {number(summary['step_seconds'])} s a step) {_interval(summary['gain_per_hour'])}"
     )
     lines.append(
         f"gain in the next 100 steps: {_interval(gain)}{per_hour}; "
-        f"P(more than {figure(gain['epsilon'])}) = {gain['probability_above_epsilon']:.2f}"
+        f"P(more than {number(gain['epsilon'])}) = {gain['probability_above_epsilon']:.2f}"
     )
-    lines.append(f"recommendation: {advice['action'].upper()}{_when(found)} ({advice['rule']})")
-    return "\n".join([lines[0], *(wrapped(line) for line in lines[1:])])
+    lines.append(f"recommendation: {advice['action'].upper()}{_when(summary)} ({advice['rule']})")
+    return "\n".join([render(table), *(wrapped(line) for line in lines)])
 
 
-def _interval(row: dict[str, Any]) -> str:
-    return f"{figure(row['median'])} ({figure(row['lower'])} to {figure(row['upper'])})"
+def _interval(row: IntervalRow) -> str:
+    return f"{number(row['median'])} ({number(row['lower'])} to {number(row['upper'])})"
 
 
-def _reached(found: dict[str, Any]) -> str:
-    row = found["step_95"]
-    chance = f"95 % of the gain is made by step {found['until']:g} with probability {row['probability_reached']:.2f}"
-    return chance if row["median"] is None else f"{chance}, at step {row['median']:.0f} in the median"
+def _reached(summary: ForecastSummary) -> str:
+    row = summary["step_95"]
+    text = f"95 % of the gain is made by step {summary['until']:g} with probability {row['probability_reached']:.2f}"
+    return text if row["median"] is None else f"{text}, at step {row['median']:.0f} in the median"
 
 
-def _when(found: dict[str, Any]) -> str:
-    advice = found["recommendation"]
+def _when(summary: ForecastSummary) -> str:
+    """What the recommendation means: what stopping would cost, or when the rule would say stop."""
+    advice, until = summary["recommendation"], summary["until"]
     if advice["action"] == "look":
         return "; the run has collapsed: find out why before it costs more"
     if advice["action"] == "stop":
-        return f"; going on to step {found['until']:g} would bring {_interval(advice['gain_forgone_by_stopping_now'])}"
+        return f"; going on to step {until:g} would bring {_interval(advice['gain_forgone_by_stopping_now'])}"
     if advice["step"] is None:
-        return f"; no step before {found['until']:g} at which the rule says stop"
+        return f"; no step before {until:g} at which the rule says stop"
     return (
         f"; as seen now, the rule says stop at step {advice['step']:.0f}: {advice['steps_saved']:.0f} steps saved, "
         f"{_interval(advice['gain_forgone_by_stopping_there'])} forgone"
     )
 
 
-def live_line(found: dict[str, Any]) -> str:
+def live_line(summary: LiveSummary) -> str:
     """A forecast in a line or two, as for a run that is being watched."""
-    gain, advice = found["gain_per_100_steps"], found["recommendation"]
-    parts = [f"step {found['last_step']:g}"]
-    if found["plateau"]["median"] is not None:
-        parts.append(f"plateau {_interval(found['plateau'])}")
-    parts.append(f"next 100 steps {_interval(gain)}")
-    if found.get("probability_unstable") is not None:
-        parts.append(f"P(unstable) {found['probability_unstable']:.2f}")
-    if found.get("converged") is False:
+    parts = [f"step {summary['last_step']:g}"]
+    if summary["plateau"]["median"] is not None:
+        parts.append(f"plateau {_interval(summary['plateau'])}")
+    parts.append(f"next 100 steps {_interval(summary['gain_per_100_steps'])}")
+    if summary["probability_unstable"] is not None:
+        parts.append(f"P(unstable) {summary['probability_unstable']:.2f}")
+    if not summary["converged"]:
         parts.append("NOT CONVERGED")
-    return wrapped("; ".join([*parts, advice["action"].upper()]) + f" ({found['seconds']:.1f} s)")
+    advice = summary["recommendation"]["action"].upper()
+    return wrapped("; ".join([*parts, advice]) + f" ({summary['seconds']:.1f} s)")

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.forecast.live import Refitter
+from bayes_grpo.analysis.forecast.live import LiveSummary, Refitter
 from bayes_grpo.errors import InputError
 
 #: New rewards, as a share of those fitted, that make a refit worth while.
@@ -15,11 +15,11 @@ GROWTH = 0.05
 
 
 class Update(NamedTuple):
-    """What has changed: the run as last read, what to tell, and after a refit its summary."""
+    """What a look at the log has brought: the run as read, a message for a person, and after a refit its summary."""
 
     run: xr.Dataset | None
     message: str
-    summary: dict[str, Any] | None
+    summary: LiveSummary | None
 
 
 class Watcher:
@@ -67,20 +67,20 @@ class Watcher:
         restarted = count < self._fitted or last < self._last_step
         if restarted:
             self._fitted = 0
-        said = "the log was started anew; " if restarted and self._last_step > -np.inf else ""
+        anew = "the log was started anew; " if restarted and self._last_step > -np.inf else ""
         self._last_step = last
         if count - self._fitted < max(1, GROWTH * self._fitted):
-            return Update(run, f"{said}{count} rewards, step {last:g}", None)
+            return Update(run, f"{anew}{count} rewards, step {last:g}", None)
         try:
             summary = self.refit(run)
         except InputError as error:
-            return Update(run, f"{said}{error.faults[0]}", None)
+            return Update(run, f"{anew}{error.faults[0]}", None)
         self._fitted = count
-        return Update(run, f"{said}{count} rewards, step {last:g}", summary)
+        return Update(run, f"{anew}{count} rewards, step {last:g}", summary)
 
     def _choose(self, runs: list[xr.Dataset]) -> xr.Dataset:
-        singles = [runs_.sel(run=[name]) for runs_ in runs for name in runs_["run"].values]
-        labels = [str(one["run"].values[0]) for one in singles]
+        singles = [dataset.sel(run=[label]) for dataset in runs for label in dataset["run"].values]
+        labels = [str(single["run"].values[0]) for single in singles]
         if self.label is None:
             return singles[-1]
         if self.label not in labels:

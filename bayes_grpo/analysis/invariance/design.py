@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.errors import InputError
+from bayes_grpo.errors import InputError, Note
 from bayes_grpo.runs.dataset import hyperparameters_of, one_run
 
 #: Settings that must not go with the group size if a difference is to be ascribed to it.
@@ -16,7 +16,8 @@ _SETTINGS = {
     "refresh_interval": "refresh intervals",
     "logging_window": "logging windows",
 }
-#: Relative difference up to which a setting counts as the same: the logged peak of a schedule depends on which steps are logged.
+#: Relative difference up to which a setting counts as the same: the logged peak of a schedule depends on which steps
+#: are logged.
 _ALIKE = 0.05
 #: Standard errors apart at which the first rewards of two group sizes are called different.
 _APART = 5.0
@@ -28,7 +29,7 @@ def group_sizes(runs: xr.Dataset) -> np.ndarray:
     Raises
     ------
     InputError
-        If a run's is unknown, or all have the same.
+        If that of some run is unknown, or all runs have the same.
     """
     labels = [str(label) for label in runs["run"].values]
     sizes = runs["group_size"].values.astype(float) if "group_size" in runs else np.full(len(labels), np.nan)
@@ -42,35 +43,35 @@ def group_sizes(runs: xr.Dataset) -> np.ndarray:
     known = np.unique(sizes[np.isfinite(sizes)])
     if known.size == 1:
         faults.append(
-            f"group_size: expected at least 2 group sizes, found {known[0]:g} alone ({len(labels)} runs read); one group size says "
-            "nothing of how others would behave"
+            f"group_size: expected at least 2 group sizes, found {known[0]:g} alone ({len(labels)} runs read); one "
+            "group size says nothing of how others would behave"
         )
     if faults:
         raise InputError("invariance", faults)
     return sizes
 
 
-def doubts(runs: xr.Dataset, sizes: np.ndarray) -> list[str]:
-    """Why these runs may not be able to tell, one sentence each."""
+def doubts(runs: xr.Dataset, sizes: np.ndarray) -> list[Note]:
+    """Why these runs may not be able to tell."""
     labels = [str(label) for label in runs["run"].values]
     singles = [one_run(runs, label) for label in labels]
     known = np.unique(sizes)
-    out = []
+    notes = []
     alone = [size for size in known if (sizes == size).sum() == 1]
     if alone:
-        out.append(
-            f"one run only of G = {_listed(alone)}: what differs between group sizes cannot be told from what differs between "
-            "runs of one group size; more seeds would tell"
+        text = (
+            f"one run only of G = {_listed(alone)}: what differs between group sizes cannot be told from what differs "
+            "between runs of one group size; more seeds would tell"
         )
+        notes.append(Note("limit", "run", text))
     if known.size == 2:
-        out.append(
-            "two group sizes: each is predicted from runs of a single other one, and the exponent rests on one ratio"
-        )
+        text = "two group sizes: each is predicted from runs of a single other one, and the exponent rests on one ratio"
+        notes.append(Note("limit", "group_size", text))
     facts = [hyperparameters_of(single) | _peak_rate(single) for single in singles]
     for name, words in _SETTINGS.items():
-        out += _confounded(words, np.array([fact.get(name, np.nan) for fact in facts]), sizes)
-    out += _unlike_starts(singles, sizes)
-    return out
+        values = np.array([fact.get(name, np.nan) for fact in facts])
+        notes += [Note("limit", name, text) for text in _confounded(words, values, sizes)]
+    return notes + [Note("limit", "initial_reward", text) for text in _unlike_starts(singles, sizes)]
 
 
 def _peak_rate(run: xr.Dataset) -> dict[str, float]:
@@ -85,7 +86,7 @@ def _confounded(words: str, values: np.ndarray, sizes: np.ndarray) -> list[str]:
         return []
     per_group = [set(np.round(values[there & (sizes == size)], 12)) for size in np.unique(sizes)]
     listed = f"{words} differ ({_listed(levels)})"
-    if all(len(found) <= 1 for found in per_group):
+    if all(len(levels_of_size) <= 1 for levels_of_size in per_group):
         return [f"{listed} and go with the group size: a difference between group sizes may be theirs"]
     return [f"{listed}: they must not go with the group size"]
 
@@ -108,8 +109,8 @@ def _unlike_starts(singles: Sequence[xr.Dataset], sizes: np.ndarray) -> list[str
         return []
     names = np.unique(sizes)
     return [
-        f"runs start at different rewards (G = {names[low]:g} at {means[low]:.3g}, G = {names[high]:g} at {means[high]:.3g}): "
-        "different tasks, models or data would look like a dependence on the group size"
+        f"runs start at different rewards (G = {names[low]:g} at {means[low]:.3g}, G = {names[high]:g} at "
+        f"{means[high]:.3g}): different tasks, models or data would look like a dependence on the group size"
     ]
 
 

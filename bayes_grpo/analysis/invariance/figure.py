@@ -1,9 +1,14 @@
 """Figure of the check of group-size invariance. Importing this module imports matplotlib."""
 
+from typing import TYPE_CHECKING
+
 import xarray as xr
 from matplotlib.figure import Figure
 
 from bayes_grpo.analysis.figures import CURVE, LEVEL, draw_histogram, halves, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _OBSERVED = "0.25"
 _LAWS = {"leading": (CURVE, "leading order"), "finite_groups": (LEVEL, "with finite-group factor")}
@@ -19,35 +24,55 @@ _DEPENDENCE = {
 }
 
 
-def plot_invariance(found: xr.Dataset) -> Figure:
-    """Each group size against its prediction from the others, above how noise, plateau and stiffness depend on the group size.
-
-    Bands are predictive intervals of the mean over the group's runs, of probability `bayes_grpo.analysis.intervals.INTERVAL_PROB`.
+def plot_invariance(result: xr.Dataset) -> Figure:
+    """Draw each group size against its prediction, above how noise, plateau and stiffness depend on the group size.
 
     Parameters
     ----------
-    found : xarray.Dataset
+    result : xarray.Dataset
         From `bayes_grpo.invariance`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above, a panel for each of the first six group sizes: dots are the mean over its runs, lines and bands the
+        medians and 90 % intervals of its prediction by either law. Below, posteriors; a dashed line marks the value
+        under invariance.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> from bayes_grpo.bandit import Bandit, simulate
+    >>> runs = [simulate(Bandit(group_size=size, steps=40), [0]) for size in (4, 16)]
+    >>> runs = bayes_grpo.combine([run.assign_coords(run=[f"G{run['group_size'].item():g}"]) for run in runs])
+    >>> check = bayes_grpo.invariance(runs, hold_out=[4], draws=25, tune=50)
+    >>> len(bayes_grpo.plot_invariance(check).axes)
+    6
     """
-    groups = found["group"].values[:_MOST_GROUPS]
+    groups = result["group"].values[:_MOST_GROUPS]
     figure = new_figure(10.5, 5.6)
     above, below = halves(figure, (1.3, 1))
     panels = above.subplots(1, len(groups), squeeze=False, sharey=True)[0]
     for axes, group in zip(panels, groups, strict=True):
-        own = found.sel(group=group)
-        step = own["optimizer_step"].values
-        for law, (color, label) in _LAWS.items():
-            of_law = own.sel(law=law)
-            lower, upper = of_law["predicted_lower"].values, of_law["predicted_upper"].values
-            axes.fill_between(step, lower, upper, color=color, alpha=0.22, lw=0)
-            axes.plot(step, of_law["predicted"].values, color=color, lw=1.3, label=f"predicted, {label}")
-        axes.plot(step, own["observed"].values, "o", color=_OBSERVED, ms=4, label="mean of the runs")
-        p_values = [float(own["p_value"].sel(law=law, statistic="trajectory")) for law in _LAWS]
-        axes.set_title(f"G = {group:g}\np = {p_values[0]:.3f}, with factor {p_values[1]:.3f}", fontsize=9)
-        axes.set_xlabel("optimizer step")
+        _prediction(axes, result.sel(group=group))
     panels[0].set_ylabel("reward")
     handles, labels = panels[0].get_legend_handles_labels()
     above.legend(handles, labels, fontsize=8, frameon=False, loc="outside upper center", ncols=3)
     for axes, (name, (label, invariant)) in zip(below.subplots(1, len(_DEPENDENCE)), _DEPENDENCE.items(), strict=True):
-        draw_histogram(axes, found[name].values, label, invariant)
+        draw_histogram(axes, result[name].values, label, invariant)
     return figure
+
+
+def _prediction(axes: "Axes", check: xr.Dataset) -> None:
+    """One group size: its runs, and what either law predicts of them."""
+    optimizer_step = check["optimizer_step"].values
+    for law, (color, label) in _LAWS.items():
+        of_law = check.sel(law=law)
+        lower, upper = of_law["predicted_lower"].values, of_law["predicted_upper"].values
+        axes.fill_between(optimizer_step, lower, upper, color=color, alpha=0.22, lw=0)
+        axes.plot(optimizer_step, of_law["predicted"].values, color=color, lw=1.3, label=f"predicted, {label}")
+    axes.plot(optimizer_step, check["observed"].values, "o", color=_OBSERVED, ms=4, label="mean of the runs")
+    p_values = [float(check["p_value"].sel(law=law, statistic="trajectory")) for law in _LAWS]
+    group = float(check["group"])
+    axes.set_title(f"G = {group:g}\np = {p_values[0]:.3f}, with factor {p_values[1]:.3f}", fontsize=9)
+    axes.set_xlabel("optimizer step")

@@ -15,6 +15,7 @@ from bayes_grpo.inference.backends.numpyro import priors
 from bayes_grpo.inference.backends.nuts import Draws, nuts
 from bayes_grpo.inference.chains import sample
 from bayes_grpo.inference.convergence import chains_agree
+from bayes_grpo.inference.draws import flatten, labelled, unflatten
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import ModelData, Predictor, Prepared, observed_of
 from bayes_grpo.inference.progress import Progress
@@ -23,9 +24,10 @@ from bayes_grpo.models.spec import ModelSpec
 
 #: Laws that predict, by the name of their check.
 LAWS = {"leading": "leading_order", "finite_groups": "finite_groups"}
-#: Where draws miss their limits of R-hat or ESS, chains go on up to this many times the draws asked for.
+#: Where R-hat or ESS miss their limits, the chains go on up to this many times the draws asked for.
 MOST_DRAWS = 4
-#: Limits of R-hat and ESS where draws are only averaged over in a prediction; what is reported keeps those of every fit.
+#: Limits of R-hat and ESS for draws that a prediction only averages over; what is reported keeps the limits of every
+#: fit.
 PREDICTIVE_RHAT, PREDICTIVE_ESS = 1.05, 100.0
 #: Draws that predict runs of another group size.
 PREDICTIONS = 2000
@@ -33,18 +35,18 @@ PREDICTIONS = 2000
 MOST_DIVERGENT = 0.01
 
 
-class Population(NamedTuple):
-    """Draws of what runs share, shape (chain, draw) each, and what is wrong with them."""
+class Shared(NamedTuple):
+    """Draws of what the runs share, shape (chain, draw), and what is wrong with them."""
 
     values: dict[str, np.ndarray]
     faults: list[str]
 
 
 class Predicted(NamedTuple):
-    """Runs that were left out, as predicted and as logged.
+    """Runs that were held out, as predicted and as logged.
 
-    ``simulated`` (draw, run, n) and ``logged`` (run, n) rewards on the runs' grids; ``elpd`` (run,), the log predictive density of
-    all rewards of a run together (nat), with its Monte Carlo error.
+    ``simulated`` (draw, run, n) and ``logged`` (run, n) rewards on the runs' grids; ``elpd`` (run,), the log predictive
+    density of all rewards of a run together (nat), with its Monte Carlo error.
     """
 
     simulated: np.ndarray
@@ -57,14 +59,15 @@ def part(data: ModelData, which: np.ndarray) -> ModelData:
     """Data of some of the runs, with noise and predictors stated relative to all of them."""
     run = jax.tree.map(lambda entry: np.asarray(entry)[which], data.run)
     predictors = {
-        name: Predictor(one.value[which], one.known[which], one.scale) for name, one in data.predictors.items()
+        name: Predictor(predictor.value[which], predictor.known[which], predictor.scale)
+        for name, predictor in data.predictors.items()
     }
     return data._replace(run=run, predictors=predictors)
 
 
-def without_idle_predictors(spec: ModelSpec, prepared_runs: xr.Dataset) -> ModelSpec:
-    """The model without predictors that no run knows or that are the same in all: they could not tell anything."""
-    peak = prepared_runs["learning_rate"].max("step").values if "learning_rate" in prepared_runs else np.zeros(0)
+def without_idle_predictors(spec: ModelSpec, runs: xr.Dataset) -> ModelSpec:
+    """The model without its predictor learning rate, where no run has logged that or all have the same."""
+    peak = runs["learning_rate"].max("step").values if "learning_rate" in runs else np.zeros(0)
     peak = peak[np.isfinite(peak)]
     if peak.size and np.ptp(peak) > 1e-9 * peak.max():
         return spec
@@ -75,25 +78,24 @@ def without_idle_predictors(spec: ModelSpec, prepared_runs: xr.Dataset) -> Model
     return replace(spec, parameters=kept)
 
 
-def fit_population(
+def fit_shared(
     spec: ModelSpec,
     data: ModelData,
     sampler: Sampler,
     progress: Progress | None = None,
     reported: Sequence[str] = (),
-) -> Population:
-    """Sample a model that pools.
+) -> Shared:
+    """Sample a model that pools, and keep what the runs share.
 
-    The chains must agree on what is ``reported``, as in every fit; where nothing is, on all that runs share, less strictly.
+    The chains must agree on what is ``reported``, as in every fit; where nothing is, on all that runs share, less
+    strictly.
     """
     kernel = nuts(spec, sampler.tune, sampler.target_accept)
-    shared = [name for name, _ in spec.sites()]
+    names = [name for name, _ in spec.sites()]
 
-    def population(result: Draws) -> xr.Dataset:
-        shape = result.diverging.shape
-        flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in result.values.items()}
-        found = kernel.constrain(flat, data)
-        return xr.Dataset({name: (("chain", "draw"), np.asarray(found[name]).reshape(shape)) for name in shared})
+    def shared(result: Draws) -> xr.Dataset:
+        values = kernel.constrain(flatten(result.values), data)
+        return labelled(unflatten({name: values[name] for name in names}, len(result.diverging)))
 
     def agree(drawn: xr.Dataset) -> bool:
         if reported:
@@ -105,21 +107,19 @@ def fit_population(
         data,
         sampler,
         progress,
-        enough=lambda drawn: agree(population(drawn)),
+        enough=lambda drawn: agree(shared(drawn)),
         most=MOST_DRAWS,
     )
-    draws = population(result)
-    faults = []
-    if not agree(draws):
-        faults.append("the chains disagree or are too short; raise --draws and --tune")
+    draws = shared(result)
+    faults = [] if agree(draws) else ["the chains disagree or are too short; raise --draws and --tune"]
     if (share := float(result.diverging.mean())) > MOST_DIVERGENT:
         faults.append(f"{share:.1%} of the transitions diverged; raise --target-accept")
-    return Population({name: draws[name].values for name in shared}, faults)
+    return Shared({name: draws[name].values for name in names}, faults)
 
 
-def predict(spec: ModelSpec, population: Population, data: ModelData, seed: int) -> Predicted:
-    """Rewards of new runs of a population, and the density of those that were logged."""
-    flat = {name: jnp.asarray(value.reshape(-1)) for name, value in population.values.items()}
+def predict(spec: ModelSpec, shared: Shared, data: ModelData, seed: int) -> Predicted:
+    """Rewards of new runs of the same population, and the density of those that were logged."""
+    flat = flatten(shared.values)
     count = next(iter(flat.values())).size
     key_new = random.key(seed)
     which = np.linspace(0, count - 1, PREDICTIONS).round().astype(int)
@@ -135,19 +135,17 @@ def predict(spec: ModelSpec, population: Population, data: ModelData, seed: int)
     return Predicted(np.asarray(logged), np.asarray(data.run.grid.value), elpd, error)
 
 
-def new_runs(
-    spec: ModelSpec, population: Mapping[str, jax.Array], data: ModelData, key: jax.Array
-) -> dict[str, jax.Array]:
+def new_runs(spec: ModelSpec, shared: Mapping[str, jax.Array], data: ModelData, key: jax.Array) -> dict[str, jax.Array]:
     """Parameters of runs that were not fitted, drawn from the population; shape (draws, run) each."""
     runs = jnp.shape(data.run.closed_form_mass)
 
-    def one(values: Mapping[str, jax.Array], own: jax.Array) -> dict[str, Any]:
+    def draw(values: Mapping[str, jax.Array], key_draw: jax.Array) -> dict[str, Any]:
         given = handlers.substitute(priors, data=dict(values))
-        sites = handlers.trace(handlers.seed(given, own)).get_trace(spec, data)
+        sites = handlers.trace(handlers.seed(given, key_draw)).get_trace(spec, data)
         return {name: jnp.broadcast_to(sites[name]["value"], runs) for name in spec.parameters}
 
-    count = next(iter(population.values())).size
-    drawn: dict[str, jax.Array] = jax.jit(jax.vmap(one))(dict(population), random.split(key, count))
+    count = next(iter(shared.values())).size
+    drawn: dict[str, jax.Array] = jax.jit(jax.vmap(draw))(dict(shared), random.split(key, count))
     return drawn
 
 

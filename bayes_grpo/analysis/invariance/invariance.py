@@ -1,9 +1,9 @@
 """Group-size invariance: whether runs of one group size behave as those of other group sizes say they should.
 
-Each group size is left out in turn, the others are fitted together, and what they say of new runs is held against the runs left
-out: mean trajectory, fluctuation, lag-1 autocorrelation, and the density of all rewards. This is done for a law in which group
-size enters the noise alone, and for the same law with the closed-form factor of finite groups. Fits to all runs then tell how
-noise, plateau and stiffness depend on the group size.
+Each group size is held out in turn, the others are fitted together, and what they say of new runs is held against the
+runs held out: mean trajectory, fluctuation, lag-1 autocorrelation, and the density of all rewards. This is done for a
+law in which group size enters the noise alone, and for the same law with the closed-form factor of finite groups. Fits
+to all runs then tell how noise, plateau and stiffness depend on the group size.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,35 +14,28 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.intervals import interval
-from bayes_grpo.analysis.invariance import statistics
+from bayes_grpo.analysis.invariance.dependence import REPORTED, logs_spread, posterior, within_group_exponents
 from bayes_grpo.analysis.invariance.design import doubts, group_sizes
-from bayes_grpo.analysis.invariance.fits import (
-    LAWS,
-    Predicted,
-    fit_population,
-    part,
-    predict,
-    rows_of,
-    without_idle_predictors,
-)
-from bayes_grpo.analysis.invariance.residual import REPORTED, logs_spread, posterior, spread
-from bayes_grpo.errors import InputError
+from bayes_grpo.analysis.invariance.fits import LAWS, fit_shared, part, predict, without_idle_predictors
+from bayes_grpo.analysis.invariance.heldout import check_prediction, stretch_edges
+from bayes_grpo.analysis.notes import stored
+from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.cache import Kept
 from bayes_grpo.inference.layout import Prepared, prepare
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
-from bayes_grpo.models.spec import ModelSpec
 
-Told = Callable[[str], AbstractContextManager[Progress | None]]
+#: Called with a title before each fit; the context manager that it returns yields what `bayes_grpo.fit` takes as
+#: ``progress``.
+Reporting = Callable[[str], AbstractContextManager[Progress | None]]
 
 
 def invariance(
     runs: xr.Dataset,
     *,
     hold_out: Sequence[float] | None = None,
-    progress: Told | None = None,
+    progress: Reporting | None = None,
     keep: str | Path | None = None,
     seed: int = 0,
     draws: int = 400,
@@ -59,7 +52,8 @@ def invariance(
     hold_out : sequence of float, optional
         Group sizes to predict from the others; by default each in turn.
     progress : callable, optional
-        Called with a title before each fit; the context manager it returns yields what `bayes_grpo.fit` takes as ``progress``.
+        Called with a title before each fit; the context manager it returns yields what `bayes_grpo.fit` takes as
+        ``progress``.
     keep : str or Path, optional
         Folder for the fits that are finished: called again with the same runs and settings, only the others are made.
     seed, draws, tune, chains, target_accept
@@ -68,63 +62,57 @@ def invariance(
     Returns
     -------
     xarray.Dataset
-        ``p_value`` and ``discrepancy``, dims (law, group, statistic), of each group size predicted from the others: the
-        mean trajectory (``discrepancy`` is the root mean square of standardised deviations, 1 by chance), the log variance of the
-        later half of the runs and its lag-1 autocorrelation (in predictive standard deviations). ``observed`` (group, bin) and
-        ``predicted``, ``predicted_lower``, ``predicted_upper`` (law, group, bin), mean rewards in stretches of steps. ``elpd`` and
-        ``elpd_error`` (law, run): log predictive density of a whole run (nat) and its Monte Carlo error. Posterior
-        draws, dim sample: ``temperature_exponent`` (a in q ~ G^-a), ``observation_exponent``, ``temperature_share`` and
-        ``observation_share`` (the part of the noise between prompts), ``plateau_change`` (reward per doubling of G),
-        ``stiffness_exponent``. ``spread_exponent`` (law, bound): exponent of G in the within-group spread over sqrt(p (1 - p)), and
-        over the mean deviation of finite groups.
-        Attributes: ``warnings``, ``failures`` (fits that did not converge), one a line.
+        Of each group size, predicted from the others:
+
+        - ``p_value``, ``discrepancy`` (law, group, statistic): of the mean trajectory (``discrepancy`` is the root mean
+          square of
+          standardised deviations, 1 by chance), and of the log variance of the later half of the runs and its lag-1
+          autocorrelation (in predictive standard deviations).
+        - ``observed`` (group, bin), ``predicted``, ``predicted_lower``, ``predicted_upper`` (law, group, bin): mean
+          rewards in
+          stretches of steps.
+        - ``elpd``, ``elpd_error`` (law, run): log predictive density of a whole run (nat) and its Monte Carlo error.
+
+        Posterior draws from all runs, dim sample:
+
+        - ``temperature_exponent``, ``observation_exponent``: a in q ~ G^-a, of the update's noise and of the logged
+          means'.
+        - ``temperature_share``, ``observation_share``: the part of either noise that lies between prompts.
+        - ``plateau_change`` (reward per doubling of G), ``stiffness_exponent``.
+
+        And ``spread_exponent`` (law, bound): exponent of G in the within-group spread over sqrt(p (1 - p)), and over
+        the mean deviation of finite groups. Attributes: notes.
 
     Raises
     ------
     InputError
         With one group size, an unknown one, or runs that cannot be fitted together; before anything is fitted.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> from bayes_grpo.bandit import Bandit, simulate
+    >>> runs = [simulate(Bandit(group_size=size, steps=40), [0]) for size in (4, 16)]
+    >>> runs = bayes_grpo.combine([run.assign_coords(run=[f"G{run['group_size'].item():g}"]) for run in runs])
+    >>> check = bayes_grpo.invariance(runs, hold_out=[4], draws=25, tune=50)
+    >>> check["p_value"].sizes["statistic"], check["group"].values.tolist()
+    (3, [4.0])
     """
     sizes = group_sizes(runs)
-    known = np.unique(sizes)
-    held = _held_out(hold_out, known)
-    sampler = Sampler("nuts", seed=seed, draws=draws, tune=tune, chains=chains, target_accept=target_accept)
-    names = [*LAWS.values(), *REPORTED]
-    specs = {name: without_idle_predictors(load_model(name), runs) for name in names}
-    prepared = {name: prepare(runs, spec) for name, spec in specs.items()}
-    told: Told = progress or (lambda title: nullcontext())
-    kept = Kept(keep, runs, repr(sampler))
-
-    def predicted(size: float, name: str) -> xr.Dataset:
-        with told(f"G = {size:g} left out: {name}") as report:
-            return _leave_out(specs[name], prepared[name], sizes == size, sampler, report)
-
-    def dependence(name: str) -> xr.Dataset:
-        with told(f"all runs: {name}") as report:
-            population = fit_population(specs[name], prepared[name].data, sampler, report, REPORTED[name])
-        return posterior(name, population, prepared[name]).assign_attrs(faults="\n".join(population.faults))
-
-    failures: list[str] = []
-    checks = []
-    for size in held:
-        by_law = {}
-        for law, name in LAWS.items():
-            one = kept.get(f"{name}-without-{size:g}", specs[name].history, partial(predicted, size, name))
-            failures += [f"{name} without G = {size:g}: {fault}" for fault in one.attrs.pop("faults").splitlines()]
-            by_law[law] = one
-        checks.append(xr.concat(list(by_law.values()), dim=xr.Variable("law", list(by_law)), join="outer"))
-    found = xr.concat(checks, dim=xr.Variable("group", held), join="outer", data_vars="all")
-    found["observed"] = found["observed"].isel(law=0)
-    elpd = found[["elpd", "elpd_error"]].sum("group", min_count=1)
-    found = found.drop_vars(["elpd", "elpd_error"]).merge(elpd)
+    held_out = _held_out(hold_out, np.unique(sizes))
+    fits = _Fits(runs, sizes, Sampler("nuts", "numpyro", seed, draws, tune, chains, target_accept), keep, progress)
+    checks = [fits.held_out(size) for size in held_out]
+    result = xr.concat(checks, dim=xr.Variable("group", held_out), join="outer", data_vars="all")
+    result["observed"] = result["observed"].isel(law=0)
+    elpd = result[["elpd", "elpd_error"]].sum("group", min_count=1)
+    result = result.drop_vars(["elpd", "elpd_error"]).merge(elpd)
     for name in REPORTED:
-        one = kept.get(name, specs[name].history, partial(dependence, name))
-        failures += [f"{name}: {fault}" for fault in one.attrs.pop("faults").splitlines()]
-        found = found.merge(one)
-    found["spread_exponent"] = spread(prepared["leading_order"], sizes)
+        result = result.merge(fits.all_runs(name))
+    result["spread_exponent"] = within_group_exponents(fits.prepared["leading_order"], sizes)
     by_run = dict(zip(runs["run"].values, sizes, strict=True))
-    found = found.assign_coords(group_size=("run", [by_run[label] for label in found["run"].values]))
-    found.attrs = {"warnings": "\n".join(_warnings(runs, sizes, prepared)), "failures": "\n".join(failures)}
-    return found
+    result = result.assign_coords(group_size=("run", [by_run[label] for label in result["run"].values]))
+    result.attrs = stored([*fits.failures, *doubts(runs, sizes), *_assumptions(runs, fits.prepared)])
+    return result
 
 
 def _held_out(asked: Sequence[float] | None, known: np.ndarray) -> list[float]:
@@ -137,62 +125,71 @@ def _held_out(asked: Sequence[float] | None, known: np.ndarray) -> list[float]:
     return sorted({float(size) for size in asked})
 
 
-def _edges(prepared: Prepared) -> np.ndarray:
-    steps = np.concatenate([step for _, step in rows_of(prepared)])
-    return np.linspace(steps.min(), steps.max(), statistics.BINS + 1)
+class _Fits:
+    """The fits of a check, made or taken from the folder where finished ones are kept; and what failed in them."""
+
+    def __init__(
+        self,
+        runs: xr.Dataset,
+        sizes: np.ndarray,
+        sampler: Sampler,
+        keep: str | Path | None,
+        progress: Reporting | None,
+    ) -> None:
+        names = [*LAWS.values(), *REPORTED]
+        self.specs = {name: without_idle_predictors(load_model(name), runs) for name in names}
+        self.prepared = {name: prepare(runs, spec) for name, spec in self.specs.items()}
+        self.sizes, self.sampler = sizes, sampler
+        self.kept = Kept(keep, runs, repr(sampler))
+        self.reporting: Reporting = progress or (lambda title: nullcontext())
+        self.failures: list[Note] = []
+
+    def held_out(self, size: float) -> xr.Dataset:
+        """The runs of a group size against their prediction from the others, dims (law, ...)."""
+        by_law = {
+            law: self._finished(
+                f"{name}-without-{size:g}", name, partial(self._predicted, size, name), f" without G = {size:g}"
+            )
+            for law, name in LAWS.items()
+        }
+        return xr.concat(list(by_law.values()), dim=xr.Variable("law", list(by_law)), join="outer")
+
+    def all_runs(self, name: str) -> xr.Dataset:
+        """What a fit to all runs says, dim sample."""
+        return self._finished(name, name, partial(self._dependence, name), "")
+
+    def _finished(self, label: str, name: str, compute: Callable[[], xr.Dataset], where: str) -> xr.Dataset:
+        result = self.kept.get(label, self.specs[name].history, compute)
+        faults = result.attrs.pop("faults").splitlines()
+        self.failures += [Note("not_converged", name, f"{name}{where}: {fault}") for fault in faults]
+        return result
+
+    def _predicted(self, size: float, name: str) -> xr.Dataset:
+        prepared, out = self.prepared[name], self.sizes == size
+        with self.reporting(f"G = {size:g} left out: {name}") as report:
+            shared = fit_shared(self.specs[name], part(prepared.data, np.flatnonzero(~out)), self.sampler, report)
+            data = part(prepared.data, np.flatnonzero(out))
+            predicted = predict(self.specs[name], shared, data, self.sampler.seed)
+        check = check_prediction(predicted, prepared, np.flatnonzero(out), stretch_edges(prepared))
+        return check.assign_attrs(faults="\n".join(shared.faults))
+
+    def _dependence(self, name: str) -> xr.Dataset:
+        prepared = self.prepared[name]
+        with self.reporting(f"all runs: {name}") as report:
+            shared = fit_shared(self.specs[name], prepared.data, self.sampler, report, REPORTED[name])
+        return posterior(name, shared, prepared).assign_attrs(faults="\n".join(shared.faults))
 
 
-def _leave_out(
-    spec: ModelSpec, prepared: Prepared, left: np.ndarray, sampler: Sampler, progress: Progress | None
-) -> xr.Dataset:
-    """Fit the other runs, predict those left out, and check them; the attribute ``faults`` has those of the fit."""
-    kept, out = np.flatnonzero(~left), np.flatnonzero(left)
-    population = fit_population(spec, part(prepared.data, kept), sampler, progress)
-    predicted = predict(spec, population, part(prepared.data, out), sampler.seed)
-    return _checked(predicted, prepared, left).assign_attrs(faults="\n".join(population.faults))
-
-
-def _checked(predicted: Predicted, prepared: Prepared, left: np.ndarray) -> xr.Dataset:
-    """Statistics of the runs left out against those of simulated ones."""
-    edges = _edges(prepared)
-    out = np.flatnonzero(left)
-    places = [rows_of(prepared)[i] for i in out]
-    logged = [predicted.logged[j, position] for j, (position, _) in enumerate(places)]
-    simulated = [predicted.simulated[:, j, position] for j, (position, _) in enumerate(places)]
-    steps = [step for _, step in places]
-    observed, drawn = (statistics.mean_trajectory(rewards, steps, edges) for rewards in (logged, simulated))
-    none = statistics.Check(np.nan, np.nan)
-    checks = [statistics.check_trajectory(observed, drawn), none, none]
-    scatter, of_drawn = statistics.settled_scatter(logged), statistics.settled_scatter(simulated)
-    if scatter is not None and of_drawn is not None:
-        checks[1:] = [statistics.check_scalar(float(scatter[i]), of_drawn[i]) for i in (0, 1)]
-    lower, middle, upper = interval(drawn)
-    labels = [str(prepared.runs[i]["run"].values) for i in out]
-    return xr.Dataset(
-        {
-            "p_value": ("statistic", [check.p_value for check in checks]),
-            "discrepancy": ("statistic", [check.discrepancy for check in checks]),
-            "observed": ("bin", observed, {"units": "reward"}),
-            "predicted": ("bin", middle, {"units": "reward"}),
-            "predicted_lower": ("bin", lower, {"units": "reward"}),
-            "predicted_upper": ("bin", upper, {"units": "reward"}),
-            "elpd": ("run", predicted.elpd, {"units": "nat"}),
-            "elpd_error": ("run", predicted.monte_carlo_error, {"units": "nat"}),
-        },
-        coords={
-            "statistic": list(statistics.STATISTICS),
-            "optimizer_step": ("bin", (edges[1:] + edges[:-1]) / 2),
-            "run": labels,
-        },
-    )
-
-
-def _warnings(runs: xr.Dataset, sizes: np.ndarray, prepared: dict[str, Prepared]) -> list[str]:
-    """What the design cannot tell, and what was assumed of the runs."""
-    assumed: list[str] = []
-    for one in prepared.values():
-        for setting in one.settings:
-            assumed += [text for name, text in setting.assumptions.items() if name != "planned_steps"]
+def _assumptions(runs: xr.Dataset, prepared: dict[str, Prepared]) -> list[Note]:
+    """What was assumed of the runs, and what they do not log."""
+    settings = [setting for laid_out in prepared.values() for setting in laid_out.settings]
+    assumed = [
+        Note("assumption", name, text)
+        for setting in settings
+        for name, text in setting.assumptions.items()
+        if name != "planned_steps"
+    ]
     if not logs_spread(runs):
-        assumed.append("no spread of rewards within groups is logged: its dependence on the group size is not stated")
-    return list(dict.fromkeys([*doubts(runs, sizes), *assumed]))
+        text = "no spread of rewards within groups is logged: its dependence on the group size is not stated"
+        assumed.append(Note("limit", "reward_spread", text))
+    return list(dict.fromkeys(assumed))

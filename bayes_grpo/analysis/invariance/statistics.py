@@ -24,7 +24,10 @@ class Check(NamedTuple):
 
 
 def mean_trajectory(rewards: Sequence[np.ndarray], steps: Sequence[np.ndarray], edges: np.ndarray) -> np.ndarray:
-    """Mean reward over runs in each stretch of steps, (..., bins), from rewards (..., n) a run; NaN where no run was."""
+    """Mean reward over runs in each stretch of steps.
+
+    Shape (..., bins), from rewards (..., n) of each run; NaN where no run was.
+    """
     parts = []
     for reward, step in zip(rewards, steps, strict=True):
         index = np.clip(np.searchsorted(edges, step, side="right") - 1, 0, edges.size - 2)
@@ -42,7 +45,7 @@ def settled_scatter(rewards: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarr
 
     Shape (...,) each from rewards (..., n) a run; None where all runs are too short.
     """
-    found = []
+    per_run = []
     for reward in rewards:
         later = reward[..., reward.shape[-1] // 2 :]
         if later.shape[-1] < LEAST_ROWS:
@@ -53,15 +56,15 @@ def settled_scatter(rewards: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarr
         variance = (left**2).mean(-1)
         lagged = (left[..., 1:] * left[..., :-1]).mean(-1)
         safe = np.maximum(variance, 1e-300)
-        found.append((np.log(safe), lagged / safe))
-    if not found:
+        per_run.append((np.log(safe), lagged / safe))
+    if not per_run:
         return None
-    scatter, autocorrelation = (np.mean([one[i] for one in found], axis=0) for i in (0, 1))
+    scatter, autocorrelation = (np.mean(values, axis=0) for values in zip(*per_run, strict=True))
     return scatter, autocorrelation
 
 
 def check_trajectory(observed: np.ndarray, simulated: np.ndarray) -> Check:
-    """Mean square of the standardised deviations over stretches, shape (bins,) against (draw, bins); 1 is what chance gives."""
+    """Mean square of the standardised deviations over stretches, shape (bins,) against (draw, bins); chance gives 1."""
     there = np.isfinite(observed)
     mean, sd = simulated[:, there].mean(0), simulated[:, there].std(0)
     square = (((observed[there] - mean) / sd) ** 2).mean()
@@ -80,34 +83,35 @@ def _tail(beyond: np.ndarray) -> float:
 
 
 def jointly(checks: Sequence[Check]) -> Check:
-    """Several group sizes as one check: the smallest p-value times their number (Bonferroni), the largest discrepancy."""
+    """Several group sizes as one check: the smallest p-value times their number (Bonferroni), largest discrepancy."""
     p_value = min(1.0, len(checks) * min(check.p_value for check in checks))
     return Check(p_value, max((check.discrepancy for check in checks), key=abs))
 
 
-def spread_exponent(
-    spread: np.ndarray, success: np.ndarray, sizes: np.ndarray, *, finite: bool, prob: float
+def within_group_exponent(
+    deviation: np.ndarray, success: np.ndarray, sizes: np.ndarray, *, finite: bool, prob: float
 ) -> tuple[float, float, float] | None:
-    """Exponent of the group size in the within-group spread of binary rewards, beyond what theory says; mean and interval.
+    """Exponent of the group size in the within-group spread of binary rewards, beyond what theory says.
 
-    Least squares over runs of ``log(spread / expected)`` on ``log G``; its posterior under a flat prior is Student's t.
+    Least squares over runs of ``log(deviation / expected)`` on ``log G``; its posterior under a flat prior is Student's
+    t.
 
     Parameters
     ----------
-    spread, success, sizes : numpy.ndarray
+    deviation, success, sizes : numpy.ndarray
         Mean standard deviation within groups (one degree of freedom taken off), success probability, G; shape (run,).
     finite : bool
         Whether ``expected`` is that of finite groups, or ``sqrt(p (1 - p))``.
     prob : float
-        Of the interval.
+        Probability of the interval.
 
     Returns
     -------
     tuple or None
-        None with fewer than three runs or one group size.
+        Mean (which is the median), lower and upper limit; None with fewer than three runs or one group size.
     """
-    there = np.isfinite(spread) & (spread > 0) & (success > 0) & (success < 1) & (sizes > 1)
-    spread, success, sizes = spread[there], success[there], sizes[there]
+    known = np.isfinite(deviation) & (deviation > 0) & (success > 0) & (success < 1) & (sizes > 1)
+    deviation, success, sizes = deviation[known], success[known], sizes[known]
     if sizes.size < 3 or np.unique(sizes).size < 2:
         return None
     expected = np.sqrt(success * (1 - success))
@@ -115,10 +119,10 @@ def spread_exponent(
         factor = np.array([float(finite_group_factor(p, g)) for p, g in zip(success, sizes, strict=True)])
         expected = expected * factor * np.sqrt(sizes / (sizes - 1))
     x = np.log(sizes) - np.log(sizes).mean()
-    y = np.log(spread / expected)
+    y = np.log(deviation / expected)
     slope = float(x @ y / (x @ x))
-    left = y - y.mean() - slope * x
-    free = sizes.size - 2
-    error = float(np.sqrt(left @ left / free / (x @ x)))
-    width = float(student.ppf((1 + prob) / 2, free)) * error
+    residual = y - y.mean() - slope * x
+    freedom = sizes.size - 2
+    error = float(np.sqrt(residual @ residual / freedom / (x @ x)))
+    width = float(student.ppf((1 + prob) / 2, freedom)) * error
     return slope, slope - width, slope + width

@@ -1,66 +1,92 @@
 """Figures of a fit. Importing this module imports matplotlib."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, save_figure
+from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, halves, new_figure, save_figure
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, interval
-from bayes_grpo.analysis.posterior.summary import summarise
+from bayes_grpo.inference.convergence import diagnose_sampling
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PANELS = ("plateau", "timescale", "midpoint", "damping", "damping_ratio", "temperature", "step_sd", "observation_sd")
-_MOST_RUNS, _COLUMNS = 12, 4
+_MOST_RUNS, _MOST_PANELS, _COLUMNS = 12, 8, 4
 
 
 def plot_fit(fit: xr.DataTree) -> Figure:
-    """Reward curve with the inferred expected reward and plateau, above the marginal posteriors with their priors.
+    """Draw the reward curve with the inferred expected reward and plateau, above the posteriors with their priors.
 
-    Of runs fitted together each of the first 12 has a curve, and the marginals are those of the population. Bands are
-    equal-tailed intervals of probability `bayes_grpo.analysis.intervals.INTERVAL_PROB`.
+    Of runs fitted together each of the first 12 has a curve, and the posteriors are those of the population.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`, also after `bayes_grpo.load_fit`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Lines are medians, bands equal-tailed intervals of probability `bayes_grpo.analysis.intervals.INTERVAL_PROB`. A
+        fit that did not converge says so across the figure.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> bayes_grpo.plot_fit(fit).axes[0].get_ylabel()
+    'reward'
     """
     posterior = fit["posterior"].to_dataset()
     runs = [str(label) for label in posterior["run"].values] if "run" in posterior.dims else []
     scalars = [str(name) for name, value in posterior.data_vars.items() if value.ndim == 2 and np.ptp(value.values) > 0]
-    names = [name for name in _PANELS if name in scalars] if not runs else scalars[:8]
-    shown = runs[:_MOST_RUNS]
-    rows = max(1, -(-len(shown) // _COLUMNS))
-    figure = Figure(figsize=(9.5, 6.2 if not runs else 2.2 * (rows + 1)), layout="constrained")
-    FigureCanvasAgg(figure)
+    names = scalars[:_MOST_PANELS] if runs else [name for name in _PANELS if name in scalars]
+    rows = max(1, -(-len(runs[:_MOST_RUNS]) // _COLUMNS))
+    figure = new_figure(9.5, 2.2 * (rows + 1) if runs else 6.2)
     more = f", first {_MOST_RUNS} shown" if runs[_MOST_RUNS:] else ""
     figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}{more}", fontsize=12, parse_math=False)
-    parts: Any = figure.subfigures(2, 1, height_ratios=(2.1, 1) if not runs else (rows, 1))
-    above, below = parts
+    above, below = halves(figure, (rows, 1) if runs else (2.1, 1))
     if runs:
-        panels = above.subplots(rows, _COLUMNS, squeeze=False).ravel()
-        for axes, run in zip(panels, shown, strict=False):
-            _curve(axes, fit, run)
-        for axes in panels[len(shown) :]:
-            axes.axis("off")
+        _curves(above, fit, runs[:_MOST_RUNS], rows)
     else:
         _curve(above.subplots(), fit)
     for axes, name in zip(below.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         _marginal(axes, fit, name, first=name == names[0])
-    if not summarise(fit)["converged"]:
-        figure.text(
-            0.5, 0.5, "NOT CONVERGED", color="red", alpha=0.35, fontsize=48, ha="center", va="center", rotation=20
-        )
+    if diagnose_sampling(fit).failures():
+        place: dict[str, Any] = {"ha": "center", "va": "center", "rotation": 20}
+        figure.text(0.5, 0.5, "NOT CONVERGED", color="red", alpha=0.35, fontsize=48, **place)
     return figure
 
 
 def plot_marginals(fit: xr.DataTree) -> Figure:
-    """Posteriors of a run's parameters with their priors; the lower half of `plot_fit` with more room."""
+    """Draw the posteriors of a run's parameters with their priors: the lower half of `plot_fit`, with more room.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`, of one run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel a parameter: histogram of the posterior, its 90 % interval shaded, the prior dotted.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> bayes_grpo.plot_marginals(fit).axes[0].get_xlabel().split()
+    ['plateau', '(reward)']
+    """
     posterior = fit["posterior"].to_dataset()
     names = [name for name in _PANELS if name in posterior and np.ptp(posterior[name].values) > 0]
     rows = max(1, -(-len(names) // _COLUMNS))
-    figure = Figure(figsize=(8.5, 2.0 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8.5, 2.0 * rows)
     figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}", fontsize=12, parse_math=False)
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
@@ -71,9 +97,35 @@ def plot_marginals(fit: xr.DataTree) -> Figure:
 
 
 def save_plot(fit: xr.DataTree, path: str | Path, kind: str = "curve") -> Path:
-    """Draw a fit into a file, whole or not at all; the suffix names the format (png, svg, pdf).
+    """Draw a fit into a file, whole or not at all.
 
-    ``kind`` is ``curve`` (`plot_fit`), ``predictive`` or ``left-out`` (`bayes_grpo.analysis.posterior.figure_checks`).
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`, also after `bayes_grpo.load_fit`.
+    path : str or Path
+        The suffix names the format: png, svg or pdf.
+    kind : {"curve", "predictive", "left-out"}
+        `plot_fit`; or, from `bayes_grpo.analysis.posterior.figure_checks`, the rewards against simulated runs, or where
+        each reward lies in its leave-one-out prediction.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; an older file at the path is left as it was.
+
+    Examples
+    --------
+    >>> import bayes_grpo, pathlib, tempfile
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     bayes_grpo.save_plot(fit, pathlib.Path(folder) / "fit.svg").stat().st_size > 10_000
+    True
     """
     return save_figure(_draw(fit, kind), path)
 
@@ -81,9 +133,18 @@ def save_plot(fit: xr.DataTree, path: str | Path, kind: str = "curve") -> Path:
 def _draw(fit: xr.DataTree, kind: str) -> Figure:
     if kind == "curve":
         return plot_fit(fit)
-    from bayes_grpo.analysis.posterior import figure_checks as plots_checks
+    from bayes_grpo.analysis.posterior.figure_checks import plot_leave_one_out, plot_predictive
 
-    return plots_checks.plot_predictive(fit) if kind == "predictive" else plots_checks.plot_left_out(fit)
+    return plot_predictive(fit) if kind == "predictive" else plot_leave_one_out(fit)
+
+
+def _curves(figure: Any, fit: xr.DataTree, runs: Sequence[str], rows: int) -> None:
+    """A small curve for each of several runs."""
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes, run in zip(panels, runs, strict=False):
+        _curve(axes, fit, run)
+    for axes in panels[len(runs) :]:
+        axes.axis("off")
 
 
 def _curve(axes: "Axes", fit: xr.DataTree, run: str | None = None) -> None:
@@ -91,22 +152,22 @@ def _curve(axes: "Axes", fit: xr.DataTree, run: str | None = None) -> None:
     expected = fit["latent"].to_dataset()["expected_reward"]
     posterior = fit["posterior"].to_dataset()
     if run is not None:
-        mine = observed["observed_run"].values == run
-        observed, expected, posterior = observed[mine], expected[:, mine], posterior.sel(run=run)
+        of_run = observed["observed_run"].values == run
+        observed, expected, posterior = observed[of_run], expected[:, of_run], posterior.sel(run=run)
         axes.set_title(run if len(run) <= 28 else f"...{run[-25:]}", fontsize=8, parse_math=False)
         axes.tick_params(labelsize=7)
-    step = observed["optimizer_step"].values
-    axes.plot(step, observed.values, ".", color=DATA, ms=3, alpha=0.7, label="logged reward")
-    low, mid, high = interval(expected.values)
-    axes.fill_between(step, low, high, color=CURVE, alpha=0.3, lw=0)
-    axes.plot(step, mid, color=CURVE, lw=1.5, label=f"expected reward, {INTERVAL_PROB:.0%} interval")
+    optimizer_step = observed["optimizer_step"].values
+    axes.plot(optimizer_step, observed.values, ".", color=DATA, ms=3, alpha=0.7, label="logged reward")
+    low, median, high = interval(expected.values)
+    axes.fill_between(optimizer_step, low, high, color=CURVE, alpha=0.3, lw=0)
+    axes.plot(optimizer_step, median, color=CURVE, lw=1.5, label=f"expected reward, {INTERVAL_PROB:.0%} interval")
     least, most = observed.values.min(), observed.values.max()
     bottom, top = least, most
     if "plateau" in posterior:
-        low, mid, high = interval(posterior["plateau"].values, axis=None)
+        low, median, high = interval(posterior["plateau"].values, axis=None)
         axes.axhspan(low, high, color=LEVEL, alpha=0.18, lw=0)
-        axes.axhline(mid, color=LEVEL, lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
-        # Show the plateau, but a hardly known one must not squeeze the data into a line.
+        axes.axhline(median, color=LEVEL, lw=1.2, ls="--", label=f"plateau, {INTERVAL_PROB:.0%} interval")
+        # The plateau is shown, but one that is hardly known must not squeeze the data into a line.
         room = 0.6 * (most - least)
         bottom, top = min(least, max(low, least - room)), max(most, min(high, most + room))
     margin = 0.06 * (top - bottom)
@@ -127,15 +188,13 @@ def _marginal(axes: "Axes", fit: xr.DataTree, name: str, *, first: bool) -> None
     axes.hist(inside, bins=edges[::4], weights=weights, histtype="step", color="0.3", ls=":")
     limits = interval(draws)
     axes.axvspan(limits.lower, limits.upper, color=CURVE, alpha=0.12, lw=0)
+    axes.axvline(limits.median, color=CURVE, lw=1)
     unit = fit["posterior"][name].attrs["units"]
-    words = (
-        name.replace("_", " ")
-        .replace(" by ", "\nby ")
-        .replace(" location", "\nlocation")
-        .replace(" spread", "\nspread")
-    )
+    words = name.replace("_", " ")
+    for part in (" by ", " location", " spread"):
+        words = words.replace(part, f"\n{part.lstrip()}")
     axes.set_xlabel(words + ("" if unit == "1" else f"\n({unit})"), fontsize=9)
     axes.tick_params(labelsize=8)
     axes.set_yticks([])
     if first:
-        axes.set_title("dotted: prior", fontsize=8, loc="left", color="0.3")
+        axes.set_title("line: median, dotted: prior", fontsize=8, loc="left", color="0.3")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from bayes_grpo.analysis.posterior.checks import left_out_tree
+from bayes_grpo.analysis.posterior.checks import leave_one_out_tree
 from bayes_grpo.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def plot_predictive(fit: xr.DataTree, paths: int = 50) -> "Figure":
-    """Distribution of the logged rewards over all steps, and of rewards along simulated runs.
+    """Draw the distribution of the logged rewards over all steps, and that of rewards along simulated runs.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ def plot_predictive(fit: xr.DataTree, paths: int = 50) -> "Figure":
     )
 
 
-def plot_left_out(
+def plot_leave_one_out(
     fit: xr.DataTree, model: str | Path | ModelSpec | None = None, *, coverage: bool = False, seed: int = 0
 ) -> "Figure":
-    """Where each reward lies in its leave-one-out predictive distribution (LOO-PIT): uniform if the model is calibrated.
+    """Draw where each reward lies in its leave-one-out prediction (LOO-PIT); uniform if the model is calibrated.
 
     The test that is shown allows for the dependence of these values.
 
@@ -50,7 +50,7 @@ def plot_left_out(
     """
     import arviz_plots as azp
 
-    tree = left_out_tree(fit, model, seed)
+    tree = leave_one_out_tree(fit, model, seed)
     label = "probability of a central interval" if coverage else "place in the leave-one-out predictive distribution"
     return _figure(azp.plot_loo_pit(tree, coverage=coverage, backend="matplotlib"), fit, label)
 

@@ -1,94 +1,105 @@
-"""What a fit says, as numbers: parameters with intervals, probabilities, diagnostics and warnings."""
+"""What a fit says, as numbers: parameters with intervals, probabilities, diagnostics and notes."""
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.intervals import INTERVAL, interval, interval_row
-from bayes_grpo.inference.attributes import fixed, notes
-from bayes_grpo.inference.convergence import Diagnostics, by_quantity, diagnose_sampling
-from bayes_grpo.laws.units import UNITS
-
-#: A posterior median beyond this quantile of the prior, on either side, is a conflict.
-_CONFLICT = 0.01
-
-#: A posterior this wide relative to its prior has learned little.
-_UNINFORMED = 0.8
+from bayes_grpo.analysis.intervals import INTERVAL
+from bayes_grpo.analysis.notes import Noted, noted
+from bayes_grpo.analysis.posterior.columns import Row, fixed_rows, parameter_rows
+from bayes_grpo.analysis.posterior.notes import notes_on
+from bayes_grpo.inference.attributes import fixed
+from bayes_grpo.inference.convergence import diagnose_sampling
 
 
-def summarise(fit: xr.DataTree) -> dict[str, Any]:
-    """Summary of a fit as one JSON-ready object.
+class RunSummary(TypedDict):
+    """One of several runs that were fitted together: its parameters, and the probabilities of its regimes."""
+
+    parameters: dict[str, Row]
+    probabilities: dict[str, float]
+
+
+class Summary(Noted):
+    """What `summarise` says; see there."""
+
+    run: str
+    model: str
+    backend: str
+    parameters: dict[str, Row]
+    probabilities: dict[str, float]
+    interval: dict[str, Any]
+    diagnostics: dict[str, float | int | str | None]
+    converged: bool
+    runs: NotRequired[dict[str, RunSummary]]
+
+
+def summarise(fit: xr.DataTree) -> Summary:
+    """Summary of a fit, ready for JSON.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        From `bayes_grpo.fit`, also after `bayes_grpo.load_fit`.
 
     Returns
     -------
     dict
-        Keys run, model, backend, parameters (name to mean, sd, lower, upper, ess_bulk, rhat, unit; ``fixed`` for what the
-        law fixes, with None for what does not exist), probabilities, interval, diagnostics, converged, warnings. Of runs fitted
-        together ``parameters`` holds what they share (locations, spreads, coefficients), and ``runs`` maps each label to its
-        parameters and probabilities.
+        - ``run``, ``model``, ``backend``: the run's label (or how many runs), the model's name, the library that
+          sampled.
+        - ``parameters``: by name, a row with ``median``, ``lower`` and ``upper`` (the equal-tailed 90 % interval),
+          ``mean``, ``sd``, ``prior`` (median and interval of the prior), ``narrowed_to`` (width of the interval as a
+          share of the prior's), ``ess_bulk``, ``rhat`` and ``unit``; None stands for infinite or undefined. A row with
+          ``fixed`` is of a quantity that the law itself fixes.
+        - ``probabilities``: ``oscillatory``, that the mean rings, and ``unstable``, that it runs away; empty for laws
+          that
+          can do neither.
+        - ``interval``: probability and kind of the intervals.
+        - ``diagnostics``: worst R-hat, effective sample sizes and E-BFMI, divergences, and the seconds that sampling
+          took.
+        - ``converged``: whether the diagnostics keep their limits.
+        - ``warnings``, ``notes``: what a reader should know, as sentences, and as dicts with ``kind`` (one of
+          `bayes_grpo.errors.KINDS`), ``subject`` and ``text``.
+        - ``runs``: of runs fitted together, ``parameters`` and ``probabilities`` of each by its label; ``parameters``
+          above
+          is then what the runs share (locations, spreads, coefficients).
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> plateau = bayes_grpo.summarise(fit)["parameters"]["plateau"]
+    >>> plateau["lower"] < plateau["median"] < plateau["upper"], plateau["unit"]
+    (True, 'reward')
     """
-    posterior = fit["posterior"].to_dataset()
+    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     by_run = [name for name in posterior.data_vars if "run" in posterior[name].dims]
     diagnostics = diagnose_sampling(fit)
-    out = {
+    remarks = noted(notes_on(fit, diagnostics))
+    summary: Summary = {
         "run": fit.attrs["run"],
         "model": fit.attrs["model"],
         "backend": fit.attrs["backend"],
-        "parameters": _rows(fit, posterior.drop_vars(by_run)) | _fixed_rows(fit),
+        "parameters": parameter_rows(fit, posterior.drop_vars(by_run), prior) | fixed_rows(fixed(fit)),
         "probabilities": {} if by_run else _probabilities(posterior),
         "interval": INTERVAL,
         "diagnostics": diagnostics.as_dict(),
         "converged": not diagnostics.failures(),
-        "warnings": _warnings(fit, diagnostics),
+        "warnings": remarks["warnings"],
+        "notes": remarks["notes"],
     }
     if by_run:
-        out["runs"] = {
+        summary["runs"] = {
             str(label): {
-                "parameters": _rows(fit, posterior[by_run].sel(run=label)),
+                "parameters": parameter_rows(fit, posterior[by_run].sel(run=label), _prior_of(prior, label)),
                 "probabilities": _probabilities(posterior.sel(run=label)),
             }
             for label in posterior["run"].values
         }
-    return out
+    return summary
 
 
-def _rows(fit: xr.DataTree, posterior: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """A row for each scalar quantity, in the order of `UNITS`, what belongs to a population last."""
-    if not posterior.data_vars:
-        return {}
-    diagnostics = by_quantity(fit, posterior)
-    names = [*(name for name in UNITS if name in posterior), *(n for n in posterior.data_vars if n not in UNITS)]
-    rows: dict[str, dict[str, Any]] = {}
-    for name in names:
-        values = posterior[name].values
-        rows[str(name)] = {
-            **interval_row(values),
-            "mean": _number(values.mean()),
-            "sd": _number(values.std(ddof=1)) if values.size > 1 else None,
-            "ess_bulk": _number(diagnostics[str(name)][1]),
-            "rhat": _number(diagnostics[str(name)][0]),
-            "unit": posterior[name].attrs["units"],
-        }
-    return rows
-
-
-def _fixed_rows(fit: xr.DataTree) -> dict[str, dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
-    for name, value in fixed(fit).items():
-        known = _number(value)
-        rows[name] = {
-            "median": known,
-            "mean": known,
-            "sd": None if known is None else 0.0,
-            "lower": known,
-            "upper": known,
-            "ess_bulk": None,
-            "rhat": None,
-            "unit": UNITS[name],
-            "fixed": True,
-        }
-    return rows
+def _prior_of(prior: xr.Dataset, run: str) -> xr.Dataset:
+    return prior.sel(run=run) if "run" in prior.dims else prior
 
 
 def _probabilities(posterior: xr.Dataset) -> dict[str, float]:
@@ -97,56 +108,3 @@ def _probabilities(posterior: xr.Dataset) -> dict[str, float]:
         return {}
     ratio = posterior["damping_ratio"].values
     return {"oscillatory": float(((ratio > 0) & (ratio < 1)).mean()), "unstable": float((ratio <= 0).mean())}
-
-
-def _warnings(fit: xr.DataTree, diagnostics: Diagnostics) -> list[str]:
-    out = [str(note) for note in (*diagnostics.failures(), *notes(fit))]
-    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
-    vague = [
-        name
-        for name in ("plateau", "timescale", "damping", "midpoint", *_population(posterior))
-        if name in posterior and 0 < _UNINFORMED * _width(prior[name].values) < _width(posterior[name].values)
-    ]
-    if vague:
-        out.append(
-            f"the rewards say little about {', '.join(vague)}: the posterior is nearly as wide as the prior "
-            "(run too short or too noisy); read the interval, not the mean"
-        )
-    return out + prior_conflicts(fit)
-
-
-def prior_conflicts(fit: xr.DataTree) -> list[str]:
-    """Parameters that the prior all but ruled out: their posterior median lies in an outer hundredth of the prior."""
-    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
-    out: list[str] = []
-    if "log_prior" not in fit.children:  # one run of several fitted together: its prior is the population
-        return out
-    for name in fit["log_prior"].data_vars:
-        drawn = posterior[name].values
-        if drawn.ndim > 2:  # a value a run: what scatters about a population may lie far out
-            continue
-        below = float((prior[name].values < np.median(drawn)).mean())
-        if min(below, 1 - below) < _CONFLICT:
-            side = "below" if below < _CONFLICT else "above"
-            out.append(
-                f"prior and rewards disagree on {name}: {np.median(drawn):.3g} lies {side} all but {_CONFLICT:.0%} of the prior; check "
-                "what was stated or assumed (reward bounds, planned steps), or fit with a wider prior"
-            )
-    return out
-
-
-def _population(posterior: xr.Dataset) -> list[str]:
-    """Coefficients of predictors, and what tells how noise falls with the group size."""
-    return [
-        str(name) for name in posterior.data_vars if "_by_" in str(name) or str(name).endswith(("_exponent", "_share"))
-    ]
-
-
-def _width(values: np.ndarray) -> float:
-    limits = interval(values, axis=None)
-    return float(limits.upper - limits.lower)
-
-
-def _number(value: Any) -> float | None:
-    number = float(value)
-    return number if np.isfinite(number) else None

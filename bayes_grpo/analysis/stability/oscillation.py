@@ -1,4 +1,4 @@
-"""Does training ring: posterior of the damping ratio, period and overshoot, and where ringing sets in."""
+"""Does training ring, how, and where does ringing set in?"""
 
 from typing import Any
 
@@ -6,9 +6,20 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
-from bayes_grpo.analysis.stability.threshold import fitted_dynamics
-from bayes_grpo.inference.attributes import assumptions
+from bayes_grpo.analysis.notes import Noted, fit_notes, noted, stored, stored_notes
+from bayes_grpo.analysis.stability.threshold import MOST_UNSTABLE, fitted_dynamics
+from bayes_grpo.errors import Note
 from bayes_grpo.laws import stability
+
+#: What is told, by its variable: its name in tables, and its unit. Period and overshoot are those of oscillatory draws.
+QUANTITIES = {
+    "damping_ratio": ("damping ratio (rings below 1)", "1"),
+    "period": ("period, where it rings", "step"),
+    "overshoot": ("overshoot, where it rings", "share of the way"),
+    "learning_rate_factor": ("learning rate at the onset, over today's (closed form)", "1"),
+    "onset_factor": ("the same, of the exact heavy ball", "1"),
+    "onset_momentum": ("momentum at the onset", "1"),
+}
 
 
 def oscillation(fit: xr.DataTree, *, run: str | None = None) -> xr.Dataset:
@@ -24,65 +35,134 @@ def oscillation(fit: xr.DataTree, *, run: str | None = None) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Dim sample: ``damping_ratio`` (inf without mass); ``period`` (step) and ``overshoot`` (share of the initial distance that
-        the mean first goes beyond the plateau, from rest), NaN where it does not ring; ``learning_rate_factor``, by which the learning
-        rate may change until ringing sets in (c^2 = 4 m k); ``onset_factor``, the same by the heavy ball's exact
-        onset at unit damping; ``onset_momentum``, the momentum above which this stiffness rings, sqrt(beta1) = (1 - k) / (1 + k).
+        Dim sample:
+
+        - ``damping_ratio``: below 1 the mean rings, at or below 0 it runs away; infinite without mass.
+        - ``period`` (step): of the oscillation; NaN where it does not ring.
+        - ``overshoot``: share of the initial distance by which the mean, starting from rest, first goes beyond the
+          plateau;
+          NaN where it does not ring.
+        - ``learning_rate_factor``: by which the learning rate may change until ringing sets in (c^2 = 4 m k).
+        - ``onset_factor``: the same, by the heavy ball's exact onset at unit damping.
+        - ``onset_momentum``: momentum above which this stiffness rings, sqrt(beta1) = (1 - k) / (1 + k).
+
+        Attributes: run, model, momentum, notes.
 
     Raises
     ------
     InputError
         If the fit has no stiffness, or ``run`` names none of its runs.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> bool((bayes_grpo.oscillation(fit)["onset_momentum"] < 1).all())
+    True
     """
-    draws, quantities = fitted_dynamics(fit, run)
+    draws, known = fitted_dynamics(fit, run)
     k, m = draws["stiffness"].values, draws["mass"].values
     c = draws["damping"].values if "damping" in draws else np.ones_like(k)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(m > 0, c / (2 * np.sqrt(m * k)), np.inf)
-        rings = (ratio > 0) & (ratio < 1)
-        inside = np.where(rings, ratio, 0.5)
+        oscillatory = (ratio > 0) & (ratio < 1)
+        inside = np.where(oscillatory, ratio, 0.5)
         frequency = np.sqrt(k / np.where(m > 0, m, 1.0)) * np.sqrt(1 - inside**2)
-        period = np.where(rings, 2 * np.pi / frequency, np.nan)
-        overshoot = np.where(rings, np.exp(-np.pi * inside / np.sqrt(1 - inside**2)), np.nan)
+        period = np.where(oscillatory, 2 * np.pi / frequency, np.nan)
+        overshoot = np.where(oscillatory, np.exp(-np.pi * inside / np.sqrt(1 - inside**2)), np.nan)
         factor = np.where(m > 0, np.maximum(c, 0.0) ** 2 / (4 * np.where(m > 0, m, 1.0) * k), np.inf)
     data = {
         "damping_ratio": (ratio, "1"),
         "period": (period, "step"),
         "overshoot": (overshoot, "1"),
         "learning_rate_factor": (factor, "1"),
-        "onset_factor": (stability.oscillation_onset(quantities["momentum"]) / k, "1"),
+        "onset_factor": (stability.oscillation_onset(known["momentum"]) / k, "1"),
         "onset_momentum": (((1 - np.minimum(k, 1)) / (1 + k)) ** 2, "1"),
     }
     out = xr.Dataset({name: ("sample", value, {"units": unit}) for name, (value, unit) in data.items()})
-    out.attrs = {"momentum": quantities["momentum"]}
-    return out
+    model = fit.attrs["model"]
+    return out.assign_attrs(
+        run=run or fit.attrs["run"], model=model, momentum=known["momentum"], **stored(_notes(ratio, model))
+    )
 
 
-def summarise_oscillation(fit: xr.DataTree, found: xr.Dataset) -> dict[str, Any]:
-    """What `oscillation` found, as one JSON-ready object; period and overshoot are those of the draws that ring."""
-    ratio = found["damping_ratio"].values
-    warnings = [str(note) for note in assumptions(fit) if note.subject in ("momentum", "")]
+def _notes(ratio: np.ndarray, model: str) -> list[Note]:
+    notes = []
     unstable = float((ratio <= 0).mean())
-    if unstable > 0.05:
-        warnings.append(f"unstable with probability {unstable:.2f}: beyond ringing, the mean runs away")
+    if unstable > MOST_UNSTABLE:
+        text = f"unstable with probability {unstable:.2f}: beyond ringing, the mean runs away"
+        notes.append(Note("alarm", "damping_ratio", text))
     if np.isinf(ratio).all():
-        warnings.append(f"{fit.attrs['model']} has no mass and cannot ring; fit oscillator or bounded to ask")
+        text = f"{model} has no mass and cannot ring; fit oscillator or bounded to ask"
+        notes.append(Note("limit", "mass", text))
+    return notes
+
+
+class OscillationSummary(Noted):
+    """What `summarise_oscillation` says; see there."""
+
+    run: str
+    damping_ratio: IntervalRow | None
+    probability_oscillatory: float
+    probability_underdamped: float
+    probability_unstable: float
+    period: IntervalRow | None
+    overshoot: IntervalRow | None
+    learning_rate_factor: IntervalRow | None
+    onset_factor: IntervalRow | None
+    onset_momentum: IntervalRow | None
+    interval: dict[str, Any]
+
+
+def summarise_oscillation(result: xr.Dataset, fit: xr.DataTree | None = None) -> OscillationSummary:
+    """Summary of how a run rings, ready for JSON.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `bayes_grpo.oscillation`.
+    fit : xarray.DataTree, optional
+        The fit that was asked; its assumptions, and why it cannot be believed if it did not converge, join the notes.
+
+    Returns
+    -------
+    dict
+        - ``run``: label of the run.
+        - ``probability_oscillatory``: that the mean rings; ``probability_underdamped`` is the same under its name of
+          version
+          0.1.0. ``probability_unstable``: that it runs away.
+        - ``damping_ratio``, ``period``, ``overshoot``, ``learning_rate_factor``, ``onset_factor``, ``onset_momentum``:
+          ``median``, ``lower`` and ``upper`` over the draws that have them; None if no draw has.
+        - ``interval``: probability and kind of the intervals.
+        - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> summary = bayes_grpo.summarise_oscillation(bayes_grpo.oscillation(fit), fit)
+    >>> summary["probability_oscillatory"], [note["subject"] for note in summary["notes"] if note["kind"] == "limit"]
+    (0.0, ['mass'])
+    """
+    ratio = result["damping_ratio"].values
+    oscillatory = float(((ratio > 0) & (ratio < 1)).mean())
     return {
-        "run": fit.attrs["run"],
-        "damping_ratio": _interval(ratio),
-        "probability_underdamped": float(((ratio > 0) & (ratio < 1)).mean()),
-        "probability_unstable": unstable,
-        "period": _interval(found["period"].values),
-        "overshoot": _interval(found["overshoot"].values),
-        "learning_rate_factor": _interval(found["learning_rate_factor"].values),
-        "onset_factor": _interval(found["onset_factor"].values),
-        "onset_momentum": _interval(found["onset_momentum"].values),
+        "run": result.attrs["run"],
+        "damping_ratio": _row(ratio),
+        "probability_oscillatory": oscillatory,
+        "probability_underdamped": oscillatory,
+        "probability_unstable": float((ratio <= 0).mean()),
+        "period": _row(result["period"].values),
+        "overshoot": _row(result["overshoot"].values),
+        "learning_rate_factor": _row(result["learning_rate_factor"].values),
+        "onset_factor": _row(result["onset_factor"].values),
+        "onset_momentum": _row(result["onset_momentum"].values),
         "interval": INTERVAL,
-        "warnings": warnings,
+        **noted([*fit_notes(fit, ("momentum",)), *stored_notes(result)]),
     }
 
 
-def _interval(values: np.ndarray) -> IntervalRow | None:
+def _row(values: np.ndarray) -> IntervalRow | None:
     """Median and interval of the draws that have the quantity; None if none has it."""
     finite = values[np.isfinite(values)]
     return interval_row(finite) if finite.size else None

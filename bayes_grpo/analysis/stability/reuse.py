@@ -1,7 +1,10 @@
-"""How often may a batch of rollouts be used: the limits that lag, sample size and clipping set, and what each refresh interval earns.
+"""How often may a batch of rollouts be used?
 
-Lag: the linear threshold of `threshold`. Sample size: importance ratios spread until the batch is worth half its completions. Starvation: clipping
-removes drive and leaves the reference's pull, until half of the gain is gone (`bayes_grpo.laws.balance`).
+Lag, sample size and clipping set limits, and each refresh interval earns its reward.
+
+Lag: the linear threshold of `threshold`. Sample size: importance ratios spread until the batch is worth half its
+completions. Starvation: clipping removes drive and leaves the reference's pull, until half of the gain is gone
+(`bayes_grpo.laws.balance`).
 """
 
 from collections.abc import Mapping
@@ -18,8 +21,8 @@ from bayes_grpo.laws.balance import balance_drive
 INTERVALS = (1, 2, 4, 8, 16, 32, 64, 128)
 #: Share of the batch that its effective sample size may fall to, and of the gain that starvation may take.
 LEAST_SHARE, LOST_SHARE = 0.5, 0.5
-#: Standard deviation of the logarithm of the growth, between what one run shows and what it is at another refresh interval: in the laboratory it
-#: scattered by 0.13 to 0.28 over K = 4 to 64 (case_studies/trl_lab/refresh_interval.md).
+#: Standard deviation of the logarithm of the growth, between what one run shows and what it is at another refresh
+#: interval: in the laboratory it scattered by 0.13 to 0.28 over K = 4 to 64 (case_studies/trl_lab/refresh_interval.md).
 DISCREPANCY = 0.35
 _BLOCKS = 8
 _POINTS = 240
@@ -29,7 +32,10 @@ _LOGITS = np.linspace(-12, 12, 481)
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the balance law needs, a value a draw: rate of the logit, its start and reference, KL weight, what answers earn, and the clip range."""
+    """What the balance law needs, a value a draw.
+
+    Rate of the logit, its start and reference, KL weight, what answers earn, and the clip range.
+    """
 
     rate: np.ndarray
     start: np.ndarray
@@ -50,7 +56,10 @@ class Conditions:
         return np.asarray(self.wrong + (self.right - self.wrong) / (1 + np.exp(-z)))
 
     def paths(self, clipped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits from the start to the plateau and the updates they take, shapes (draws, points), where this share of the drive is clipped."""
+        """Logits from the start to the plateau, and the updates they take, where this share of the drive is clipped.
+
+        Shapes (draws, points).
+        """
         rise = np.linspace(0, 14, 561)
         grid = self.start[:, None] + rise
         force = (1 - clipped)[:, None] * self.drive(grid) - self.kl[:, None] * rise
@@ -74,8 +83,9 @@ def growth_draws(
 ) -> tuple[np.ndarray | None, list[str]]:
     """Draws of the growth of the log ratio per update, and the channels that they rest on; None where no channel tells.
 
-    Every channel's mean over the second half of the run gives an estimate, with the error of means over eight blocks. The clip ratio is taken
-    alone where it is logged and not zero. Else estimates are pooled by their precision; their scatter, and `DISCREPANCY`, widen the result.
+    Every channel's mean over the second half of the run gives an estimate, with the error of means over eight blocks.
+    The clip ratio is taken alone where it is logged and not zero. Else estimates are pooled by their precision; their
+    scatter, and `DISCREPANCY`, widen the result.
     """
     interval = round(known.get("refresh_interval", 1.0))
     estimates, names = [], []
@@ -110,7 +120,7 @@ def growth_draws(
 def conditions_of(
     draws: xr.Dataset, known: Mapping[str, float], clipped: float
 ) -> tuple[Conditions | None, list[Note]]:
-    """What the balance law needs, from a fit's draws of stiffness, plateau and start and from what is known of the run."""
+    """What the balance law needs, from draws of stiffness, plateau and start, and from what is known of the run."""
     notes: list[Note] = []
     wrong, right = known.get("wrong_reward", known["reward_lower"]), known.get("right_reward", known["reward_upper"])
     if (known["reward_lower"], known["reward_upper"]) != (0.0, 1.0) or known.get("group_size", 1.0) < 2:
@@ -149,7 +159,10 @@ def conditions_of(
 
 
 def limits(growth: np.ndarray | None, conditions: Conditions | None, clip_range: float) -> dict[str, np.ndarray]:
-    """Draws of the refresh interval, and of the staleness, at which sample size and starvation bind; infinite where they never do."""
+    """Draws of the refresh interval, and of the staleness, at which sample size and starvation bind.
+
+    Infinite where they never do.
+    """
     if growth is None:
         return {}
     out = {"ess": np.maximum(reuse.effective_share_limit(growth, clip_range, LEAST_SHARE), 1.0)}
@@ -172,7 +185,10 @@ def limits(growth: np.ndarray | None, conditions: Conditions | None, clip_range:
 
 
 def _first_interval(growth: np.ndarray, critical: np.ndarray, clip_range: float, stale: bool) -> np.ndarray:
-    """Smallest number of updates (mean over a batch's, or constant age) at which the clip share is critical; found for growth 1, then scaled."""
+    """Smallest number of updates (mean over a batch's, or constant age) at which the clip share is critical.
+
+    It is computed for growth 1, then scaled.
+    """
     unit = np.geomspace(1e-3, 1e3, 600)
     share = reuse.clipped_at_age(1.0, unit, clip_range)
     if not stale:
@@ -185,7 +201,7 @@ def _first_interval(growth: np.ndarray, critical: np.ndarray, clip_range: float,
 def interval_table(
     growth: np.ndarray, conditions: Conditions, batches: float, generation: float | None, update: float | None
 ) -> xr.Dataset:
-    """For each refresh interval: plateau, updates, batches and hours to 95 % of the way, and the reward within the run's budget.
+    """For each refresh interval: plateau; updates, batches and hours to 95 % of the way; reward within the budget.
 
     Parameters
     ----------

@@ -15,15 +15,16 @@ from bayes_grpo.analysis.stability.reuse import (
     interval_table,
     limits,
 )
-from bayes_grpo.analysis.tables import figure, render, titled
+from bayes_grpo.analysis.tables import number, render, titled
 from bayes_grpo.errors import Note
 from bayes_grpo.inference.attributes import quantities, runs_of
 
 #: Said wherever nothing but the lag is known.
 ONLY_LAG = (
-    "only the lag is known here, and on networks training broke at refresh intervals 5 to 10 times below the lag's limit: clipping and the "
-    "spread of importance ratios bind first; log clip ratio, KL to the rollout policy or effective sample size of a run that uses its batches more "
-    "than once (bayes_grpo.trl.record does) to have their limits"
+    "only the lag is known here, and on networks training broke at refresh intervals 5 to 10 times below the lag's "
+    "limit: clipping and the spread of importance ratios bind first; log clip ratio, KL to the rollout policy or "
+    "effective sample size of a run that uses its batches more than once (bayes_grpo.trl.record does) to have their "
+    "limits"
 )
 _WORDS = {"lag": "lag", "ess": "sample size", "starvation": "starvation by clipping"}
 
@@ -43,24 +44,26 @@ def reuse_summary(
     fit : xarray.DataTree
         Of a law with a plateau.
     thresholds : xarray.Dataset
-        What `bayes_grpo.threshold` found for it.
+        From `bayes_grpo.threshold`.
     run : str, optional
         Of a fit of several runs, the one asked about.
     generation_seconds, update_seconds : float, optional
-        Seconds that drawing a batch and making an update take; else from the log's step times, where a batch is used more than once.
+        Seconds that drawing a batch and making an update take; else from the log's step times, where a batch is used
+        more than once.
 
     Returns
     -------
     dict
-        limit : by name (lag, ess, starvation) median, lower, upper and probability_exceeded; None where unknown.
-        staleness : the same for rollouts that are a constant number of updates old.
-        binding : name of the limit that is lowest most often.
-        probability_unstable : probability that the refresh interval is beyond the lowest limit; None where it is unknown.
-        intervals : a row a refresh interval; None where nothing but the lag is known.
-        best : refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour), with probability_best.
-        rests_on : channels that gave the growth of the log ratio.
-        notes : list of Note
-            Assumptions and limits.
+        - ``limit``: by name (lag, ess, starvation) median, lower, upper and probability_exceeded; None where unknown.
+        - ``staleness``: the same for rollouts that are a constant number of updates old.
+        - ``binding``: name of the limit that is lowest most often.
+        - ``probability_beyond_limit``: that the refresh interval is beyond the lowest limit; None where it is unknown.
+          ``probability_unstable`` is the same.
+        - ``intervals``: a row a refresh interval; None where nothing but the lag is known.
+        - ``best``: refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour), with
+          probability_best.
+        - ``rests_on``: channels that gave the growth of the log ratio.
+        - ``notes``: list of Note, assumptions and limits.
 
     Raises
     ------
@@ -74,19 +77,21 @@ def reuse_summary(
     growth, channels = growth_draws(rows, known, draws.sizes["sample"])
     conditions, notes = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
     lag = thresholds["exact"].values
-    found = {"lag": lag, "stale_lag": thresholds["delay"].values} | limits(
+    draws_of = {"lag": lag, "stale_lag": thresholds["delay"].values} | limits(
         growth, conditions, known.get("clip_range", 0.2)
     )
     asked = float(thresholds.attrs["refresh_interval"])
-    names = [name for name in _WORDS if name in found]
-    lowest = np.stack([found[name] for name in names])
+    names = [name for name in _WORDS if name in draws_of]
+    lowest = np.stack([draws_of[name] for name in names])
     if growth is None:
         notes.append(Note("limit", "reuse", ONLY_LAG))
+    beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
     out: dict[str, Any] = {
-        "limit": {name: _row(found.get(name), asked) for name in _WORDS},
-        "staleness": {name: _row(found.get(f"stale_{name}"), np.nan) for name in _WORDS},
+        "limit": {name: _row(draws_of.get(name), asked) for name in _WORDS},
+        "staleness": {name: _row(draws_of.get(f"stale_{name}"), np.nan) for name in _WORDS},
         "binding": names[int(np.bincount(lowest.argmin(0), minlength=len(names)).argmax())],
-        "probability_unstable": float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None,
+        "probability_beyond_limit": beyond,
+        "probability_unstable": beyond,
         "rests_on": channels,
         "intervals": None,
         "best": {"per_batch": None, "per_hour": None, "probability_best": {"per_batch": None, "per_hour": None}},
@@ -97,7 +102,8 @@ def reuse_summary(
         table = interval_table(growth, conditions, batches, generation, update)
         out |= {"intervals": _rows(table), "best": _best(table), "batches": batches}
         if generation is None:
-            text = "seconds of drawing a batch and of an update are unknown: nothing per hour; state --generation-seconds and --update-seconds"
+            text = "seconds of drawing a batch and of an update are unknown: nothing per hour; state "
+            "--generation-seconds and --update-seconds"
             notes.append(Note("limit", "step_time", text))
     return out | {"notes": notes}
 
@@ -120,7 +126,7 @@ def _draws(fit: xr.DataTree, run: str | None) -> xr.Dataset:
 
 
 def _seconds(run: xr.Dataset, generation: float | None, update: float | None) -> tuple[float | None, float | None]:
-    """Seconds of drawing a batch and of an update: stated, or medians of the log's step times with and without new rollouts."""
+    """Seconds of drawing a batch and of an update: stated, or from the log's step times with and without new rollouts."""
     if generation is not None and update is not None:
         return generation, update
     if "step_time" in run and "rollout_age" in run:
@@ -165,18 +171,20 @@ def reuse_text(summary: dict[str, Any]) -> str:
     """The answer in up to three sentences, then limits and refresh intervals."""
     limit, binding, asked = summary["limit"], summary["binding"], summary["refresh_interval"]
     row = limit[binding]
-    where = "no refresh interval" if row["median"] is None else f"K = {figure(row['median'])}"
-    upper = "no bound" if row["upper"] is None else figure(row["upper"])
+    where = "no refresh interval" if row["median"] is None else f"K = {number(row['median'])}"
+    upper = "no bound" if row["upper"] is None else number(row["upper"])
     lines = [
-        f"What binds is {_WORDS[binding]}, at {where} (90 % interval {figure(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
+        f"What binds is {_WORDS[binding]}, at {where} (90 % interval "
+        f"{number(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
     ]
     if asked is not None:
         lines.append(
-            f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_unstable']:.2f}."
+            f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_beyond_limit']:.2f}."
         )
     best = summary["best"]
     if best["per_batch"] is not None:
-        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = {best['probability_best']['per_batch']:.2f})"
+        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = "
+        f"{best['probability_best']['per_batch']:.2f})"
         if best["per_hour"] is not None:
             text += f"; within the same hours: K = {best['per_hour']} (P = {best['probability_best']['per_hour']:.2f})"
         lines.append(text + ".")
@@ -211,4 +219,4 @@ def reuse_text(summary: dict[str, Any]) -> str:
 
 
 def _or_none(value: float | None) -> str:
-    return "none" if value is None else figure(value)
+    return "none" if value is None else number(value)

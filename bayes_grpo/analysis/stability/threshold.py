@@ -1,7 +1,7 @@
-"""How stale may rollouts get, and how high may the learning rate go, before training is unstable: posteriors from a fit.
+"""How stale may rollouts get, and how high may the learning rate go, before training is unstable?
 
-The thresholds are closed forms and linear algebra of `bayes_grpo.laws.stability`, evaluated at the posterior's draws of stiffness and
-lag share.
+The thresholds are closed forms and linear algebra of `bayes_grpo.laws.stability`, evaluated at the posterior's draws of
+stiffness and lag share.
 """
 
 from typing import Any
@@ -9,15 +9,27 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.intervals import INTERVAL, interval_row
-from bayes_grpo.errors import InputError
-from bayes_grpo.inference.attributes import assumptions, fixed, quantities
+from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
+from bayes_grpo.analysis.notes import Noted, fit_notes, noted, stored, stored_notes
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.inference.attributes import fixed, quantities
+from bayes_grpo.inference.draws import batch, evenly
 from bayes_grpo.laws import stability
 
-#: Draws the exact maps are evaluated at.
+#: Draws that the exact maps are evaluated at.
 DRAWS = 1000
 #: Refresh intervals looked at; a threshold beyond is reported as none.
 LONGEST = 5000
+#: Probability that the run itself runs away above which an answer says so.
+MOST_UNSTABLE = 0.05
+
+#: The thresholds that are told, by their variable, and what tables and figures call them.
+THRESHOLDS = {
+    "leading": "refresh, leading order",
+    "exact": "refresh, exact",
+    "frozen": "refresh, all lag counts",
+    "delay": "constant delay, exact",
+}
 
 
 def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Dataset, dict[str, float]]:
@@ -37,21 +49,27 @@ def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Datase
     known = quantities(fit, run)
     if "run" in posterior.dims:
         posterior = posterior.sel(run=run)
-    draws = posterior.stack(sample=("chain", "draw"), create_index=False).drop_vars(
-        ["chain", "draw", "run"], errors="ignore"
-    )
-    thin = np.unique(np.linspace(0, draws.sizes["sample"] - 1, DRAWS).round().astype(int))
-    draws = draws.isel(sample=thin)
+    drawn = batch(posterior[[name for name in posterior.data_vars if posterior[name].ndim == 2]])
+    some = evenly(drawn["timescale"].size, DRAWS)
     by_law = fixed(fit)
-    out = xr.Dataset({"stiffness": 1 / draws["timescale"]})
+    values = {"stiffness": 1 / drawn["timescale"][some]}
     for name in ("damping", "mass", "lag_share"):
-        if name in draws:
-            out[name] = draws[name]
+        if name in drawn:
+            values[name] = drawn[name][some]
         elif name in by_law:
-            out[name] = xr.full_like(out["stiffness"], float(by_law[name]))
-    if "mass" not in out:  # runs of different momentum: each has its own
-        out["mass"] = xr.full_like(out["stiffness"], known["closed_form_mass"])
-    return out, {name: float(value) for name, value in known.items()}
+            values[name] = np.full(some.size, float(by_law[name]))
+    if "mass" not in values:  # runs of different momentum: each has its own
+        values["mass"] = np.full(some.size, known["closed_form_mass"])
+    return xr.Dataset({name: ("sample", value) for name, value in values.items()}), known
+
+
+def running_away(fit: xr.DataTree, run: str | None = None) -> float:
+    """Posterior probability that a run's mean runs away; 0 for laws that cannot."""
+    posterior = fit["posterior"].to_dataset()
+    if "damping_ratio" not in posterior:
+        return 0.0
+    ratio = posterior["damping_ratio"]
+    return float(((ratio.sel(run=run) if "run" in ratio.dims else ratio) <= 0).mean())
 
 
 def threshold(
@@ -81,15 +99,31 @@ def threshold(
     Returns
     -------
     xarray.Dataset
-        Dim sample: ``leading`` (1 + 2 / (lambda k)), ``exact`` (first unstable integer of the cycle map), ``frozen`` (the same for
-        lambda = 1), ``delay_leading`` and ``delay`` (constant delay), all in steps and inf where there is none;
-        ``learning_rate_margin`` (factor by which the learning rate can be raised at this K), ``stiffness``, ``lag_share``.
-        Attributes: refresh_interval (NaN if unknown), momentum, lag_share_source.
+        Dim sample. Thresholds are in steps, and infinite where there is none:
+
+        - ``leading``: refresh interval at which lag has eroded all damping, 1 + 2 / (lambda k).
+        - ``exact``: first unstable integer of the map over one refresh cycle.
+        - ``frozen``: the same for lambda = 1.
+        - ``delay_leading``, ``delay``: constant delay, to leading order and exact.
+        - ``learning_rate_margin``: factor by which the learning rate can be raised at this refresh interval; missing
+          where
+          the interval is unknown.
+        - ``stiffness`` (1/step), ``lag_share``: what they were computed from.
+
+        Attributes: run, model, refresh_interval (NaN if unknown), momentum, lag_share_source, notes.
 
     Raises
     ------
     InputError
-        If an argument is impossible or the fit has no stiffness.
+        If an argument is impossible, the fit has no stiffness, or it is of several runs and none is named.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> thresholds = bayes_grpo.threshold(fit, refresh_interval=8, lag_share=1.0)
+    >>> bool((thresholds["exact"] > 8).all())
+    True
     """
     faults = []
     if refresh_interval is not None and not refresh_interval >= 1:
@@ -100,71 +134,137 @@ def threshold(
         raise InputError("threshold", faults)
     draws, known = fitted_dynamics(fit, run)
     k, momentum = draws["stiffness"].values, known["momentum"]
-    if lag_share is not None:
-        share, source = np.full(k.size, lag_share), "stated"
-    elif "lag_share" in draws:
-        share, source = draws["lag_share"].values, "posterior"
-    else:
-        share, source = np.random.default_rng(seed).uniform(size=k.size), "uniform"
-    interval = refresh_interval or known.get("refresh_interval", np.nan)
-    steps = {
+    share, share_source = _lag_share(draws, lag_share, seed)
+    asked = refresh_interval or known.get("refresh_interval", np.nan)
+    thresholds = {
         "leading": stability.leading_refresh_threshold(k, share),
         "exact": stability.refresh_threshold(k, momentum, share, LONGEST),
         "frozen": stability.refresh_threshold(k, momentum, 1.0, LONGEST),
         "delay_leading": stability.delay_threshold(k, share),
         "delay": stability.exact_delay_threshold(k, momentum, share),
     }
-    out = xr.Dataset({name: ("sample", value, {"units": "step"}) for name, value in steps.items()})
+    out = xr.Dataset({name: ("sample", value, {"units": "step"}) for name, value in thresholds.items()})
     out["stiffness"] = ("sample", k, {"units": "1/step"})
     out["lag_share"] = ("sample", share, {"units": "1"})
-    if np.isfinite(interval):
-        # The critical stiffness depends on lambda alone: tabulated, for speed.
-        table = np.linspace(0, 1, 101)
-        critical = stability.critical_stiffness(momentum, round(interval), table)
-        out["learning_rate_margin"] = ("sample", np.interp(share, table, critical) / k, {"units": "1"})
-    out.attrs = {"refresh_interval": interval, "momentum": momentum, "lag_share_source": source}
-    return out
+    if np.isfinite(asked):
+        out["learning_rate_margin"] = ("sample", _margin(k, share, momentum, round(asked)), {"units": "1"})
+    return out.assign_attrs(
+        run=run or fit.attrs["run"],
+        model=fit.attrs["model"],
+        refresh_interval=asked,
+        momentum=momentum,
+        lag_share_source=share_source,
+        **stored(_notes(share_source, asked, running_away(fit, run))),
+    )
 
 
-def summarise_threshold(fit: xr.DataTree, found: xr.Dataset) -> dict[str, Any]:
-    """What `threshold` found, as one JSON-ready object; None stands for no threshold (or none within `LONGEST`)."""
-    interval = float(found.attrs["refresh_interval"])
-    known = bool(np.isfinite(interval))
-    unstable = None
-    if known:
-        unstable = float((found["exact"].values <= interval).mean())
-    kinds = {"leading": "leading", "exact": "exact", "frozen": "frozen", "delay": "delay"}
+def _lag_share(draws: xr.Dataset, stated: float | None, seed: int) -> tuple[np.ndarray, str]:
+    """Draws of the lag share, and where they are from."""
+    count = draws.sizes["sample"]
+    if stated is not None:
+        return np.full(count, stated), "stated"
+    if "lag_share" in draws:
+        return draws["lag_share"].values, "posterior"
+    return np.random.default_rng(seed).uniform(size=count), "uniform"
+
+
+def _margin(stiffness: np.ndarray, share: np.ndarray, momentum: float, interval: int) -> np.ndarray:
+    """Factor by which the learning rate can be raised at a refresh interval."""
+    # The critical stiffness depends on lambda alone: tabulated, for speed.
+    table = np.linspace(0, 1, 101)
+    critical = stability.critical_stiffness(momentum, interval, table)
+    return np.asarray(np.interp(share, table, critical) / stiffness)
+
+
+def _notes(share_source: str, refresh_interval: float, unstable: float) -> list[Note]:
+    notes = []
+    if share_source == "uniform":
+        text = (
+            "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1, "
+            "for one on-policy run says nothing about it; the threshold at which all lag counts (`frozen`) takes it "
+            "as 1, the worst case; state --lag-share, or fit runs of several refresh intervals with the model "
+            "pooled_lag"
+        )
+        notes.append(Note("assumption", "lag_share", text))
+    if not np.isfinite(refresh_interval):
+        text = "the run's refresh interval is unknown: no probability and no margin; state --refresh-interval"
+        notes.append(Note("limit", "refresh_interval", text))
+    if unstable > MOST_UNSTABLE:
+        text = (
+            f"the run itself is unstable with probability {unstable:.2f}: thresholds are for a policy near its plateau "
+            "and say little about one that runs away"
+        )
+        notes.append(Note("alarm", "damping_ratio", text))
+    return notes
+
+
+class ThresholdRow(IntervalRow):
+    """Median and interval of a threshold, and the share of draws that have none."""
+
+    probability_none: float
+
+
+class ThresholdSummary(Noted):
+    """What `summarise_threshold` says; see there."""
+
+    run: str
+    threshold: dict[str, ThresholdRow]
+    refresh_interval: float | None
+    probability_beyond_threshold: float | None
+    probability_unstable: float | None
+    refresh_interval_margin: ThresholdRow | None
+    learning_rate_margin: ThresholdRow | None
+    interval: dict[str, Any]
+
+
+def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> ThresholdSummary:
+    """Summary of a threshold's posterior, ready for JSON.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `bayes_grpo.threshold`.
+    fit : xarray.DataTree, optional
+        The fit that was asked; its assumptions, and why it cannot be believed if it did not converge, join the notes.
+
+    Returns
+    -------
+    dict
+        None stands for infinite: no threshold, or none within `LONGEST`.
+
+        - ``run``: label of the run.
+        - ``threshold``: for each of `THRESHOLDS`, ``median``, ``lower``, ``upper`` (step) and ``probability_none``.
+        - ``refresh_interval``: the one asked about, None if unknown; then the next four are None too.
+        - ``probability_beyond_threshold``: that this interval is at or beyond the exact threshold, and so unstable near
+          the
+          plateau; ``probability_unstable`` is the same under its name of version 0.1.0.
+        - ``refresh_interval_margin``, ``learning_rate_margin``: factors by which either can be raised.
+        - ``interval``: probability and kind of the intervals.
+        - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> summary = bayes_grpo.summarise_threshold(bayes_grpo.threshold(fit, refresh_interval=8, lag_share=1.0), fit)
+    >>> summary["probability_beyond_threshold"]
+    0.0
+    """
+    asked = float(result.attrs["refresh_interval"])
+    known = bool(np.isfinite(asked))
+    beyond = float((result["exact"].values <= asked).mean()) if known else None
     return {
-        "run": fit.attrs["run"],
-        "threshold": {name: _interval(found[variable].values) for name, variable in kinds.items()},
-        "refresh_interval": interval if known else None,
-        "probability_unstable": unstable,
-        "refresh_interval_margin": _interval(found["exact"].values / interval) if known else None,
-        "learning_rate_margin": _interval(found["learning_rate_margin"].values) if known else None,
+        "run": result.attrs["run"],
+        "threshold": {name: _row(result[name].values) for name in THRESHOLDS},
+        "refresh_interval": asked if known else None,
+        "probability_beyond_threshold": beyond,
+        "probability_unstable": beyond,
+        "refresh_interval_margin": _row(result["exact"].values / asked) if known else None,
+        "learning_rate_margin": _row(result["learning_rate_margin"].values) if known else None,
         "interval": INTERVAL,
-        "warnings": _warnings(fit, found),
+        **noted([*fit_notes(fit, ("momentum", "refresh_interval")), *stored_notes(result)]),
     }
 
 
-def _interval(values: np.ndarray) -> dict[str, Any]:
-    """Median and interval, and the share of draws that have no threshold."""
+def _row(values: np.ndarray) -> ThresholdRow:
     return {**interval_row(values), "probability_none": float(np.isinf(values).mean())}
-
-
-def _warnings(fit: xr.DataTree, found: xr.Dataset) -> list[str]:
-    out = [str(note) for note in assumptions(fit) if note.subject in ("momentum", "refresh_interval", "")]
-    if found.attrs["lag_share_source"] == "uniform":
-        out.append(
-            "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1: one on-policy "
-            "run says nothing about it; `frozen` takes it as 1, the worst case; state --lag-share, or fit runs of several "
-            "refresh intervals with the model pooled_lag"
-        )
-    if not np.isfinite(found.attrs["refresh_interval"]):
-        out.append("the run's refresh interval is unknown: no probability and no margin; state --refresh-interval")
-    posterior = fit["posterior"].to_dataset()
-    if "damping_ratio" in posterior and (chance := float((posterior["damping_ratio"] <= 0).mean())) > 0.05:
-        out.append(
-            f"the run itself is unstable with probability {chance:.2f}: thresholds are for a policy near its plateau and say "
-            "little about one that runs away"
-        )
-    return out

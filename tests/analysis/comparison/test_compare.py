@@ -14,8 +14,8 @@ import xarray as xr
 
 import bayes_grpo
 from bayes_grpo.analysis.comparison.compare import Comparison
-from bayes_grpo.analysis.comparison.crossval import Refits, loo, without
-from bayes_grpo.analysis.posterior.checks import left_out_tree
+from bayes_grpo.analysis.comparison.crossval import Refits, loo, masked
+from bayes_grpo.analysis.posterior.checks import leave_one_out_tree
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.reopen import reopen
@@ -82,7 +82,7 @@ def left_out_ratio(model: str, run: xr.Dataset, draws: int = 20) -> tuple[np.nda
     near = {"plateau": 0.7, "initial_reward": 0.2, "stiffness": 0.2, "observation_sd": 0.05, "fluctuation": 0.08}
     left_out, whole = (jax.jit(partial(f, spec.law)) for f in (likelihood.leave_one_out, likelihood.log_likelihood))
     there = np.flatnonzero(prepared.data.run.grid.observed)
-    parts = [without(prepared, np.array([i])).run for i in range(there.size)]
+    parts = [masked(prepared, np.array([i])).run for i in range(there.size)]
     smoothed, ratio = [], []
     for _ in range(draws):
         parameters = {name: near[name] * np.exp(0.2 * rng.normal()) for name in spec.parameters}
@@ -129,7 +129,7 @@ def test_a_refit_does_not_see_what_is_left_out() -> None:
     values = []
     for rewards in (reward, changed):
         run = bayes_grpo.make_run("masked", {"optimizer_step": step, "reward": rewards}, SHORT)
-        data = without(prepare(run, spec), np.array([3, 4, 5]))
+        data = masked(prepare(run, spec), np.array([3, 4, 5]))
         values.append(np.asarray(likelihood.filtered(spec.law, parameters, data.run).log_density))
     np.testing.assert_array_equal(*values)
     assert np.count_nonzero(values[0]) == 3
@@ -140,7 +140,7 @@ def compared() -> tuple[Comparison, list[xr.DataTree]]:
     """Two laws on two runs, and the fits."""
     fits: list[xr.DataTree] = []
     runs = [short_run("one", n=20, seed=1), short_run("two", n=17, seed=2)]
-    done = bayes_grpo.compare(runs, LAWS, keep=fits.append, **QUICK)
+    done = bayes_grpo.compare(runs, LAWS, on_fit=fits.append, **QUICK)
     return done, fits
 
 
@@ -268,7 +268,7 @@ def test_a_model_that_pools_is_scored_on_the_same_rewards(tmp_path) -> None:
 def test_a_pool_that_cannot_be_fitted_is_found_out_first() -> None:
     runs = [short_run("one", seed=1), short_run("two", seed=2)]
     with pytest.raises(bayes_grpo.InputError, match="learning_rate: predicts stiffness") as caught:
-        bayes_grpo.compare(runs, ["exponential", "pooled"], keep=lambda fit: pytest.fail("found out after a fit"))
+        bayes_grpo.compare(runs, ["exponential", "pooled"], on_fit=lambda fit: pytest.fail("found out after a fit"))
     assert len(caught.value.faults) == 1
 
 
@@ -279,7 +279,7 @@ def test_simulated_runs_are_not_lost_to_other_laws() -> None:
     laws = ["overdamped", "random_walk"]
     settings = {"draws": 400, "tune": 400, "chains": 2}
     found = {law: done for law, _, _, done in study(laws, [*laws, "exponential"], range(1), 120, "loo", **settings)}
-    assert all(not found[law].difference(other, law).found for law in laws for other in found[law].table.index)
+    assert all(not found[law].difference(other, law).clear for law in laws for other in found[law].table.index)
     # What is far from the truth is found to be.
     for law in laws:
         gap = found[law].difference(law, "exponential")
@@ -295,7 +295,7 @@ def test_sensitivity_tells_prior_from_data(small_fit: xr.DataTree) -> None:
 
 
 def test_left_out_predictions_know_their_neighbours(small_fit: xr.DataTree) -> None:
-    tree = left_out_tree(small_fit)
+    tree = leave_one_out_tree(small_fit)
     drawn, observed = tree["posterior_predictive"]["reward"], tree["observed_data"]["reward"]
     terms, posterior = tree["log_likelihood"]["reward"], tree["posterior"]
     # The terms are the densities of what is drawn: with r the distance from the mean and v the variance,
@@ -310,9 +310,13 @@ def test_left_out_predictions_know_their_neighbours(small_fit: xr.DataTree) -> N
 
 
 def test_figures_of_the_checks(small_fit: xr.DataTree) -> None:
-    from bayes_grpo.analysis.posterior.figure_checks import plot_left_out, plot_predictive
+    from bayes_grpo.analysis.posterior.figure_checks import plot_leave_one_out, plot_predictive
 
-    for figure in (plot_predictive(small_fit), plot_left_out(small_fit), plot_left_out(small_fit, coverage=True)):
+    for figure in (
+        plot_predictive(small_fit),
+        plot_leave_one_out(small_fit),
+        plot_leave_one_out(small_fit, coverage=True),
+    ):
         (axes,) = figure.axes
         assert axes.get_title() == "small: overdamped"
         assert len(axes.lines) >= 1 and axes.get_xlabel()

@@ -21,7 +21,7 @@ def against_zero(other: Scores, runs: np.ndarray | None = None):
 
 
 @pytest.mark.parametrize(
-    ("total", "error", "n", "found"),
+    ("total", "error", "n", "clear"),
     [
         (10.0, 2.0, 200, True),
         (3.9, 0.1, 200, False),  # below 4 nats, however sure
@@ -32,20 +32,20 @@ def against_zero(other: Scores, runs: np.ndarray | None = None):
         (500.0, 1.0, 100, True),
     ],
 )
-def test_what_counts_as_a_difference(total: float, error: float, n: int, found: bool) -> None:
+def test_what_counts_as_a_difference(total: float, error: float, n: int, clear: bool) -> None:
     gap = against_zero(scores(total, error / np.sqrt(n), n))
     assert gap.nats == pytest.approx(total)
     assert gap.error == pytest.approx(error)
-    assert gap.found is found
+    assert gap.clear is clear
 
 
 def test_a_difference_that_hangs_on_unreliable_values_is_none() -> None:
     values = np.zeros(200)
     values[:3] = -10.0
     assert against_zero(Scores(values - 0.025, np.ones(200, bool))).nats == pytest.approx(35)
-    assert not against_zero(Scores(values - 0.01, np.arange(200) >= 3)).found
+    assert not against_zero(Scores(values - 0.01, np.arange(200) >= 3)).clear
     steady = scores(20.0, 0.1, unreliable=3)
-    assert against_zero(steady).found
+    assert against_zero(steady).clear
 
 
 def test_error_between_runs_counts_where_it_is_larger() -> None:
@@ -54,9 +54,9 @@ def test_error_between_runs_counts_where_it_is_larger() -> None:
     values = np.where(runs == "a", -1.0, 0.0)
     within = against_zero(Scores(values, np.ones(200, bool)))
     between = against_zero(Scores(values, np.ones(200, bool)), runs)
-    assert within.found and within.nats == between.nats == pytest.approx(40)
+    assert within.clear and within.nats == between.nats == pytest.approx(40)
     assert between.error == pytest.approx(np.sqrt(5) * np.std([40, 0, 0, 0, 0], ddof=1))
-    assert not between.found
+    assert not between.clear
 
 
 def words(doubtful=None, n: int = 200, **others: Scores) -> str:

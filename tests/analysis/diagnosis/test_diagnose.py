@@ -9,10 +9,12 @@ import xarray as xr
 from scipy.stats import multivariate_normal
 
 import bayes_grpo
-from bayes_grpo.analysis.diagnosis.effects import ANSWERS, DECISIVE, EFFECTS, FAILURES, OWN, PRIOR, TAKE_OFF
+from bayes_grpo.analysis.diagnosis.channel_priors import CHANNELS, FLUCTUATION, SETTLING, Channel, Noise, Shift
 from bayes_grpo.analysis.diagnosis.evidence import ChannelEvidence, noise_grid, whiten
 from bayes_grpo.analysis.diagnosis.joint import joint_posterior
-from bayes_grpo.analysis.diagnosis.priors import CHANNELS, FLUCTUATION, SETTLING, Channel, Noise, Shift
+from bayes_grpo.analysis.diagnosis.modes import MODES, Mode, answers, prior
+from bayes_grpo.analysis.diagnosis.table import diagnosis_table
+from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
 from case_studies.diagnosis import bandits
 
@@ -98,7 +100,8 @@ def test_sum_over_onsets_is_brute_force() -> None:
     rng = np.random.default_rng(3)
     names = ("reward", "entropy")
     factors = {n: {c: rng.normal(size=(1, 6)) for c in CHANNELS[n].changes} for n in names}
-    joint, _ = joint_posterior(factors, PRIOR)
+    chances = prior()
+    joint, _ = joint_posterior(factors, chances)
 
     def mix(weights, values, rest):
         return sum(w * np.exp(values[c]) for c, w in weights.items()) + (1 - sum(weights.values())) * rest
@@ -107,30 +110,32 @@ def test_sum_over_onsets_is_brute_force() -> None:
     weight = {}
     for chance, end in starts:
         begun = {
-            n: 1.0 if end is None else mix(TAKE_OFF[n], {c: factors[n][c][0, end] for c in factors[n]}, 1.0)
+            n: 1.0 if end is None else mix(CHANNELS[n].take_off, {c: factors[n][c][0, end] for c in factors[n]}, 1.0)
             for n in names
         }
-        weight["healthy"] = weight.get("healthy", 0) + PRIOR["healthy"] * chance * np.prod(list(begun.values()))
-        for failure in FAILURES:
+        weight["healthy"] = weight.get("healthy", 0) + chances["healthy"] * chance * np.prod(list(begun.values()))
+        for failure in MODES:
             for s in range(6):
                 onset = 0.7 / 6 + 0.3 * (s == 0)
                 like = np.prod([
-                    mix(EFFECTS[failure].get(n, {}), {c: factors[n][c][0, s] for c in factors[n]}, begun[n]) for n in names
+                    mix(MODES[failure].effects.get(n, {}), {c: factors[n][c][0, s] for c in factors[n]}, begun[n]) for n in names
                 ])  # fmt: skip
                 key = (failure, s)
-                weight[key] = weight.get(key, 0) + PRIOR[failure] * onset * chance * like
+                weight[key] = weight.get(key, 0) + chances[failure] * onset * chance * like
     total = sum(weight.values())
-    expected = [[weight[(failure, s)] / total for s in range(6)] for failure in FAILURES]
+    expected = [[weight[(failure, s)] / total for s in range(6)] for failure in MODES]
     np.testing.assert_allclose(joint[0], expected, rtol=1e-10)
 
 
 def test_priors_are_probabilities_of_changes_that_exist() -> None:
-    assert sum(PRIOR.values()) == pytest.approx(1)
-    for table in (OWN, TAKE_OFF, *EFFECTS.values()):
-        for name, weights in table.items():
-            assert set(weights) <= set(CHANNELS[name].changes)
-            assert 0 < sum(weights.values()) <= 1
-    assert set(DECISIVE) == set(FAILURES)
+    assert sum(prior().values()) == pytest.approx(1) and prior()["healthy"] == 0.6
+    effects = [(name, weights) for mode in MODES.values() for name, weights in mode.effects.items()]
+    alone = [(name, weights) for name, c in CHANNELS.items() for weights in (c.own, c.take_off) if weights]
+    for name, weights in (*effects, *alone):
+        assert set(weights) <= set(CHANNELS[name].changes)
+        assert 0 < sum(weights.values()) <= 1
+    assert all(channel.own for channel in CHANNELS.values())
+    assert all(mode.decisive in CHANNELS and mode.label and mode.meaning for mode in MODES.values())
     assert all(channel.reason and channel.unit and channel.source for channel in CHANNELS.values())
     assert all(change.reason for channel in CHANNELS.values() for change in channel.changes.values())
 
@@ -161,13 +166,14 @@ def test_what_is_not_logged_is_undetermined(hacked: xr.Dataset) -> None:
     assert said["probabilities"]["reward_hacking"] == 0
     assert said["probabilities"]["undetermined"] > 0.05
     assert any(text.startswith("evaluation_reward") for text in said["missing_channels"])
-    assert any("reward_hacking cannot be told without evaluation_reward" in text for text in said["warnings"])
+    (note,) = [note for note in notes_of(said) if note.subject == "reward_hacking"]
+    assert note.kind == "limit" and "cannot be told without evaluation_reward" in note.text
 
 
 def test_reward_alone_leaves_three_failures_undetermined(small_run: xr.Dataset) -> None:
     said = bayes_grpo.summarise_diagnosis(bayes_grpo.diagnose(small_run))
     chances = said["probabilities"]
-    assert list(chances) == list(ANSWERS)
+    assert list(chances) == list(answers())
     assert sum(chances.values()) == pytest.approx(1)
     lost = {"reward_hacking", "advantage_degeneracy", "policy_concentration"}
     assert {name for name, p in chances.items() if p == 0} == lost
@@ -239,12 +245,50 @@ def test_bad_input(small_run: xr.Dataset, hacked: xr.Dataset) -> None:
         bayes_grpo.diagnose(small_run, prior={"healthy": 1.2, "ringing": 0.1})
     assert len(error.value.faults) == 6
     with pytest.raises(bayes_grpo.InputError, match="sum to 1"):
-        bayes_grpo.diagnose(small_run, prior=dict.fromkeys(PRIOR, 0.3))
+        bayes_grpo.diagnose(small_run, prior=dict.fromkeys(prior(), 0.3))
 
 
 def test_a_prior_without_a_failure_rules_it_out(hacked: xr.Dataset) -> None:
-    prior = {**dict.fromkeys(FAILURES, 0.1), "healthy": 0.7, "reward_hacking": 0.0}
-    assert float(bayes_grpo.diagnose(hacked, prior=prior)["probability"].sel(answer="reward_hacking")) == 0
+    chances = {**dict.fromkeys(MODES, 0.1), "healthy": 0.7, "reward_hacking": 0.0}
+    assert float(bayes_grpo.diagnose(hacked, prior=chances)["probability"].sel(answer="reward_hacking")) == 0
+
+
+def test_a_new_mode_is_one_entry(hacked: xr.Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A mode added in memory gets a probability, its evidence, a colour, a line of the table and a place in the report's findings."""
+    before = bayes_grpo.summarise_diagnosis(bayes_grpo.diagnose(hacked))
+    runaway = Mode(
+        label="runaway length",
+        meaning="completions grow to the limit",
+        colour="#0072B2",
+        prior=0.1,
+        decisive="completion_length",
+        effects={"completion_length": {"rises": 1.0}, "reward": {"falls": 0.2}},
+    )
+    monkeypatch.setitem(MODES, "runaway_length", runaway)
+    assert prior() == pytest.approx({"healthy": 0.5, **dict.fromkeys(MODES, 0.1)})
+    # From the middle on completions are four times as long, and nothing else happens.
+    n = 80
+    rng = np.random.default_rng(0)
+    length = np.where(np.arange(n) < n // 2, 100.0, 400.0) * np.exp(0.03 * rng.normal(size=n))
+    columns = {"optimizer_step": np.arange(n), "reward": 0.5 + 0.02 * rng.normal(size=n), "completion_length": length}
+    result = bayes_grpo.diagnose(bayes_grpo.make_run("long", columns))
+    said = bayes_grpo.summarise_diagnosis(result)
+    # The channel rises on its own in 15 runs of 100, which bounds what it alone can prove.
+    assert said["diagnosis"] == "runaway_length" and said["probabilities"]["runaway_length"] > 3 * runaway.prior
+    assert (
+        abs(float(result["onset_step"][int(result["onset"].sel(failure="runaway_length").values.argmax())]) - n // 2)
+        <= 1
+    )
+    assert said["evidence"]["completion_length"]["runaway_length"] > 1
+    assert "runaway length" in diagnosis_table(said)
+    assert "runaway length" in bayes_grpo.plot_diagnosis(result).axes[0].get_legend_handles_labels()[1]
+    # Where its channel is not logged it is among what cannot be told, and the others are as probable as they were.
+    without = bayes_grpo.summarise_diagnosis(
+        bayes_grpo.diagnose(hacked.drop_vars("completion_length", errors="ignore"))
+    )
+    assert without["probabilities"]["runaway_length"] == 0
+    assert any(note.subject == "runaway_length" for note in notes_of(without))
+    assert without["diagnosis"] == before["diagnosis"]
 
 
 def test_command_line(
@@ -257,7 +301,7 @@ def test_command_line(
     assert main(["diagnose", str(tmp_path / "a.nc"), "--json", "--figure", str(figure)]) == 0
     said = json.loads(capsys.readouterr().out)
     assert set(said) >= KEYS
-    assert set(said["probabilities"]) == set(ANSWERS)
+    assert set(said["probabilities"]) == set(answers())
     assert figure.read_bytes().startswith(b"\x89PNG")
     both = [str(tmp_path / "a.nc"), str(tmp_path / "b.nc")]
     assert main(["diagnose", *both, "--figure", str(tmp_path / "g.svg")]) == 0

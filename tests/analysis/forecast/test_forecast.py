@@ -1,6 +1,5 @@
 """Forecasts: conditional distributions against a dense Gaussian, schedules, persistence, stopping, and calibration."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,8 @@ import xarray as xr
 
 from bayes_grpo import InputError, list_models, load_model, make_run
 from bayes_grpo.analysis.forecast.forecast import forecast_from, persistence_weight
-from bayes_grpo.analysis.forecast.paths import PATHS, Basis, _extended, collapsed, make_basis, sample_paths
+from bayes_grpo.analysis.forecast.paths import PATHS, Basis, _extended, collapse_note, make_basis, sample_paths
+from bayes_grpo.analysis.notes import stored_notes
 from bayes_grpo.inference.fit import prior_predictive
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
@@ -107,7 +107,8 @@ def test_a_learning_rate_that_runs_out_stops_the_training() -> None:
     run = decaying(30)
     found = forecast_from(basis("overdamped", run, stiffness=0.01), 160, persistence=0)
     assert "linear decay to step 60" in found.attrs["schedule"]
-    assert any("zero from step 60" in text for text in json.loads(found.attrs["warnings"]))
+    (note,) = [note for note in stored_notes(found) if note.subject == "learning_rate"]
+    assert note.kind == "limit" and "zero from step 60" in note.text
     after = found["optimizer_step"].values > 60
     trend = found["trend"].values[:, after]
     assert np.ptp(trend, axis=1).max() < 1e-12 and np.isinf(found["step_95"]).all()
@@ -145,10 +146,11 @@ def test_a_collapse_is_seen_and_noise_is_none() -> None:
     steps = np.arange(200)
     rise = 0.2 + 0.5 * (1 - np.exp(-steps / 20))
     fall = np.where(steps < 150, rise, 0.15)
-    assert "collapsed" in collapsed(fall + 0.03 * rng.standard_normal(200))
+    note = collapse_note(fall + 0.03 * rng.standard_normal(200))
+    assert note is not None and note.kind == "alarm"
     # 500 runs that rise, 500 that only scatter: a false alarm would be 4 standard errors.
-    alarms = [bool(collapsed(rise + 0.1 * rng.standard_normal(200))) for _ in range(500)]
-    alarms += [bool(collapsed(0.3 + 0.1 * rng.standard_normal(200))) for _ in range(500)]
+    alarms = [collapse_note(rise + 0.1 * rng.standard_normal(200)) is not None for _ in range(500)]
+    alarms += [collapse_note(0.3 + 0.1 * rng.standard_normal(200)) is not None for _ in range(500)]
     assert sum(alarms) == 0
 
 
@@ -201,5 +203,5 @@ def _fitted(spec: ModelSpec, run: xr.Dataset) -> Basis:
 
 def test_attributes_are_plain(small_run: xr.Dataset) -> None:
     found = forecast_from(basis("overdamped", small_run), 90)
-    assert found["reward"].attrs["units"] == "reward" and json.loads(found.attrs["warnings"])
+    assert found["reward"].attrs["units"] == "reward" and isinstance(found.attrs["notes"], str) and stored_notes(found)
     assert float(found["optimizer_step"].values[-1]) == 160  # paths reach 100 steps on, for the gain over them

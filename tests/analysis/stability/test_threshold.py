@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import InputError, fit, make_run, oscillation, plot_oscillation, plot_threshold, save_fit, threshold
-from bayes_grpo.analysis.stability.oscillation import summarise_oscillation
-from bayes_grpo.analysis.stability.threshold import summarise_threshold
+from bayes_grpo import (
+    InputError,
+    fit,
+    make_run,
+    oscillation,
+    plot_oscillation,
+    plot_threshold,
+    save_fit,
+    summarise_oscillation,
+    summarise_threshold,
+    threshold,
+)
+from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
 from bayes_grpo.laws.stability import exact_delay_threshold, refresh_cycle, refresh_threshold, spectral_radius
 from tests.common import FACTS, curve
@@ -39,20 +49,23 @@ def test_raising_the_learning_rate_by_the_margin_is_marginal(ringing_fit: xr.Dat
 def test_the_probability_grows_with_the_refresh_interval(ringing_fit: xr.DataTree) -> None:
     chances = []
     for interval in (1, 30, 60, 400):
-        summary = summarise_threshold(ringing_fit, threshold(ringing_fit, refresh_interval=interval, lag_share=1.0))
-        chances.append(summary["probability_unstable"])
+        summary = summarise_threshold(threshold(ringing_fit, refresh_interval=interval, lag_share=1.0))
+        chances.append(summary["probability_beyond_threshold"])
+        assert summary["probability_unstable"] == chances[-1]  # its name of version 0.1.0
         assert summary["refresh_interval"] == interval
     assert chances[0] == 0 and chances == sorted(chances) and chances[-1] > 0.95
 
 
 def test_what_is_unknown_is_said(ringing_fit: xr.DataTree, small_run: xr.Dataset) -> None:
-    summary = summarise_threshold(ringing_fit, threshold(ringing_fit))
-    assert any("share of the lag" in text for text in summary["warnings"])
+    summary = summarise_threshold(threshold(ringing_fit), ringing_fit)
+    assert any(note.kind == "assumption" and note.subject == "lag_share" for note in notes_of(summary))
     assert 0.35 < summary["threshold"]["exact"]["probability_none"] < 0.65  # half of lambda lies below 1/2
     bare = small_run.drop_vars(["refresh_interval", "momentum"])
     loose = fit(bare, "overdamped", draws=50, tune=100, chains=2, target_accept=0.99)
-    summary = summarise_threshold(loose, threshold(loose))
-    assert summary["probability_unstable"] is None and summary["learning_rate_margin"] is None
+    summary = summarise_threshold(threshold(loose), loose)
+    assert summary["probability_beyond_threshold"] is None and summary["learning_rate_margin"] is None
+    subjects = {(note.kind, note.subject) for note in notes_of(summary)}
+    assert {("limit", "refresh_interval"), ("assumption", "momentum")} <= subjects
     assert any("--refresh-interval" in text for text in summary["warnings"])
     json.dumps(summary, allow_nan=False)
     with pytest.raises(InputError) as caught:
@@ -96,17 +109,16 @@ def test_ringing_is_that_of_the_damped_oscillator(ringing_fit: xr.DataTree) -> N
         assert times[path.argmin()] == pytest.approx(period / 2, rel=1e-3)
     factor = found["learning_rate_factor"].values
     np.testing.assert_allclose(flat["damping"] ** 2 / (4 * 9.5 * flat["stiffness"] * factor), 1.0, rtol=1e-9)
-    summary = summarise_oscillation(ringing_fit, found)
-    assert summary["probability_underdamped"] == pytest.approx(
-        ((flat["damping_ratio"] > 0) & (flat["damping_ratio"] < 1)).mean()
-    )
+    summary = summarise_oscillation(found, ringing_fit)
+    rings = ((flat["damping_ratio"] > 0) & (flat["damping_ratio"] < 1)).mean()
+    assert summary["probability_oscillatory"] == summary["probability_underdamped"] == pytest.approx(rings)
     json.dumps(summary, allow_nan=False)
 
 
 def test_a_law_without_mass_cannot_ring(small_fit: xr.DataTree) -> None:
-    summary = summarise_oscillation(small_fit, oscillation(small_fit))
-    assert summary["probability_underdamped"] == 0 and summary["period"] is None
-    assert any("has no mass and cannot ring" in text for text in summary["warnings"])
+    summary = summarise_oscillation(oscillation(small_fit), small_fit)
+    assert summary["probability_oscillatory"] == 0 and summary["period"] is None
+    assert [note.subject for note in notes_of(summary) if note.kind == "limit"] == ["mass"]
 
 
 def test_commands_take_fits_and_logs(ringing_fit: xr.DataTree, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -128,7 +140,9 @@ def test_commands_take_fits_and_logs(ringing_fit: xr.DataTree, tmp_path: Path, c
     main(["threshold", str(log), *options])
     assert "constant delay, exact" in capsys.readouterr().out
     assert main(["threshold", str(saved), "--refresh-interval", "x"]) == 2
-    assert "expected a number of at least 1, found 'x'" in capsys.readouterr().err
+    assert "--refresh-interval: expected a number, found 'x'" in capsys.readouterr().err
+    assert main(["threshold", str(saved), "--refresh-interval", "0.5"]) == 2
+    assert "refresh_interval: expected a number of at least 1, found 0.5" in capsys.readouterr().err
 
 
 def test_the_figures_show_what_was_found(ringing_fit: xr.DataTree, small_fit: xr.DataTree) -> None:

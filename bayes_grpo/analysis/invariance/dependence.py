@@ -5,7 +5,8 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.analysis.invariance import statistics
-from bayes_grpo.analysis.invariance.fits import LAWS, Population
+from bayes_grpo.analysis.invariance.fits import LAWS, Shared
+from bayes_grpo.inference.draws import flatten
 from bayes_grpo.inference.layout import Prepared
 
 #: Posterior draws that are kept.
@@ -24,11 +25,11 @@ REPORTED = {
 }
 
 
-def posterior(name: str, population: Population, prepared: Prepared) -> xr.Dataset:
-    """What fits to all runs say, dim sample."""
-    count = next(iter(population.values.values())).size
-    even = np.linspace(0, count - 1, DRAWS).round().astype(int)
-    flat = {key: value.reshape(-1)[even] for key, value in population.values.items()}
+def posterior(name: str, shared: Shared, prepared: Prepared) -> xr.Dataset:
+    """What a fit to all runs says of the dependence on the group size, dim sample."""
+    drawn = flatten(shared.values)
+    even = np.linspace(0, next(iter(drawn.values())).size - 1, DRAWS).round().astype(int)
+    flat = {key: value[even] for key, value in drawn.items()}
     if name == "split_noise":
         keys = {"temperature_share": "1", "observation_share": "1"}
         return xr.Dataset({key: ("sample", flat[key], {"units": unit}) for key, unit in keys.items()})
@@ -45,8 +46,8 @@ def posterior(name: str, population: Population, prepared: Prepared) -> xr.Datas
     )
 
 
-def spread(prepared: Prepared, sizes: np.ndarray) -> xr.DataArray:
-    """Exponent of the within-group spread for each law, NaN where it is not logged or too few runs log it."""
+def within_group_exponents(prepared: Prepared, sizes: np.ndarray) -> xr.DataArray:
+    """Exponent of G in the within-group spread for each law; NaN where the spread is not logged, or by too few runs."""
     deviation, success = np.full(sizes.size, np.nan), np.full(sizes.size, np.nan)
     for i, (run, setting) in enumerate(zip(prepared.runs, prepared.settings, strict=True)):
         if logs_spread(run):
@@ -57,8 +58,8 @@ def spread(prepared: Prepared, sizes: np.ndarray) -> xr.DataArray:
     values = np.full((len(LAWS), 3), np.nan)
     for row, law in enumerate(LAWS):
         finite = law == "finite_groups"
-        slope = statistics.spread_exponent(deviation, success, sizes, finite=finite, prob=INTERVAL_PROB)
-        values[row] = np.nan if slope is None else slope
+        exponent = statistics.within_group_exponent(deviation, success, sizes, finite=finite, prob=INTERVAL_PROB)
+        values[row] = np.nan if exponent is None else exponent
     return xr.DataArray(values, dims=("law", "bound"), coords={"law": list(LAWS), "bound": ["mean", "lower", "upper"]})
 
 

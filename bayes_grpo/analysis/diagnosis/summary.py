@@ -1,0 +1,120 @@
+"""What a diagnosis says, as numbers: the answer, when it began, when it was seen, and what speaks for it."""
+
+from typing import TypedDict
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.analysis.diagnosis.channel_priors import CHANNELS
+from bayes_grpo.analysis.diagnosis.diagnose import untold
+from bayes_grpo.analysis.diagnosis.modes import MODES
+from bayes_grpo.analysis.intervals import INTERVAL_PROB, LEVELS
+from bayes_grpo.analysis.notes import Noted, noted, stored_notes
+from bayes_grpo.errors import Note
+
+#: Probability of some failure, as seen at a row, that counts as seen.
+ALARM = 0.9
+
+
+class Onset(TypedDict):
+    """The most probable failure, and median and interval of the optimizer step at which it began."""
+
+    failure: str
+    median: float
+    lower: float
+    upper: float
+    prob: float
+
+
+class DiagnosisSummary(Noted):
+    """What `summarise_diagnosis` says; see there."""
+
+    run: str
+    probabilities: dict[str, float]
+    diagnosis: str
+    onset_step: Onset | None
+    first_seen_step: float | None
+    evidence: dict[str, dict[str, float]]
+    missing_channels: list[str]
+
+
+def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> DiagnosisSummary:
+    """Summary of a diagnosis, ready for JSON.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `bayes_grpo.diagnose`.
+    fit : xarray.DataTree, optional
+        Not used, for a diagnosis needs no fit; accepted so that all summaries are called alike.
+
+    Returns
+    -------
+    dict
+        - ``run``: label of the run.
+        - ``probabilities``: of each answer; ``diagnosis`` is the most probable one.
+        - ``onset_step``: the most probable failure, and ``median``, ``lower`` and ``upper`` of the optimizer step at
+          which it
+          began; None where no failure is more probable than not.
+        - ``first_seen_step``: see `first_seen`; None in the same case.
+        - ``evidence``: by channel, what it says for each failure against healthy training (nat).
+        - ``missing_channels``: what is not logged and would have told more.
+        - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> summary = bayes_grpo.summarise_diagnosis(bayes_grpo.diagnose(bayes_grpo.example_run()))
+    >>> summary["run"], "kl" in summary["missing_channels"]
+    ('arithmetic_grpo', True)
+    """
+    channels = [str(name) for name in result["channel"].values]
+    failures = [str(name) for name in result["failure"].values]
+    probabilities = {
+        str(a): float(p) for a, p in zip(result["answer"].values, result["probability"].values, strict=True)
+    }
+    failure = max(failures, key=lambda name: probabilities[name])
+    failing = sum(probabilities[name] for name in failures) > 0.5
+    hidden = untold(channels)
+    return {
+        "run": result.attrs["run"],
+        "probabilities": probabilities,
+        "diagnosis": max(probabilities, key=lambda name: probabilities[name]),
+        "onset_step": _onset(result, failure) if failing else None,
+        "first_seen_step": first_seen(result) if failing else None,
+        "evidence": {
+            channel: {
+                name: float(result["evidence"].sel(failure=name, channel=channel))
+                for name in failures
+                if name not in hidden
+            }
+            for channel in channels
+        },
+        "missing_channels": [_supply(name) for name in CHANNELS if name not in channels],
+        **noted([*stored_notes(result), *(_untold_note(name) for name in hidden)]),
+    }
+
+
+def first_seen(result: xr.Dataset, alarm: float = ALARM) -> float | None:
+    """Step at which the failures together first had probability ``alarm`` for two looks in a row; None if never."""
+    failing = result["probability_at"].sel(answer=result["failure"].values).sum("answer").values
+    above = np.flatnonzero((failing[1:] >= alarm) & (failing[:-1] >= alarm)) + 1
+    return float(result["seen_step"].values[above[0]]) if above.size else None
+
+
+def _supply(channel: str) -> str:
+    """What would supply a channel that is not logged."""
+    return CHANNELS[channel].supply or channel
+
+
+def _untold_note(name: str) -> Note:
+    text = f"{name} cannot be told without {_supply(MODES[name].decisive)}; its probability is in 'undetermined'"
+    return Note("limit", name, text)
+
+
+def _onset(result: xr.Dataset, failure: str) -> Onset:
+    """Median and equal-tailed interval of where a failure began."""
+    mass = np.cumsum(result["onset"].sel(failure=failure).values)
+    at = [int(np.argmax(mass >= min(level, mass[-1]))) for level in LEVELS]
+    lower, median, upper = (float(result["onset_step"].values[i]) for i in at)
+    return {"failure": failure, "median": median, "lower": lower, "upper": upper, "prob": INTERVAL_PROB}

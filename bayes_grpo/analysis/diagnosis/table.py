@@ -1,0 +1,41 @@
+"""A diagnosis as text that fits a terminal."""
+
+from bayes_grpo.analysis.diagnosis.modes import answers
+from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary
+from bayes_grpo.analysis.tables import render, titled, wrapped
+
+#: Log Bayes factors smaller than this are not shown.
+_WORTH_SHOWING = 1.0
+
+
+def label_of(name: str) -> str:
+    """What people call an answer."""
+    known = answers().get(name)
+    return name.replace("_", " ") if known is None else known.label
+
+
+def evidence_for(summary: DiagnosisSummary, name: str) -> str:
+    """What the channels say for an answer against healthy training, strongest first, in nats."""
+    terms = sorted(((row[name], channel) for channel, row in summary["evidence"].items() if name in row), reverse=True)
+    return ", ".join(f"{channel.replace('_', ' ')} {v:+.1f}" for v, channel in terms if abs(v) >= _WORTH_SHOWING)
+
+
+def diagnosis_table(summary: DiagnosisSummary) -> str:
+    """Probabilities and what speaks for them, then when it began, when it was seen, and what is not logged."""
+    table = titled(summary["run"])
+    table.add_column("", no_wrap=True)
+    table.add_column("probability", justify="right", no_wrap=True)
+    table.add_column("what speaks for it against healthy (nats)")
+    for name, probability in summary["probabilities"].items():
+        table.add_row(label_of(name), f"{probability:.3f}", evidence_for(summary, name))
+    lines = [render(table)]
+    onset, first = summary["onset_step"], summary["first_seen_step"]
+    if onset is not None:
+        seen = f"seen at step {first:g}" if first is not None else "at no step was it beyond doubt"
+        lines.append(
+            f"{label_of(onset['failure'])} began at step {onset['median']:g} ({onset['prob']:.0%} interval "
+            f"{onset['lower']:g} to {onset['upper']:g}); {seen}"
+        )
+    if summary["missing_channels"]:
+        lines.append(wrapped(f"not logged: {', '.join(summary['missing_channels'])}", indent="  "))
+    return "\n".join(lines)
