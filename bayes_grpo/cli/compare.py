@@ -24,7 +24,7 @@ def add_compare(commands: Any) -> None:
         help="two or more model names or files; a model that pools is fitted to all runs together",
     )
     compare.add_argument(
-        "--method",
+        "--criterion",
         default="loo",
         metavar="loo|lfo",
         help="predict each reward from all others (loo, default) or from those before it (lfo)",
@@ -47,7 +47,7 @@ def _compare(options: argparse.Namespace) -> int:
         runs, faults = read_all(options)
     except InputError as error:
         raise InputError(
-            error.where, [*error.faults, *check_models(models, options.method, options.min_observations)[1]]
+            error.where, [*error.faults, *check_models(models, options.criterion, options.min_observations)[1]]
         ) from error
     if not runs:
         return BAD_INPUT
@@ -59,7 +59,7 @@ def _compare(options: argparse.Namespace) -> int:
     comparison = compare(
         runs,
         models,
-        method=options.method,
+        criterion=options.criterion,
         min_observations=options.min_observations,
         progress=sampling_progress,
         on_fit=_saver(options.out),

@@ -25,7 +25,9 @@ FIELDS = ("run", "model", "rewards", "elpd", "se", "parameters", "max_khat", "hi
 FIELDS += ("differences", "reason")
 
 
-def rows_of(label: str, dataset: xr.Dataset, name: str, models: list[str], method: str, **settings: int) -> list[dict]:
+def rows_of(
+    label: str, dataset: xr.Dataset, name: str, models: list[str], criterion: str, **settings: int
+) -> list[dict]:
     """A row for each law, with its differences to all laws that could be fitted: nats ahead, error, whether found."""
     scored: dict[str, Scored] = {}
     rows = []
@@ -33,7 +35,7 @@ def rows_of(label: str, dataset: xr.Dataset, name: str, models: list[str], metho
         began = time.perf_counter()
         row = {"run": label, "model": model, "converged": False}
         try:
-            one = score(bayes_grpo.fit(dataset, model, run=name, **settings), method)
+            one = score(bayes_grpo.fit(dataset, model, run=name, **settings), criterion)
         except bayes_grpo.InputError as error:
             rows.append(row | {"reason": error.faults[0][:120]})
             continue
@@ -80,7 +82,7 @@ def sweep(options: argparse.Namespace) -> None:
                 break
             if set(models) <= done.get(label, set()):
                 continue
-            for row in rows_of(label, dataset, name, models, options.method, **settings):
+            for row in rows_of(label, dataset, name, models, options.criterion, **settings):
                 writer.writerow(row)
             file.flush()
 
@@ -154,7 +156,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("comparison.csv"))
     parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--method", default="loo", choices=("loo", "lfo"))
+    parser.add_argument("--criterion", default="loo", choices=("loo", "lfo"))
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--tune", type=int, default=1000)
     parser.add_argument("--chains", type=int, default=4)

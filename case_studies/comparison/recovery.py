@@ -67,11 +67,11 @@ def outcome(comparison: Comparison, truth: str) -> str:
     return "won" if all(comparison.difference(truth, other).clear for other in others) else "tied"
 
 
-def study(laws: list[str], models: list[str], seeds: range, rows: int, method: str, **settings: int):
+def study(laws: list[str], models: list[str], seeds: range, rows: int, criterion: str, **settings: int):
     """Law, seed, outcome and the comparison of each simulated run."""
     for seed in seeds:
         for law in laws:
-            comparison = bayes_grpo.compare(simulate(law, rows, seed), models, method=method, **settings)
+            comparison = bayes_grpo.compare(simulate(law, rows, seed), models, criterion=criterion, **settings)
             yield law, seed, outcome(comparison, law), comparison
 
 
@@ -99,7 +99,7 @@ def main() -> None:
     )
     parser.add_argument("--replicates", type=int, default=10)
     parser.add_argument("--rows", type=int, default=200)
-    parser.add_argument("--method", default="loo")
+    parser.add_argument("--criterion", default="loo")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--tune", type=int, default=1000)
     parser.add_argument("--report", action="store_true", help="only print the outcomes in --out")
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> None:
                 began = time.perf_counter()
                 models = list(dict.fromkeys([law, *options.models.split(",")]))
                 ((_, _, found, comparison),) = study(
-                    [law], models, range(seed, seed + 1), options.rows, options.method, **settings
+                    [law], models, range(seed, seed + 1), options.rows, options.criterion, **settings
                 )
                 best = str(comparison.table.index[0])
                 gap = comparison.difference(best, law)

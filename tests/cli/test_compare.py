@@ -27,7 +27,7 @@ def test_compare_prints_one_json_object_and_keeps_fits(here: Path) -> None:
     done = call("compare", "log.csv", "more.csv", "gone.csv", *laws, "--json", "--out", "fits", *QUICK, folder=here)
     assert done.returncode == 2 and "gone.csv" in done.stderr, done.stderr
     result = json.loads(done.stdout)
-    assert result["method"] == "loo" and result["runs"] == ["log", "more"] and result["rewards"] == 80
+    assert result["criterion"] == "loo" and result["runs"] == ["log", "more"] and result["rewards"] == 80
     assert {row["model"] for row in result["table"]} == {"exponential", "sigmoid"}
     assert result["table"][0]["delta"] == 0 > result["table"][1]["delta"]
     assert len(result["per_run"]) == 4
@@ -48,7 +48,7 @@ def test_compare_prints_one_json_object_and_keeps_fits(here: Path) -> None:
 
 def test_compare_names_every_fault_at_once(here: Path) -> None:
     write_log(here / "log.csv")
-    done = call("compare", "log.csv", "log.csv", "--models", "pooled,nosuch,pooled", "--method", "lfo", folder=here)
+    done = call("compare", "log.csv", "log.csv", "--models", "pooled,nosuch,pooled", "--criterion", "lfo", folder=here)
     assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
     for text in ("nosuch", "pooled is named twice", "run log is given twice", "lfo takes the future from one run"):
         assert text in done.stderr

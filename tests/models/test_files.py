@@ -31,6 +31,7 @@ def test_shipped_models_are_complete() -> None:
         *("exponential", "sigmoid", "random_walk", "overdamped", "oscillator", "oscillator_free", "delayed_oscillator"),
         *("bounded", "bounded_overdamped", "pooled", "pooled_lag", "size_exponent", "noise_exponent", "split_noise"),
         *("group_dependence", "leading_order", "finite_groups", "population", "balance", "balance_overdamped"),
+        "power_law",
     }
     for model in models.values():
         assert model.equation
@@ -99,7 +100,7 @@ def test_a_file_that_extends_another_states_only_what_differs(tmp_path: Path) ->
     [
         ("[parameters.lag_share]\nlow = 0\n", "parameters.lag_share: unknown parameter; this law has plateau"),
         ('damping = "lag"\n', "parameters.lag_share: missing; this law has plateau"),
-        ('dynamics = "sigmoid"\nprocess_noise = true\n', "process_noise: expected false, the sigmoid is a curve"),
+        ('dynamics = "sigmoid"\nprocess_noise = true\n', "correlation_time: missing; this law has plateau"),
         (
             'dynamics = "first_order"\nprocess_noise = true\nmass = "closed_form"\n',
             "mass: first_order dynamics have no such choice",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_grpo.analysis.comparison.inputs import check_fits, check_inputs, check_pools, unusable_runs
+from bayes_grpo.analysis.comparison.inputs import CRITERIA, check_fits, check_inputs, check_pools, unusable_runs
 from bayes_grpo.analysis.comparison.ranking import (
     any_converged,
     assumptions,
@@ -40,7 +40,7 @@ Reporting = Callable[[str], AbstractContextManager[Progress | None]]
 class ComparisonSummary(Noted):
     """A comparison ready for JSON; the entries are the fields of `Comparison`."""
 
-    method: str
+    criterion: str
     runs: list[str]
     rewards: int
     table: list[dict[str, Any]]
@@ -55,7 +55,7 @@ class Comparison:
 
     Parameters
     ----------
-    method : {"loo", "lfo"}
+    criterion : {"loo", "lfo"}
         Leave-one-out or leave-future-out.
     table : pandas.DataFrame
         A row a model, best first: ``elpd`` summed over all rewards and its standard error ``se``; ``delta``, the
@@ -74,7 +74,7 @@ class Comparison:
         Whether all fits did.
     """
 
-    method: str
+    criterion: str
     table: pd.DataFrame
     per_run: pd.DataFrame
     pointwise: xr.Dataset
@@ -99,7 +99,7 @@ class Comparison:
     def as_dict(self) -> ComparisonSummary:
         """The comparison ready for JSON."""
         return {
-            "method": self.method,
+            "criterion": self.criterion,
             "runs": [str(label) for label in pd.unique(self.pointwise["run"].values)],
             "rewards": int(self.pointwise.sizes["observation"]),
             "table": records(self.table.reset_index()),
@@ -114,7 +114,7 @@ def compare(
     runs: xr.Dataset | Sequence[xr.Dataset],
     models: Sequence[str | Path | ModelSpec],
     *,
-    method: str = "loo",
+    criterion: str = "loo",
     min_observations: int | None = None,
     progress: Reporting | None = None,
     on_fit: Callable[[xr.DataTree], object] | None = None,
@@ -128,7 +128,7 @@ def compare(
         Dims (run, step).
     models : sequence of str, Path or ModelSpec
         At least two.
-    method : {"loo", "lfo"}
+    criterion : {"loo", "lfo"}
         ``loo`` scores each reward given all others of its run, ``lfo`` given those before it; see
         `bayes_grpo.analysis.comparison.crossval`.
     min_observations : int, optional
@@ -139,7 +139,7 @@ def compare(
     on_fit : callable, optional
         Called with each fit when it is done, for instance to save it; afterwards the fit is dropped.
     **settings
-        Passed to `bayes_grpo.fit`: backend, seed, draws, tune, chains, target_accept.
+        Passed to `bayes_grpo.fit`: method, backend, seed, draws, tune, chains, target_accept.
 
     Returns
     -------
@@ -165,10 +165,13 @@ def compare(
     >>> comparison.table.index[0], bool(comparison.difference("overdamped", "exponential").nats > 10)
     ('overdamped', True)
     """
+    if (asked := settings.get("method")) in CRITERIA:
+        text = f"method: expected auto, importance or nuts, found {asked!r}; what scores the models is the criterion"
+        raise InputError("compare", text)
     parts = [runs] if isinstance(runs, xr.Dataset) else list(runs)
     singles = {str(label): part.sel(run=[label]) for part in parts for label in part["run"].values}
     labels = [str(label) for part in parts for label in part["run"].values]
-    specs = check_inputs(labels, parts, models, method, min_observations)
+    specs = check_inputs(labels, parts, models, criterion, min_observations)
     unusable = unusable_runs(singles, specs, min_observations)
     reporting: Reporting = progress or (lambda title: nullcontext())
     compared = {label: single for label, single in singles.items() if label not in unusable}
@@ -185,16 +188,16 @@ def compare(
                 tree = fit(dataset, spec, run=label, progress=report, **settings)  # type: ignore[arg-type]
             if on_fit is not None:
                 on_fit(tree)
-            with reporting(f"{title}: {spec.name}, refits") if method == "lfo" else nullcontext() as report:
-                scored.append(score(tree, method, spec, min_observations, report))
+            with reporting(f"{title}: {spec.name}, refits") if criterion == "lfo" else nullcontext() as report:
+                scored.append(score(tree, criterion, spec, min_observations, report))
     excluded = [Note("left_out", label, f"{label} is left out: {fault}") for label, fault in unusable.items()]
-    return _assemble(scored, list(compared), method, excluded)
+    return _assemble(scored, list(compared), criterion, excluded)
 
 
 def compare_fits(
     fits: Sequence[xr.DataTree],
     *,
-    method: str = "loo",
+    criterion: str = "loo",
     models: Sequence[str | Path | ModelSpec] = (),
     min_observations: int | None = None,
 ) -> Comparison:
@@ -204,7 +207,7 @@ def compare_fits(
     ----------
     fits : sequence of xarray.DataTree
         Of at least two models, each fitted to the same runs; also after `bayes_grpo.load_fit`.
-    method, min_observations
+    criterion, min_observations
         As for `compare`.
     models : sequence of str, Path or ModelSpec, optional
         For ``lfo``: models that did not come with the package.
@@ -227,13 +230,13 @@ def compare_fits(
     >>> bayes_grpo.compare_fits(fits).as_dict()["rewards"]
     380
     """
-    specs = check_fits(fits, models, method)
-    scored = [score(tree, method, specs.get(tree.attrs["model"]), min_observations) for tree in fits]
+    specs = check_fits(fits, models, criterion)
+    scored = [score(tree, criterion, specs.get(tree.attrs["model"]), min_observations) for tree in fits]
     labels = [str(label) for label in pd.unique(np.concatenate([scores.run for scores in scored]))]
-    return _assemble(scored, labels, method, [])
+    return _assemble(scored, labels, criterion, [])
 
 
-def _assemble(scored: Sequence[Scored], labels: list[str], method: str, excluded: list[Note]) -> Comparison:
+def _assemble(scored: Sequence[Scored], labels: list[str], criterion: str, excluded: list[Note]) -> Comparison:
     models = list(dict.fromkeys(scores.model for scores in scored))
     pointwise = xr.concat([side_by_side(models, label, scored) for label in labels], dim="observation")
     table, caught = model_table(pointwise, models, scored)
@@ -242,11 +245,11 @@ def _assemble(scored: Sequence[Scored], labels: list[str], method: str, excluded
     doubtful = {name: "no fit of it converged" for name in models if not any_converged(scored, name)}
     by_model = {n: Scores(*(pointwise[key].sel(model=n).values for key in ("elpd", "reliable"))) for n in models}
     return Comparison(
-        method,
+        criterion,
         table,
         per_run.reset_index(drop=True),
         pointwise,
-        statement(by_model, pointwise["run"].values.astype(str), method, doubtful),
+        statement(by_model, pointwise["run"].values.astype(str), criterion, doubtful),
         tuple(dict.fromkeys([*excluded, *doubts(scored, table, pointwise), *caught, *assumptions(scored)])),
         not any(scores.failures for scores in scored),
     )

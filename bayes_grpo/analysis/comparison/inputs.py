@@ -13,18 +13,18 @@ from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import one_run
 
-METHODS = ("loo", "lfo")
+CRITERIA = ("loo", "lfo")
 
 
 def check_inputs(
     labels: Sequence[str],
     parts: Sequence[xr.Dataset],
     models: Sequence[str | Path | ModelSpec],
-    method: str,
+    criterion: str,
     min_observations: int | None = None,
 ) -> list[ModelSpec]:
-    """The models, read; raises InputError with all that is wrong with models, runs and method."""
-    specs, faults = check_models(models, method, min_observations)
+    """The models, read; raises InputError with all that is wrong with models, runs and criterion."""
+    specs, faults = check_models(models, criterion, min_observations)
     singles = [one_run(part, label) for part in parts for label in part["run"].values.astype(str)]
     same = duplicates(labels, singles)
     faults += [
@@ -49,18 +49,18 @@ def check_inputs(
 
 
 def check_models(
-    models: Sequence[str | Path | ModelSpec], method: str, min_observations: int | None = None
+    models: Sequence[str | Path | ModelSpec], criterion: str, min_observations: int | None = None
 ) -> tuple[list[ModelSpec], list[str]]:
-    """The models that can be read, and all that is wrong with models and method."""
+    """The models that can be read, and all that is wrong with models and criterion."""
     faults: list[str] = []
     specs = _load(models, faults)
     if len(models) < 2:
         faults.append(f"models: expected at least 2, found {len(models)}; name them as --models overdamped,oscillator")
     names = [spec.name for spec in specs]
     faults += [f"model {name} is named twice" for name in dict.fromkeys(names) if names.count(name) > 1]
-    if method not in METHODS:
-        faults.append(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
-    if method == "lfo":
+    if criterion not in CRITERIA:
+        faults.append(f"criterion: expected one of {', '.join(CRITERIA)}, found {criterion!r}")
+    if criterion == "lfo":
         faults += [
             f"model {spec.name} pools over runs, but lfo takes the future from one run at a time; use loo, or leave it "
             "out"
@@ -69,7 +69,7 @@ def check_models(
         ]
     if min_observations is not None and min_observations < 1:
         faults.append(f"min_observations: expected at least 1, found {min_observations}")
-    if min_observations is not None and method == "loo":
+    if min_observations is not None and criterion == "loo":
         faults.append("min_observations: only lfo has an origin; drop it, or use lfo")
     return specs, faults
 
@@ -119,13 +119,13 @@ def check_pools(pool: xr.Dataset | None, specs: Sequence[ModelSpec]) -> None:
 
 
 def check_fits(
-    fits: Sequence[xr.DataTree], models: Sequence[str | Path | ModelSpec], method: str
+    fits: Sequence[xr.DataTree], models: Sequence[str | Path | ModelSpec], criterion: str
 ) -> dict[str, ModelSpec]:
     """The named models by name; raises InputError where fits are not of the same runs with the same rows."""
     faults: list[str] = []
     specs = _load(models, faults)
-    if method not in METHODS:
-        faults.append(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
+    if criterion not in CRITERIA:
+        faults.append(f"criterion: expected one of {', '.join(CRITERIA)}, found {criterion!r}")
     logged: dict[str, dict[str, np.ndarray]] = {}
     for tree in fits:
         name = tree.attrs["model"]

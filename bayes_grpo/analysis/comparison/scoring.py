@@ -37,14 +37,14 @@ class Scored(NamedTuple):
 
 def score(
     fit: xr.DataTree,
-    method: str,
+    criterion: str,
     model: str | Path | ModelSpec | None = None,
     min_observations: int | None = None,
     progress: Progress | None = None,
 ) -> Scored:
     """Score a fit by leave-one-out ('loo') or leave-future-out ('lfo')."""
     failures = diagnose_sampling(fit).failures()
-    if method == "lfo":
+    if criterion == "lfo":
         spec, prepared = reopen(fit, model)
         result = leave_future_out(fit, spec, prepared, min_observations=min_observations, progress=progress)
         elpd = result.elpd

@@ -12,7 +12,7 @@ _TASK = {
 }
 
 
-def statement(scores: Mapping[str, Scores], runs: np.ndarray, method: str, doubtful: Mapping[str, str]) -> str:
+def statement(scores: Mapping[str, Scores], runs: np.ndarray, criterion: str, doubtful: Mapping[str, str]) -> str:
     """The comparison in words.
 
     Parameters
@@ -21,7 +21,7 @@ def statement(scores: Mapping[str, Scores], runs: np.ndarray, method: str, doubt
         By model, of the same observations.
     runs : numpy.ndarray
         Label of the run of each observation.
-    method : {"loo", "lfo"}
+    criterion : {"loo", "lfo"}
         How the densities were made.
     doubtful : mapping of str to str
         Models about which nothing is said, and why.
@@ -33,7 +33,7 @@ def statement(scores: Mapping[str, Scores], runs: np.ndarray, method: str, doubt
     """
     count, labels = runs.size, np.unique(runs)
     where = f"{count} rewards" + (f" of {labels.size} runs" if labels.size > 1 else "")
-    lead = f"{_TASK[method].capitalize()} ({where})"
+    lead = f"{_TASK[criterion].capitalize()} ({where})"
     ranked = sorted((name for name in scores if name not in doubtful), key=lambda name: -scores[name].elpd.sum())
     sentences = []
     if len(ranked) < 2:
@@ -58,8 +58,7 @@ def _words(best: str, behind: Mapping[str, Difference], count: int) -> str:
         return f"{best} does best, ahead of {_gaps(worse)}."
     if not worse:
         return f"the models cannot be told apart. {best} has the highest score, ahead of {_gaps(tied)}."
-    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than "
-    f"{_gaps(worse)}."
+    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than {_gaps(worse)}."
 
 
 def _gaps(behind: Mapping[str, Difference]) -> str:

@@ -31,7 +31,7 @@ def comparison_table(comparison: ComparisonSummary) -> str:
     """Models from best to worst, then runs where there are several, then the result in words."""
     runs = comparison["runs"]
     label = runs[0] if len(runs) == 1 else f"{len(runs)} runs"
-    lines = [_scores(f"{label}: {comparison['method']}, {comparison['rewards']} rewards", comparison["table"])]
+    lines = [_scores(f"{label}: {comparison['criterion']}, {comparison['rewards']} rewards", comparison["table"])]
     if len(runs) > 1:
         lines += [_scores(label, [row for row in comparison["per_run"] if row["run"] == label]) for label in runs]
     return "\n".join([*lines, wrapped(comparison["statement"])])

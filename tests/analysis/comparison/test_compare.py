@@ -174,7 +174,7 @@ def test_saved_fits_compare_to_the_same(compared, tmp_path) -> None:
 
 def test_the_json_object(compared) -> None:
     result = json.loads(json.dumps(compared[0].as_dict(), allow_nan=False))
-    assert {"method", "table", "statement", "warnings"} <= set(result)
+    assert {"criterion", "table", "statement", "warnings"} <= set(result)
     for row in result["table"]:
         assert {"model", "elpd", "se", "delta", "delta_se", "weight", "max_khat"} <= set(row)
     assert any("37 rewards" in text for text in result["warnings"])
@@ -220,15 +220,15 @@ def test_fits_of_other_data_are_refused_with_all_faults(compared) -> None:
         (["one", "copy"], ["overdamped", "exponential"], {}, ["one and copy hold the same"]),
         (["one", "other one"], ["overdamped", "exponential"], {}, ["2 different runs are labelled one"]),
         (["one"], ["overdamped", "pooled"], {}, ["pooled pools over runs: expected at least 2 runs, found 1 (one)"]),
-        (["one", "two"], ["overdamped", "pooled"], {"method": "lfo"}, ["pooled pools over runs, but lfo"]),
-        (["one"], ["overdamped", "exponential"], {"method": "waic"}, ["expected one of loo, lfo, found 'waic'"]),
+        (["one", "two"], ["overdamped", "pooled"], {"criterion": "lfo"}, ["pooled pools over runs, but lfo"]),
+        (["one"], ["overdamped", "exponential"], {"criterion": "waic"}, ["expected one of loo, lfo, found 'waic'"]),
         (["one"], ["overdamped", "exponential"], {"min_observations": 3}, ["only lfo has an origin"]),
-        (["one"], ["overdamped", "exponential"], {"method": "lfo", "min_observations": 12}, ["fewer than its 12"]),
+        (["one"], ["overdamped", "exponential"], {"criterion": "lfo", "min_observations": 12}, ["fewer than its 12"]),
         (["one"], ["overdamped", "exponential"], {"draws": 0}, ["draws: expected"]),
         (
             ["one", "copy", "one"],
             ["pooled", "nosuch", "pooled"],
-            {"method": "lfo"},
+            {"criterion": "lfo"},
             ["nosuch", "pooled is named twice", "one and copy hold", "run one is given twice", "but lfo"],
         ),
     ],

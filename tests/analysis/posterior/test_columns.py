@@ -14,6 +14,7 @@ from bayes_grpo.analysis.posterior.table import summary_table
 def test_a_new_column_is_one_entry(small_fit: xr.DataTree, monkeypatch: pytest.MonkeyPatch) -> None:
     added = Column("above_half", "P(> 0.5)", lambda quantity: float((quantity.draws > 0.5).mean()))
     monkeypatch.setattr(columns, "COLUMNS", [*COLUMNS, added])
+    monkeypatch.setenv("COLUMNS", "120")
     summary = summarise(small_fit)
     expected = float((small_fit["posterior"]["plateau"].values > 0.5).mean())
     assert 0.9 < expected <= 1 and summary["parameters"]["plateau"]["above_half"] == expected
