@@ -11,7 +11,7 @@ import numpy as np
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.contract import Entry, Facts
-from bayes_grpo.readers.values import number, part_of
+from bayes_grpo.readers.values import mean_of, number, part_of
 
 #: More different keys than this are no training log.
 MOST_KEYS = 50_000
@@ -37,6 +37,9 @@ class Numbers:
         try:
             values.append(float(value) if type(value) is float or type(value) is int else number(value))
         except (ValueError, OverflowError):
+            if isinstance(value, list) and (mean := mean_of(value)) is not None:
+                values.append(mean)
+                return
             if part := part_of(value):
                 values.append(part[0])
                 self.total = part[1]

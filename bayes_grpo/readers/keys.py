@@ -32,7 +32,7 @@ _SAME = {
     "fraction": "frac ratio share pct percentage percent",
     "difference": "diff diffs",
     "reference": "ref",
-    "evaluation": "eval val validation test heldout dev",
+    "evaluation": "eval val validation test heldout holdout dev",
     "accuracy": "acc",
     "deviation": "std stddev sd stdev",
     "mean": "avg average averaged means",

@@ -96,7 +96,8 @@ def _planned(table: Table, columns: Arrays) -> float | None:
     for key in columns:
         if is_planned_length(key):
             held = columns[key][np.isfinite(columns[key])]
-            totals += [float(held[-1])] if held.size else []
+            # A length changes where a run is resumed, and not from row to row as a count does.
+            totals += [float(held[-1])] if held.size and np.unique(held).size <= max(1, held.size // 10) else []
     return max(totals, default=None) if totals and max(totals) >= 1 else None
 
 

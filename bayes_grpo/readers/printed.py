@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bayes_grpo.readers.contract import BAR, COUNT, Dialect, Entry, Facts, Row, reading_note
-from bayes_grpo.readers.keys import words
+from bayes_grpo.readers.keys import plain, words
 from bayes_grpo.readers.names import SUMMARY_KEYS
+from bayes_grpo.readers.text import message_in
+from bayes_grpo.readers.trainer import names_a_step
 from bayes_grpo.readers.values import is_number
-from bayes_grpo.readers.vocabulary import reward_rank
+from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 #: A bar of tqdm with what stands before it; group 1 is its description.
@@ -66,7 +68,8 @@ class Bars:
 
 def cleaned(lines: Iterable[str], bars: Bars) -> Iterator[str]:
     """Lines without colours, processes' prefixes and bars; what the bars say is taken in."""
-    for raw in lines:
+    for wrapped in lines:
+        raw = message_in(wrapped) if wrapped.startswith('{"') else wrapped
         line = _ANSI.sub("", raw) if "\x1b" in raw else raw
         line = line.rstrip("\n")
         if "%|" in line:
@@ -130,14 +133,6 @@ def _of_training(key: str) -> bool:
     return "evaluation" not in found and (reward_rank(key) in (0, 1) or "loss" in found)
 
 
-#: Keys that say where in training a row stands.
-_STEP_KEYS = re.compile(
-    r"(?:.*/)?(?:global_?step|step|iteration|iter|update)s?|.*global_step/max_steps|current_steps|rollout|"
-    r"(?:system|trainer)/.*step|progress/batch",
-    re.IGNORECASE,
-)
-
-
 def has_step(row: Row) -> bool:
     """Whether a row says its step."""
     return "step" in row or any(_is_step_key(key) for key in row)
@@ -145,4 +140,5 @@ def has_step(row: Row) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _is_step_key(key: str) -> bool:
-    return _STEP_KEYS.fullmatch(key) is not None
+    rank = step_rank(key)
+    return (rank is not None and rank < 100) or names_a_step(plain(key))

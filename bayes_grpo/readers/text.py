@@ -223,6 +223,34 @@ def is_json(source: Source) -> bool:
     return head[end:].lstrip()[:1] in ("", "{", "[")
 
 
+#: Keys of the text in the JSON lines that loggers and containers write of what was printed.
+_MESSAGES = ("message", "log", "msg", "text", "line")
+
+
+def message_in(line: str) -> str:
+    """The printed text in a logger's JSON line; the line itself where it is none."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    if not isinstance(content, dict):
+        return line
+    text = next((content[key] for key in _MESSAGES if isinstance(content.get(key), str)), None)
+    return line if text is None or _has_metrics(content) else text
+
+
+def holds_messages(source: Source) -> bool:
+    """Whether a file's first line is a logger's, with printed text in it and no metrics."""
+    first = text_head(source).lstrip().split("\n", 1)[0]
+    return first.startswith('{"') and message_in(first) is not first
+
+
+def _has_metrics(content: dict[str, Any]) -> bool:
+    """Whether a row has figures beside what loggers add: a time, a line number, a process."""
+    figures = [key for key, value in content.items() if isinstance(value, float) or "reward" in key.lower()]
+    return any(key not in ("timestamp", "time", "created", "relativeCreated", "msecs", "ts") for key in figures)
+
+
 def begins_like_json(source: Source) -> bool:
     """Whether a file begins as a JSON object or list does, whole or broken."""
     head = text_head(source).lstrip()

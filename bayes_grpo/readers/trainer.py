@@ -70,6 +70,18 @@ def _known() -> tuple[frozenset[str], tuple[str, ...]]:
     return frozenset(key for key in keys if not is_pattern(key)), tuple({key for key in keys if is_pattern(key)})
 
 
+@cache
+def _steps() -> frozenset[str]:
+    return frozenset(
+        key for trainer in trainers() for key in (*trainer.names.get("optimizer_step", ()), *trainer.rollout_clock)
+    )
+
+
+def names_a_step(key: str) -> bool:
+    """Whether this plain key is some trainer's step."""
+    return key in _steps()
+
+
 @lru_cache(maxsize=100_000)
 def is_named(key: str) -> bool:
     """Whether some trainer names this plain key."""

@@ -59,3 +59,10 @@ def is_number(value: Any) -> bool:
         return part_of(value) is not None or not math.isnan(number(value))
     except ValueError:
         return False
+
+
+def mean_of(values: list[Any]) -> float | None:
+    """The mean of a list of numbers, as some log the values of all completions of a row; None for another list."""
+    if not values or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return None
+    return float(sum(values)) / len(values)

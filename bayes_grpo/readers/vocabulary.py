@@ -30,7 +30,7 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
     "update_kl": _sets("approx kl", "ppo kl", "kl old", "kl update", "approxkl", "kl old policy", "policy approx kl"),
     "completion_length": _sets(
         "completion length", "response length", "output length", "generation length", "gen length", "completion token",
-        "response token", "generated token", "output token", "length", "answer length", "rollout length",
+        "response token", "generated token", "output token", "length", "answer length", "rollout length", "resp length", "gen token",
         "num response token",
         "num completion token",
     ),
@@ -40,7 +40,7 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
         "response truncated rate", "response clip fraction", "response length clip fraction", "overlong fraction",
         "clipped completion fraction", "truncated completion fraction", "truncated response fraction",
     ),
-    "grad_norm": _sets("grad norm", "gradnorm"),
+    "grad_norm": _sets("grad norm", "gradnorm", "grad l 2 norm", "global grad norm"),
     "clip_ratio": _sets(
         "clip fraction", "pg clip fraction", "ppo clip fraction", "clip rate", "importance clip fraction",
     ),
@@ -92,7 +92,23 @@ _STEPS = _sets(
 )  # fmt: skip
 _STEP_FILLERS = words("training current grpo rl ppo the log policy")
 #: Words for a count that may stand for the step where there is none.
-_COUNTS = _sets("epoch", "episode", "batch", "rollout", "x", "index", "idx", "i", "n", "t", "timestep", "unnamed 0")
+_COUNTS = _sets(
+    "epoch",
+    "episode",
+    "batch",
+    "rollout",
+    "x",
+    "index",
+    "idx",
+    "i",
+    "n",
+    "t",
+    "timestep",
+    "num update",
+    "num iteration",
+    "num step",
+    "unnamed 0",
+)
 #: Words for the length that was planned.
 _PLANNED = _sets(
     "total step", "max step", "num training step", "planned step", "num step", "total training step", "total iteration",

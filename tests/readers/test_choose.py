@@ -107,9 +107,7 @@ def test_steps_by_their_names(name: str) -> None:
     assert rank is not None and rank < 100
 
 
-@pytest.mark.parametrize(
-    "name", ["total_steps", "max_steps", "steps_per_epoch", "step_time", "num_steps", "timestep_reward"]
-)
+@pytest.mark.parametrize("name", ["total_steps", "max_steps", "steps_per_epoch", "step_time", "timestep_reward"])
 def test_names_that_are_no_step(name: str) -> None:
     assert step_rank(name) is None
 

@@ -119,3 +119,17 @@ def test_a_long_list_of_files_left_out_is_cut(tmp_path: Path) -> None:
     readings, _ = read_log(tmp_path)
     left_out = [note for note in readings[0].notes if note.kind == "left_out"]
     assert len(left_out) == 51 and left_out[-1].text == "and 30 more files not read as logs"
+
+
+def test_rewards_of_all_completions_in_a_list_are_averaged(tmp_path: Path) -> None:
+    every = [{"step": i + 1, "rewards": [r, r + 0.5, 0.25], "lengths": [10, 20, 30]} for i, r in enumerate(REWARDS)]
+    run = read_run(lines(tmp_path / "log.jsonl", every))
+    np.testing.assert_allclose(run["reward"].values[0], [(2 * r + 0.75) / 3 for r in REWARDS])
+    assert run["completion_length"].values[0].tolist() == [20] * N
+
+
+def test_a_count_of_updates_is_a_step_and_no_planned_length(tmp_path: Path) -> None:
+    run = read_run(
+        lines(tmp_path / "log.jsonl", [{"num_updates": 3 * i, "mean_reward": r} for i, r in enumerate(REWARDS)])
+    )
+    assert "planned_steps" not in run and run["optimizer_step"].values[0].tolist() == [3 * i for i in range(N)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from bayes_grpo.readers.contract import Dialect, Entry, Log, Row, Source, dialects
 from bayes_grpo.readers.formats.table import looks_like_table
 from bayes_grpo.readers.printed import Bars, cleaned, has_step, rows_of
-from bayes_grpo.readers.text import is_json, lines_of, open_text, text_head
+from bayes_grpo.readers.text import holds_messages, is_json, lines_of, open_text, text_head
 from bayes_grpo.readers.vocabulary import reward_rank
 
 NAME = "console output"
@@ -25,7 +25,7 @@ def recognises(source: Source) -> bool:
     """Text, no JSON and no table, with a row of some dialect in it."""
     if source.is_folder or source.address or not text_head(source).strip():
         return False
-    if is_json(source) or looks_like_table(source):
+    if (is_json(source) and not holds_messages(source)) or looks_like_table(source):
         return False
     return dialect_of(source) is not None
 

@@ -8,7 +8,7 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.readers.contract import COUNT, Entry, Facts, Log, Row, Source
 from bayes_grpo.readers.formats import console
 from bayes_grpo.readers.json_stream import stream_list
-from bayes_grpo.readers.text import begins_like_json, flatten, is_json, load_json, text_head
+from bayes_grpo.readers.text import begins_like_json, flatten, holds_messages, is_json, load_json, text_head
 from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 NAME = "JSON rows"
@@ -22,7 +22,7 @@ LARGEST = 1 << 29
 
 def recognises(source: Source) -> bool:
     """A JSON list of objects, or an object over several lines or of lists."""
-    if source.is_folder or source.address:
+    if source.is_folder or source.address or (holds_messages(source) and console.recognises(source)):
         return False
     return is_json(source) or (begins_like_json(source) and not console.recognises(source))
 

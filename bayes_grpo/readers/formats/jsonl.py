@@ -3,7 +3,7 @@
 import json
 
 from bayes_grpo.readers.contract import Log, Source
-from bayes_grpo.readers.text import flatten, json_lines, text_head
+from bayes_grpo.readers.text import flatten, holds_messages, json_lines, text_head
 
 NAME = "JSONL"
 ORDER = 60
@@ -13,7 +13,7 @@ ANYTHING = True
 def recognises(source: Source) -> bool:
     """A whole object in the first line, which is no document of its own; or one that begins and is cut."""
     head = text_head(source).lstrip()
-    if not head.startswith("{"):
+    if not head.startswith("{") or holds_messages(source):
         return False
     line, rest = head.split("\n", 1) if "\n" in head else (head, None)
     if rest is None and source.path.stat().st_size > len(head):

@@ -374,3 +374,23 @@ def test_a_log_without_rows_ends_in_one_clear_error(tmp_path: Path) -> None:
     path.write_text("reward model loaded\nstep by step\n" * 50)
     with pytest.raises(InputError, match="text without log rows"):
         read_run(path)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda line: {"timestamp": "2026-01-01T00:00:00", "level": "SUCCESS", "message": line, "line": 12},
+        lambda line: {"log": line + "\n", "stream": "stdout", "time": "2026-01-01T00:00:00.0Z"},
+    ],
+)
+def test_lines_in_a_loggers_json(wrap: Callable[[str], dict], tmp_path: Path) -> None:
+    """As prime-rl writes with JSON logs, and as containers keep what was printed."""
+    lines = prime("", "", "").splitlines()
+    reading = read(tmp_path / "orchestrator.log", "\n".join(json.dumps(wrap(line)) for line in lines))
+    assert reading.trainer == "prime-rl" and values(reading, "reward") == REWARDS
+
+
+def test_rollouts_alone_are_the_steps_of_slime(tmp_path: Path) -> None:
+    lines = [f"rollout {i}: {{'rollout/raw_reward': {r}, 'rollout/log_probs': -0.3}}" for i, r in enumerate(REWARDS)]
+    reading = read(tmp_path / "train.log", "\n".join(lines))
+    assert values(reading, "optimizer_step") == list(range(N)) and values(reading, "reward") == REWARDS
