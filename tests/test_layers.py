@@ -122,3 +122,21 @@ def test_the_core_knows_neither_torch_nor_a_plotting_stack() -> None:
                 assert not roots & {"torch", "transformers", "trl"}, name
             if room(name) != "report" and "figure" not in name.rpartition(".")[2]:
                 assert "matplotlib" not in roots, name
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_string_stands_alone(name: str) -> None:
+    """A sentence that was broken over two lines without parentheses loses its end, and nothing else would say so."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        statements = [entry for field in ("body", "orelse", "finalbody") for entry in _statements(node, field)]
+        for statement in statements[isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) :]:
+            value = statement.value if isinstance(statement, ast.Expr) else None
+            text = isinstance(value, ast.JoinedStr) or (
+                isinstance(value, ast.Constant) and isinstance(value.value, str)
+            )
+            assert not text, f"{name or 'bayes_grpo'}, line {statement.lineno}"
+
+
+def _statements(node: ast.AST, field: str) -> list[ast.stmt]:
+    found = getattr(node, field, [])
+    return found if isinstance(found, list) else []

@@ -134,8 +134,8 @@ def _alt(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> str:
         f"({INTERVAL_PROB:.0%} interval {number(past[-1, 3])} to {number(past[-1, 4])})."
     )
     if len(ahead):
-        out += f" Forecast at step {ahead[-1, 0]:g}: {number(ahead[-1, 1])} ({number(ahead[-1, 2])} to "
-        f"{number(ahead[-1, 3])})."
+        between = f"{number(ahead[-1, 2])} to {number(ahead[-1, 3])}"
+        out += f" Forecast at step {ahead[-1, 0]:g}: {number(ahead[-1, 1])} ({between})."
     if level is not None:
         out += f" Plateau {number(level.median)} ({number(level.lower)} to {number(level.upper)})."
     return out

@@ -182,7 +182,7 @@ def test_bad_options_end_with_2(here: Path) -> None:
             ("--group-size", "0", "--momentum", "1", "--planned-steps", "x"),
             ("3 faults", "group_size", "momentum", "planned_steps"),
         ),
-        (("--model", "oscilator"), ("expected one of bounded, ", "did you mean 'oscillator'")),
+        (("--model", "oscilator"), ("expected one of balance, ", "did you mean 'oscillator'")),
         (("--model", "broken.toml"), ("broken.toml", "mass: expected one of closed_form, parameter")),
         (("--model", "typo.toml"), ("typo.toml", "Uniform", "'Unifrom'")),
         (("--out", "nowhere/fit.nc"), ("nowhere", "does not exist")),

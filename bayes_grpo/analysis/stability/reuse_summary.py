@@ -60,8 +60,8 @@ def reuse_summary(
         - ``probability_beyond_limit``: that the refresh interval is beyond the lowest limit; None where it is unknown.
           ``probability_unstable`` is the same.
         - ``intervals``: a row a refresh interval; None where nothing but the lag is known.
-        - ``best``: refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour), with
-          probability_best.
+        - ``best``: refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour),
+          with probability_best.
         - ``rests_on``: channels that gave the growth of the log ratio.
         - ``notes``: list of Note, assumptions and limits.
 
@@ -102,8 +102,10 @@ def reuse_summary(
         table = interval_table(growth, conditions, batches, generation, update)
         out |= {"intervals": _rows(table), "best": _best(table), "batches": batches}
         if generation is None:
-            text = "seconds of drawing a batch and of an update are unknown: nothing per hour; state "
-            "--generation-seconds and --update-seconds"
+            text = (
+                "seconds of drawing a batch and of an update are unknown: nothing per hour; state --generation-seconds "
+                "and --update-seconds"
+            )
             notes.append(Note("limit", "step_time", text))
     return out | {"notes": notes}
 
@@ -126,7 +128,7 @@ def _draws(fit: xr.DataTree, run: str | None) -> xr.Dataset:
 
 
 def _seconds(run: xr.Dataset, generation: float | None, update: float | None) -> tuple[float | None, float | None]:
-    """Seconds of drawing a batch and of an update: stated, or from the log's step times with and without new rollouts."""
+    """Seconds of drawing a batch and of an update: stated, or from times of steps with and without new rollouts."""
     if generation is not None and update is not None:
         return generation, update
     if "step_time" in run and "rollout_age" in run:
@@ -183,8 +185,8 @@ def reuse_text(summary: dict[str, Any]) -> str:
         )
     best = summary["best"]
     if best["per_batch"] is not None:
-        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = "
-        f"{best['probability_best']['per_batch']:.2f})"
+        chance = best["probability_best"]["per_batch"]
+        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = {chance:.2f})"
         if best["per_hour"] is not None:
             text += f"; within the same hours: K = {best['per_hour']} (P = {best['probability_best']['per_hour']:.2f})"
         lines.append(text + ".")

@@ -6,8 +6,10 @@ from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.section import Block, Finding, Grid, Paragraph, Section
 from bayes_grpo.report.words import number
 
-_LIMITS = f"R-hat at most {MAX_RHAT}, effective sample sizes (ESS) at least {MIN_ESS:.0f}, no divergences, E-BFMI at "
-f"least {MIN_BFMI}"
+_LIMITS = (
+    f"R-hat at most {MAX_RHAT}, effective sample sizes (ESS) at least {MIN_ESS:.0f}, no divergences, E-BFMI at least "
+    f"{MIN_BFMI}"
+)
 _HEADS = ("fit", "R-hat", "ESS bulk", "ESS tail", "divergences", "E-BFMI", "seconds", "converged")
 
 
