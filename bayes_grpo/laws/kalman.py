@@ -1,62 +1,61 @@
 """Exact likelihood of a linear-Gaussian reward curve: Kalman filter in JAX, 64-bit.
 
-The state is ``(x - x*, x', a)``: deviation from the plateau, velocity, and the running sum that turns window means
-into ordinary observations. In each row the state first moves over the row's gap, then ``a <- keep a + (x - x*)``,
-then ``y - x* = weight a + noise`` is observed where the mask says so. With ``keep = 0`` and ``weight = 1`` every row
-observes x itself; a row that ends a window of n points has ``weight = 1 / n`` and the points before it are unobserved.
-Where the reward is not the state but a function of it, the sum takes ``slope x + intercept`` and gains variance ``excess``.
+The state is ``(x - x*, x', a)``: the deviation from the plateau, the velocity, and a running sum that turns the means
+over a logging window into ordinary observations. Each row has three steps: the state moves over the row's gap; the sum
+becomes ``a <- keep a + (x - x*)``; and where the row is observed, ``y - x* = weight a + noise``. With ``keep = 0`` and
+``weight = 1`` every row observes x itself. A row that ends a window of n points has ``weight = 1 / n``, and the points
+before it are not observed. Where the reward is not the state but a function of it, the sum takes ``slope x +
+intercept`` and gains the variance ``excess``.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
-from jax.typing import ArrayLike
+from jax import lax
 
 from bayes_grpo.laws.oscillator import Transition
+from bayes_grpo.laws.shapes import Numbers, Rows, Scalar, Values
 
 LOG_TWO_PI = 1.8378770664093453
 
 
 class Observations(NamedTuple):
-    """What is observed in each row, all of shape (n,)."""
+    """What is observed in each row; all of shape (n,)."""
 
-    value: Array  # deviation y - x*, reward; ignored where masked out
-    variance: Array  # observation noise variance, reward^2, > 0
-    observed: Array  # 1 where observed, else 0
-    keep: Array  # 1 where the running sum goes on, 0 where it restarts
-    weight: Array  # 1 / number of points in the running sum
-    slope: Array | None = None  # what the running sum takes of x; None: x itself
-    intercept: Array | None = None
-    excess: Array | None = None  # variance of what the linear form leaves out
+    value: Values  # deviation y - x*, reward; ignored where not observed
+    variance: Values  # variance of the observation noise, reward^2, above 0
+    observed: Values  # 1 where observed, else 0
+    keep: Values  # 1 where the running sum goes on, 0 where it starts anew
+    weight: Values  # 1 / number of points in the running sum
+    slope: Values | None = None  # the sum takes slope x + intercept; None: x itself
+    intercept: Values | None = None
+    excess: Values | None = None  # variance of the reward about that straight line
 
 
 class Filtered(NamedTuple):
     """Filter output, one entry a row, shape (n,)."""
 
-    log_density: Array  # log p(y_t | earlier y); 0 where unobserved
-    mean: Array  # E[x - x* | y up to t]
-    variance: Array  # Var[x | y up to t]
-    residual: Array  # innovation over its standard deviation; 0 where unobserved
+    log_density: Values  # log p(y_t | earlier y); 0 where not observed
+    mean: Values  # E[x - x* | y up to t]
+    variance: Values  # Var[x | y up to t]
+    residual: Values  # innovation over its standard deviation; 0 where not observed
 
 
 class State(NamedTuple):
-    """Means of position, velocity and running sum, and their covariances."""
+    """Means of position, velocity and running sum, and their covariances; scalars."""
 
-    x: Array
-    v: Array
-    a: Array
-    xx: Array
-    xv: Array
-    vv: Array
-    xa: Array
-    va: Array
-    aa: Array
+    x: Scalar
+    v: Scalar
+    a: Scalar
+    xx: Scalar
+    xv: Scalar
+    vv: Scalar
+    xa: Scalar
+    va: Scalar
+    aa: Scalar
 
 
-def filter_start(
-    position: ArrayLike, velocity: ArrayLike, variance_x: ArrayLike = 0.0, variance_v: ArrayLike = 0.0
-) -> State:
+def filter_start(position: Numbers, velocity: Numbers, variance_x: Numbers = 0.0, variance_v: Numbers = 0.0) -> State:
     """State of the filter before the first gap: known exactly, or with independent errors of these variances."""
     x, v, xx, vv = (jnp.asarray(value, float) for value in (position, velocity, variance_x, variance_v))
     zero = jnp.zeros(())
@@ -87,22 +86,22 @@ def predict(s: State, t: Transition, o: Observations) -> State:
     )
 
 
-def moved(t: Transition, x: Array, v: Array) -> tuple[Array, Array]:
+def moved(t: Transition, x: Scalar, v: Scalar) -> tuple[Scalar, Scalar]:
     """Mean of position and velocity after the gap."""
     x, v = t.f11 * x + t.f12 * v, t.f21 * x + t.f22 * v
     return (x if t.b1 is None else x + t.b1), (v if t.b2 is None else v + t.b2)
 
 
-def _taken(o: Observations, x: Array) -> tuple[ArrayLike, Array, ArrayLike]:
-    """What the running sum takes of a row: slope, mean and excess variance."""
+def _taken(o: Observations, x: Scalar) -> tuple[Numbers, Scalar, Numbers]:
+    """What the running sum takes from a row: its slope in x, its mean, and the variance about the straight line."""
     if o.slope is None:
         return 1.0, x, 0.0
     rest = 0.0 if o.intercept is None else o.intercept
     return o.slope, o.slope * x + rest, 0.0 if o.excess is None else o.excess
 
 
-def update(s: State, o: Observations) -> tuple[State, Array, Array]:
-    """Condition on the row's observation; also return innovation and its variance (0 and 1 where unobserved)."""
+def update(s: State, o: Observations) -> tuple[State, Scalar, Scalar]:
+    """Condition on the row's observation; also return the innovation and its variance (0 and 1 where not observed)."""
     seen = o.observed > 0
     innovation = jnp.where(seen, o.value - o.weight * s.a, 0.0)
     total = jnp.where(seen, o.weight**2 * s.aa + o.variance, 1.0)
@@ -127,7 +126,7 @@ def update(s: State, o: Observations) -> tuple[State, Array, Array]:
 
 
 def kalman_filter(
-    transition: Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
+    transition: Transition, observations: Observations, position: Numbers, velocity: Numbers = 0.0
 ) -> Filtered:
     """Filter a reward curve that starts from a known state.
 
@@ -162,10 +161,10 @@ def filter_from(start: State, transition: Transition, observations: Observations
     return filtered
 
 
-def filter_states(transition: Transition, observations: Observations, start: State) -> tuple[Array, ...]:
-    """Position and velocity after each row's observation: means and covariance x, v, xx, xv, vv, each of shape (n,)."""
+def filter_states(transition: Transition, observations: Observations, start: State) -> tuple[Rows, ...]:
+    """Means and covariance x, v, xx, xv, vv of position and velocity after each row, each of shape (n,)."""
 
-    def row(state: State, inputs: tuple[Transition, Observations]) -> tuple[State, tuple[Array, ...]]:
+    def row(state: State, inputs: tuple[Transition, Observations]) -> tuple[State, tuple[Scalar, ...]]:
         state, _ = filter_row(state, *inputs)
         return state, (state.x, state.v, state.xx, state.xv, state.vv)
 

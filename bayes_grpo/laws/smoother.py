@@ -3,31 +3,43 @@
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
-from jax.typing import ArrayLike
+from jax import lax
+from jaxtyping import Array, Float
 
 from bayes_grpo.laws.kalman import LOG_TWO_PI, Observations, State, filter_start, predict, update
 from bayes_grpo.laws.oscillator import Transition
+from bayes_grpo.laws.shapes import Numbers, Values
 
 
 class Smoothed(NamedTuple):
     """State in each row given all observations, and each observation's density given all others, shape (n,)."""
 
-    mean: Array  # E[x - x* | all y]
-    variance: Array  # Var[x | all y]
-    leave_one_out: Array  # log p(y_t | all other y); 0 where unobserved
-    left_out_residual: Array  # y_t - E[y_t | all other y]
-    left_out_variance: Array  # Var[y_t | all other y]
+    mean: Values  # E[x - x* | all y]
+    variance: Values  # Var[x | all y]
+    leave_one_out: Values  # log p(y_t | all other y); 0 where not observed
+    left_out_residual: Values  # y_t - E[y_t | all other y]
+    left_out_variance: Values  # Var[y_t | all other y]
 
 
 def kalman_smoother(
-    transition: Transition, observations: Observations, position: ArrayLike, velocity: ArrayLike = 0.0
+    transition: Transition, observations: Observations, position: Numbers, velocity: Numbers = 0.0
 ) -> Smoothed:
     """Mean and variance of ``x - x*`` given all observations, and leave-one-out densities.
 
-    Modified Bryson-Frazier form (Bierman 1973): no predicted covariance is inverted, so singular ones (known start,
-    no process noise, first-order models) are ordinary. The same backward pass gives, with the innovation over its variance
-    and the gain, ``p(y_t | all other y)`` (de Jong 1989, "Smoothing and interpolation with the state-space model").
+    This is the modified Bryson-Frazier form (Bierman 1973). It inverts no predicted covariance, so singular ones (a
+    known start, no process noise, first-order laws) need no special treatment. The same backward pass gives ``p(y_t |
+    all other y)`` from the innovation over its variance and the gain (de Jong 1989, "Smoothing and interpolation with
+    the state-space model").
+
+    Parameters
+    ----------
+    transition, observations, position, velocity
+        As for `bayes_grpo.laws.kalman.kalman_filter`.
+
+    Returns
+    -------
+    Smoothed
+        Entries of shape (n,).
     """
 
     def forward(state: State, inputs: tuple[Transition, Observations]) -> tuple[State, tuple[Array, ...]]:
@@ -44,7 +56,9 @@ def kalman_smoother(
         )
         return after, (mean, covariance, innovation, total)
 
-    def backward(carry: tuple[Array, Array], inputs: Any) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
+    Carry = tuple[Float[Array, "3"], Float[Array, "3 3"]]
+
+    def backward(carry: Carry, inputs: Any) -> tuple[Carry, tuple[Array, ...]]:
         score, information = carry
         t, o, mean, covariance, innovation, total = inputs
         h = jnp.stack([jnp.zeros(()), jnp.zeros(()), o.weight * o.observed])

@@ -1,36 +1,36 @@
-"""A random walk: the null against which every other law is judged."""
+"""A random walk: the null model against which every other law is judged."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jax import Array
 
 from bayes_grpo.laws.law import Law, per_row
 from bayes_grpo.laws.oscillator import Transition, first_order
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Scalar
 
 
 @dataclass(frozen=True)
 class RandomWalk(Law, name="random_walk"):
-    """``x' = s eta(t) / eta0 w(t)``: the expected reward wanders without aim (local level; Harvey 1989)."""
+    """``x' = s eta(t) / eta0 w(t)``: the expected reward wanders without aim (the local level model; Harvey 1989)."""
 
     noise_parameter: ClassVar[str] = "step_sd"
 
     def faults(self) -> list[str]:
-        """A walk without noise is none."""
-        return [] if self.process_noise else ["process_noise: expected true, a random walk is nothing else"]
+        """A walk without noise does not move."""
+        return [] if self.process_noise else ["process_noise: expected true, a random walk is nothing but noise"]
 
     def motion_parameters(self) -> tuple[str, ...]:
         """The start."""
         return ("initial_reward",)
 
-    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
+    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Scalar, Scalar]:
         """The start, at rest."""
         return parameters["initial_reward"] - self.origin(parameters, run), jnp.zeros(())
 
     def transition(self, parameters: Parameters, run: RunData) -> Transition:
-        """No motion but noise; entries of shape (n,)."""
+        """Noise and no other motion; entries of shape (n,)."""
         rate, _ = self.clock.rates(run)
         noise = (parameters["step_sd"] * rate) ** 2 * self.group_noise.scale(parameters, run, "temperature")
         return per_row(first_order(run.grid.gap, jnp.zeros_like(rate), noise), run)

@@ -1,4 +1,4 @@
-"""Diagnosis: the filter against dense Gaussians, the sum over onsets against brute force, failures recognised, bad input."""
+"""Diagnosis: the filter against dense Gaussians, the sum over onsets against brute force, failures, bad input."""
 
 import json
 from pathlib import Path
@@ -114,9 +114,8 @@ def test_sum_over_onsets_is_brute_force() -> None:
         for failure in FAILURES:
             for s in range(6):
                 onset = 0.7 / 6 + 0.3 * (s == 0)
-                like = np.prod([
-                    mix(EFFECTS[failure].get(n, {}), {c: factors[n][c][0, s] for c in factors[n]}, begun[n]) for n in names
-                ])  # fmt: skip
+                changed = {n: {c: factors[n][c][0, s] for c in factors[n]} for n in names}
+                like = np.prod([mix(EFFECTS[failure].get(n, {}), changed[n], begun[n]) for n in names])
                 key = (failure, s)
                 weight[key] = weight.get(key, 0) + PRIOR[failure] * onset * chance * like
     total = sum(weight.values())

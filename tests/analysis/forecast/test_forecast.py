@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -17,7 +18,7 @@ from bayes_grpo.inference.timeline import build_grid
 from bayes_grpo.laws.likelihood import state_space
 from bayes_grpo.laws.smoother import kalman_smoother
 from bayes_grpo.models.spec import ModelSpec
-from tests.common import FACTS, curve
+from tests.common import FACTS, SAMPLER, curve
 
 TRUTH = {"plateau": 0.7, "initial_reward": 0.2, "stiffness": 0.04, "fluctuation": 0.03, "observation_sd": 0.05}
 MORE = {"damping": 1.0, "initial_velocity": 1.0, "rise": 0.5, "noise_ratio": 0.6, "midpoint": 20.0, "steepness": 1.5}
@@ -84,7 +85,7 @@ def test_paths_with_inertia_go_on_from_the_filtered_velocity(small_run: xr.Datas
     found = sample_paths(one, ahead, np.ones(5), 0.0, seed=2, count=count)["expected_reward"]
     whole = _extended(one.run, ahead, np.ones(5))
     grid, rows = build_grid(whole, one.setting)
-    values = {name: value[0] for name, value in one.values.items()}
+    values = {name: jnp.asarray(value[0]) for name, value in one.values.items()}
     exact = kalman_smoother(*state_space(one.spec.law, values, one.data._replace(grid=grid)))
     mean, spread = np.asarray(exact.mean)[rows[60:]] + TRUTH["plateau"], np.sqrt(np.asarray(exact.variance)[rows[60:]])
     assert (np.abs(found.mean(0) - mean) < 4.5 * spread / np.sqrt(count)).all()
@@ -170,8 +171,8 @@ def test_the_same_seed_gives_the_same_paths(small_run: xr.Dataset) -> None:
 def test_intervals_cover_at_their_rate() -> None:
     """Runs drawn from the model's own prior, cut at a third, fitted and forecast: blocks inside 90 % intervals.
 
-    24 runs of 3 blocks, which within a run all but move together: were they one, the number of runs covered is binomial (24, 0.9),
-    below 18 with probability 0.9 %.
+    24 runs of 3 blocks, which within a run all but move together: were they one, the number of runs covered is
+    binomial (24, 0.9), below 18 with probability 0.9 %.
     """
     spec = load_model("overdamped")
     steps = np.arange(1.0, 91.0)
@@ -194,7 +195,7 @@ def test_intervals_cover_at_their_rate() -> None:
 
 def _fitted(spec: ModelSpec, run: xr.Dataset) -> Basis:
     prepared = prepare(run, spec)
-    drawn = draw_posterior(spec, prepared, backend="numpyro", seed=1, draws=250, tune=300, chains=2, target_accept=0.95)
+    drawn = draw_posterior(spec, prepared, backend="numpyro", seed=1, **SAMPLER | {"draws": 200})
     return make_basis(spec, prepared, {name: value.ravel() for name, value in drawn.values.items()})
 
 
