@@ -65,7 +65,7 @@ class Relaxation(Law):
     def line(
         self, parameters: Parameters, run: RunData, state: Scalar, variance: Scalar
     ) -> tuple[Scalar, Scalar, Scalar]:
-        """Straight line in the state that stands for the reward: its slope, its intercept, and the variance about it."""
+        """Straight line in the state that stands for the reward: slope, intercept, and variance about the line."""
         return self.coordinate.line(run, state, variance)
 
     def pull(self, parameters: Parameters, run: RunData, state: Values) -> Values:

@@ -33,7 +33,8 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 #: Distributions whose draws can be negative. Positive parameters and spreads cannot have them.
 SIGNED = ("Normal", "StudentT")
 
-#: What the balance law is given; a prior may use each one's centre (of the logarithm or logit) and its standard deviation.
+#: What the balance law is given; a prior may use each one's centre (of the logarithm or logit) and its standard
+#: deviation.
 BALANCE_QUANTITIES = ("kl_weight", "reference_reward", "wrong_reward", "right_reward")
 
 #: Quantities of a run that a prior's arguments may use, in plain arithmetic with log, exp and sqrt.

@@ -47,6 +47,10 @@ VALUES = {
     "observation_exponent": 0.6,
     "temperature_share": 0.3,
     "observation_share": 0.4,
+    "kl_weight": 0.4,
+    "reference_reward": 0.3,
+    "wrong_reward": 0.1,
+    "right_reward": 2.2,
     "shape": 1.6,
 }
 
@@ -54,7 +58,7 @@ VALUES = {
 GAPS = np.array([0.0, 1, 1, 2, 0.5, 3, 1, 1, 2, 4])
 RATES = np.array([0.3, 0.4, 0.6, 0.8, 1, 1, 0.9, 0.8, 0.7, 0.5])
 GROUP_SIZE, REFERENCE_GROUP, RELATIVE_PROMPTS, MEAN_AGE, MASS = 4.0, 8.0, 1.5, 1.5, 2.5
-LOWER, RANGE = -0.5, 3.0
+LOWER, RANGE, CLIPPED = -0.5, 3.0, 0.1
 
 
 def run_data() -> RunData:
@@ -80,6 +84,7 @@ def run_data() -> RunData:
         reward_lower=LOWER,
         reward_range=RANGE,
         log_group_factor=group_factor_table(GROUP_SIZE),
+        clipped=CLIPPED,
     )
 
 

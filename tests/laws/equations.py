@@ -12,6 +12,7 @@ from scipy.linalg import expm
 
 from bayes_grpo.laws.finite_groups import finite_group_factor
 from tests.laws.compositions import (
+    CLIPPED,
     GAPS,
     GROUP_SIZE,
     LOWER,
@@ -30,11 +31,14 @@ PARTS = 32
 
 
 def is_linear(chosen: Chosen) -> bool:
-    return (
-        chosen["dynamics"] != "richards"
-        and chosen.get("coordinate", "reward") == "reward"
-        and not chosen.get("finite_groups", False)
-    )
+    if chosen["dynamics"] == "richards" or chosen["dynamics"].startswith("balance"):
+        return False
+    return chosen.get("coordinate", "reward") == "reward" and not chosen.get("finite_groups", False)
+
+
+def is_heavy(chosen: Chosen) -> bool:
+    """Whether the law has mass."""
+    return chosen["dynamics"].endswith("second_order")
 
 
 def rates(chosen: Chosen) -> np.ndarray:
@@ -79,7 +83,7 @@ def damping(chosen: Chosen, stiffness: Any) -> Any:
 
 def start_velocity(chosen: Chosen, force: float) -> float:
     """Velocity before the first row, where the pull is ``force`` at the peak learning rate."""
-    if chosen["dynamics"] != "second_order":
+    if not is_heavy(chosen):
         return 0.0
     return VALUES["initial_velocity"] * force * (0.3 if chosen["schedule"] else 1.0)
 
@@ -119,39 +123,61 @@ def _generator(chosen: Chosen, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array([[0.0, 1.0], [-k / m, -damping(chosen, k) / m]]), np.diag([0.0, q / m**2])
 
 
+def bounds(chosen: Chosen) -> tuple[float, float] | None:
+    """Lower bound and range of the rewards that the state is the logit of; None where it is the reward itself."""
+    if chosen["dynamics"].startswith("balance"):
+        return VALUES["wrong_reward"], VALUES["right_reward"] - VALUES["wrong_reward"]
+    return (LOWER, RANGE) if chosen.get("coordinate") == "logit" else None
+
+
+def to_reward(chosen: Chosen, state: np.ndarray) -> np.ndarray:
+    limits = bounds(chosen)
+    return state if limits is None else limits[0] + limits[1] / (1 + np.exp(-state))
+
+
+def to_state(chosen: Chosen, reward: float) -> float:
+    limits = bounds(chosen)
+    if limits is None:
+        return reward
+    place = (reward - limits[0]) / limits[1]
+    return float(np.log(place / (1 - place)))
+
+
 def force(chosen: Chosen, rate: float, state: np.ndarray) -> np.ndarray:
-    """Drift of a law that is not linear, in its coordinate: the reward, or the logit of its place in the bounds."""
+    """Drift of a law that is not linear, in its coordinate."""
+    k, reward = VALUES["stiffness"] * rate, to_reward(chosen, state)
     if chosen["dynamics"] == "richards":
-        x, most, shape = np.maximum(state - LOWER, 1e-4 * RANGE), plateau(chosen) - LOWER, VALUES["shape"]
-        return VALUES["stiffness"] * rate * x / shape * (1 - (x / most) ** shape)
-    logit = chosen["coordinate"] == "logit"
-    place = np.clip((state - LOWER) / RANGE, 1e-6, 1 - 1e-6) if not logit else 1 / (1 + np.exp(-state))
-    aim = (plateau(chosen) - LOWER) / RANGE
-    pull = 4 * (aim - place) if logit else plateau(chosen) - state
-    if chosen["finite_groups"]:
-        pull = pull * np.asarray(finite_group_factor(place, GROUP_SIZE)) * np.sqrt(1 - 1 / GROUP_SIZE)
-    return VALUES["stiffness"] * rate * pull
+        x, most, shape = np.maximum(reward - LOWER, 1e-4 * RANGE), plateau(chosen) - LOWER, VALUES["shape"]
+        return k * x / shape * (1 - (x / most) ** shape)
+    place = np.clip((reward - LOWER) / RANGE, 1e-6, 1 - 1e-6)
+    factor = np.asarray(finite_group_factor(place, GROUP_SIZE)) * np.sqrt(1 - 1 / GROUP_SIZE)
+    factor = factor if chosen["finite_groups"] else 1.0
+    if chosen["dynamics"].startswith("balance"):
+        drive = (VALUES["right_reward"] - VALUES["wrong_reward"]) / RANGE * factor / np.sqrt(place * (1 - place))
+        return k * (
+            drive * (1 - CLIPPED) - VALUES["kl_weight"] * (state - to_state(chosen, VALUES["reference_reward"]))
+        )
+    pull = plateau(chosen) - reward
+    return k * factor * (pull * 4 / RANGE if chosen["coordinate"] == "logit" else pull)
 
 
 def paths(chosen: Chosen, count: int, seed: int) -> np.ndarray:
     """Expected rewards of a law that is not linear, shape (count, rows)."""
     rng = np.random.default_rng(seed)
-    logit, heavy = chosen.get("coordinate") == "logit", chosen["dynamics"] == "second_order"
-    place = (VALUES["initial_reward"] - LOWER) / RANGE
-    x = np.full(count, np.log(place / (1 - place)) if logit else VALUES["initial_reward"])
-    v = start_velocity(chosen, force(chosen, 1.0, x)[0]) if heavy else 0.0
+    x = np.full(count, to_state(chosen, VALUES["initial_reward"]))
+    v = start_velocity(chosen, force(chosen, 1.0, x)[0])
     out = []
     for gap, rate in zip(GAPS, rates(chosen), strict=True):
-        sd = np.sqrt(intensity(chosen, rate)) * (4 / RANGE if logit else 1.0)
+        sd = np.sqrt(intensity(chosen, rate)) * (1.0 if bounds(chosen) is None else 4 / RANGE)
         parts = round(gap * PARTS)
         for _ in range(parts):
             dt, kick = gap / parts, sd * np.sqrt(gap / parts) * rng.normal(size=count)
             pull = force(chosen, rate, x)
-            if heavy:
+            if is_heavy(chosen):
                 slope = (force(chosen, rate, x + 1e-4) - force(chosen, rate, x - 1e-4)) / 2e-4
                 v = v + (pull * dt - damping(chosen, -slope) * v * dt + kick) / mass(chosen)
                 x = x + v * dt
             else:
                 x = x + pull * dt + kick
-        out.append(LOWER + RANGE / (1 + np.exp(-x)) if logit else x)
+        out.append(to_reward(chosen, x))
     return np.array(out).T
