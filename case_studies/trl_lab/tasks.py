@@ -1,4 +1,4 @@
-"""The tasks of the laboratory: one of eight symbols is asked, one of eleven words answers, a verifier that errs scores it.
+"""The tasks of the laboratory: one of eight symbols is asked for, one of eleven words answers, a verifier may err.
 
 ``copy``: right is the symbol itself. ``graded``: the symbols differ in difficulty, by how many words are right, and
 near answers earn half; nothing but chance tells a symbol which. A verifier that errs turns a score s into 1 - s.
