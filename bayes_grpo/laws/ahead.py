@@ -15,7 +15,7 @@ from bayes_grpo.laws.law import Law
 from bayes_grpo.laws.likelihood import state_space
 from bayes_grpo.laws.paths import Restart, correlated
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.shapes import Numbers, Values
+from bayes_grpo.laws.shapes import Operand, Values
 
 
 class Ahead(NamedTuple):
@@ -35,7 +35,7 @@ class Ahead(NamedTuple):
 
 @partial(jax.jit, static_argnums=0)
 def draw_ahead(
-    law: Law, parameters: Mapping[str, Float[Array, " draws"]], run: RunData, last: Numbers, key: Array
+    law: Law, parameters: Mapping[str, Float[Array, " draws"]], run: RunData, last: Operand, key: Array
 ) -> Ahead:
     """Go on from the state that the rewards up to a row lead to, once for each posterior draw.
 
@@ -64,7 +64,7 @@ def draw_ahead(
     return drawn
 
 
-def _ahead(law: Law, parameters: Parameters, run: RunData, last: Numbers, key: Array) -> Ahead:
+def _ahead(law: Law, parameters: Parameters, run: RunData, last: Operand, key: Array) -> Ahead:
     space = state_space(law, parameters, run)
     start = filter_start(space.position, space.velocity)
     x, v, xx, xv, vv = (entry[last] for entry in filter_states(space.transition, space.observations, start))

@@ -14,7 +14,7 @@ import numpy as np
 
 from bayes_grpo.laws.correction import Correction
 from bayes_grpo.laws.run_data import RunData
-from bayes_grpo.laws.shapes import Numbers, Scalar, Values
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
 #: Gauss-Hermite nodes and weights of the standard normal distribution, by which straight lines are fitted to curved
 #: functions.
@@ -24,7 +24,7 @@ WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _INSIDE = 1e-6
 
 
-def place_of(run: RunData, reward: Numbers) -> Values:
+def place_of(run: RunData, reward: Operand) -> Values:
     """Where a reward lies between its bounds, from 0 to 1."""
     return (jnp.asarray(reward) - run.reward_lower) / run.reward_range
 
@@ -47,35 +47,35 @@ class Coordinate(Correction, ABC):
     linear: ClassVar[bool]
 
     @abstractmethod
-    def to_state(self, run: RunData, reward: Numbers, origin: Numbers) -> Values:
+    def to_state(self, run: RunData, reward: Operand, origin: Operand) -> Values:
         """State at a reward."""
 
     @abstractmethod
-    def to_reward(self, run: RunData, state: Values, origin: Numbers) -> Values:
+    def to_reward(self, run: RunData, state: Values, origin: Operand) -> Values:
         """Reward at a state."""
 
     @abstractmethod
-    def zero(self, origin: Numbers) -> Numbers:
+    def zero(self, origin: Operand) -> Operand:
         """Reward that is subtracted from the logged rewards before the filter takes them."""
 
     @abstractmethod
-    def pull(self, run: RunData, state: Values, plateau: Numbers) -> Values:
+    def pull(self, run: RunData, state: Values, plateau: Operand) -> Values:
         """Pull of a plateau on a state, per unit of stiffness."""
 
     @abstractmethod
-    def logit(self, run: RunData, state: Values, origin: Numbers) -> Values:
+    def logit(self, run: RunData, state: Values, origin: Operand) -> Values:
         """Logit of the reward's place between its bounds."""
 
     @abstractmethod
-    def stiffening(self, run: RunData, plateau: Numbers) -> Numbers:
+    def stiffening(self, run: RunData, plateau: Operand) -> Operand:
         """Slope of the pull at the plateau, in units of the law's stiffness."""
 
     @abstractmethod
-    def slope(self, run: RunData, reward: Numbers) -> Numbers:
+    def slope(self, run: RunData, reward: Operand) -> Operand:
         """Derivative of the reward by the state, at a reward."""
 
     @abstractmethod
-    def noise_unit(self, run: RunData) -> Numbers:
+    def noise_unit(self, run: RunData) -> Operand:
         """Noise of the state that makes a noise of one in the reward, in the middle of the reward's range."""
 
     @abstractmethod
@@ -93,35 +93,35 @@ class RewardCoordinate(Coordinate):
     linear: ClassVar[bool] = True
 
     @override
-    def to_state(self, run: RunData, reward: Numbers, origin: Numbers) -> Values:
+    def to_state(self, run: RunData, reward: Operand, origin: Operand) -> Values:
         return jnp.asarray(reward) - origin
 
     @override
-    def to_reward(self, run: RunData, state: Values, origin: Numbers) -> Values:
+    def to_reward(self, run: RunData, state: Values, origin: Operand) -> Values:
         return state + origin
 
     @override
-    def zero(self, origin: Numbers) -> Numbers:
+    def zero(self, origin: Operand) -> Operand:
         return origin
 
     @override
-    def pull(self, run: RunData, state: Values, plateau: Numbers) -> Values:
+    def pull(self, run: RunData, state: Values, plateau: Operand) -> Values:
         return -state
 
     @override
-    def logit(self, run: RunData, state: Values, origin: Numbers) -> Values:
+    def logit(self, run: RunData, state: Values, origin: Operand) -> Values:
         return logit_of(place_of(run, state + origin))
 
     @override
-    def stiffening(self, run: RunData, plateau: Numbers) -> Numbers:
+    def stiffening(self, run: RunData, plateau: Operand) -> Operand:
         return 1.0
 
     @override
-    def slope(self, run: RunData, reward: Numbers) -> Numbers:
+    def slope(self, run: RunData, reward: Operand) -> Operand:
         return 1.0
 
     @override
-    def noise_unit(self, run: RunData) -> Numbers:
+    def noise_unit(self, run: RunData) -> Operand:
         return 1.0
 
     @override
@@ -140,37 +140,37 @@ class LogitCoordinate(Coordinate):
     linear: ClassVar[bool] = False
 
     @override
-    def to_state(self, run: RunData, reward: Numbers, origin: Numbers) -> Values:
+    def to_state(self, run: RunData, reward: Operand, origin: Operand) -> Values:
         return logit_of(place_of(run, reward))
 
     @override
-    def to_reward(self, run: RunData, state: Values, origin: Numbers) -> Values:
+    def to_reward(self, run: RunData, state: Values, origin: Operand) -> Values:
         return run.reward_lower + run.reward_range * jax.nn.sigmoid(state)
 
     @override
-    def zero(self, origin: Numbers) -> Numbers:
+    def zero(self, origin: Operand) -> Operand:
         return jnp.zeros(())
 
     @override
-    def pull(self, run: RunData, state: Values, plateau: Numbers) -> Values:
+    def pull(self, run: RunData, state: Values, plateau: Operand) -> Values:
         return 4 * (place_of(run, plateau) - jax.nn.sigmoid(state))
 
     @override
-    def logit(self, run: RunData, state: Values, origin: Numbers) -> Values:
+    def logit(self, run: RunData, state: Values, origin: Operand) -> Values:
         return state
 
     @override
-    def stiffening(self, run: RunData, plateau: Numbers) -> Numbers:
+    def stiffening(self, run: RunData, plateau: Operand) -> Operand:
         place = place_of(run, plateau)
         return 4 * place * (1 - place)
 
     @override
-    def slope(self, run: RunData, reward: Numbers) -> Numbers:
+    def slope(self, run: RunData, reward: Operand) -> Operand:
         place = place_of(run, reward)
         return run.reward_range * place * (1 - place)
 
     @override
-    def noise_unit(self, run: RunData) -> Numbers:
+    def noise_unit(self, run: RunData) -> Operand:
         return 4 / run.reward_range
 
     @override

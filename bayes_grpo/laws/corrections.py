@@ -19,7 +19,7 @@ from bayes_grpo.laws.correction import NOTHING, Correction, Needs
 from bayes_grpo.laws.finite_groups import FiniteGroups, InfiniteGroups
 from bayes_grpo.laws.oscillator import lagged_damping
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.shapes import Numbers, Scalar, Values
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
 _TYPICAL: Needs = MappingProxyType({"group_size": "taken as typical of the runs"})
 _MOMENTUM: Needs = MappingProxyType({"momentum": "mass, damping and damping_ratio hold only if that is right"})
@@ -162,7 +162,7 @@ class Damping(Correction, ABC):
     parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def value(self, parameters: Parameters, run: RunData, stiffness: Numbers) -> Values:
+    def value(self, parameters: Parameters, run: RunData, stiffness: Operand) -> Values:
         """Damping (1) where the stiffness is this."""
 
 
@@ -173,7 +173,7 @@ class FreeDamping(Damping):
     parameters: ClassVar[tuple[str, ...]] = ("damping",)
 
     @override
-    def value(self, parameters: Parameters, run: RunData, stiffness: Numbers) -> Values:
+    def value(self, parameters: Parameters, run: RunData, stiffness: Operand) -> Values:
         return parameters["damping"]
 
 
@@ -185,7 +185,7 @@ class LagDamping(Damping):
     parameters: ClassVar[tuple[str, ...]] = ("lag_share",)
 
     @override
-    def value(self, parameters: Parameters, run: RunData, stiffness: Numbers) -> Values:
+    def value(self, parameters: Parameters, run: RunData, stiffness: Operand) -> Values:
         return lagged_damping(stiffness, run.mean_age, parameters["lag_share"])
 
 

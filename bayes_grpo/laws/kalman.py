@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from bayes_grpo.laws.oscillator import Transition
-from bayes_grpo.laws.shapes import Numbers, Rows, Scalar, Values
+from bayes_grpo.laws.shapes import Operand, Rows, Scalar, Values
 
 LOG_TWO_PI = 1.8378770664093453
 
@@ -55,7 +55,7 @@ class State(NamedTuple):
     aa: Scalar
 
 
-def filter_start(position: Numbers, velocity: Numbers, variance_x: Numbers = 0.0, variance_v: Numbers = 0.0) -> State:
+def filter_start(position: Operand, velocity: Operand, variance_x: Operand = 0.0, variance_v: Operand = 0.0) -> State:
     """State of the filter before the first gap: known exactly, or with independent errors of these variances."""
     x, v, xx, vv = (jnp.asarray(value, float) for value in (position, velocity, variance_x, variance_v))
     zero = jnp.zeros(())
@@ -92,7 +92,7 @@ def moved(t: Transition, x: Scalar, v: Scalar) -> tuple[Scalar, Scalar]:
     return (x if t.b1 is None else x + t.b1), (v if t.b2 is None else v + t.b2)
 
 
-def _taken(o: Observations, x: Scalar) -> tuple[Numbers, Scalar, Numbers]:
+def _taken(o: Observations, x: Scalar) -> tuple[Operand, Scalar, Operand]:
     """What the running sum takes from a row: its slope in x, its mean, and the variance about the straight line."""
     if o.slope is None:
         return 1.0, x, 0.0
@@ -126,7 +126,7 @@ def update(s: State, o: Observations) -> tuple[State, Scalar, Scalar]:
 
 
 def kalman_filter(
-    transition: Transition, observations: Observations, position: Numbers, velocity: Numbers = 0.0
+    transition: Transition, observations: Observations, position: Operand, velocity: Operand = 0.0
 ) -> Filtered:
     """Filter a reward curve that starts from a known state.
 

@@ -8,13 +8,13 @@ from jaxtyping import Float
 
 from bayes_grpo.laws.kalman import Observations, moved
 from bayes_grpo.laws.oscillator import Transition
-from bayes_grpo.laws.shapes import Numbers, Rows, Scalar
+from bayes_grpo.laws.shapes import Operand, Rows, Scalar
 
 
 class Restart(NamedTuple):
     """A row after which a simulated path goes on from another state: this position and velocity."""
 
-    row: Numbers
+    row: Operand
     position: Scalar
     velocity: Scalar
 
@@ -38,8 +38,8 @@ def correlated(xx: Scalar, xv: Scalar, vv: Scalar, z: Float[Array, " normals"]) 
 def simulate_path(
     transition: Transition,
     observations: Observations,
-    position: Numbers,
-    velocity: Numbers,
+    position: Operand,
+    velocity: Operand,
     key: Array | None,
     restart: Restart | None = None,
 ) -> tuple[Rows, Rows]:

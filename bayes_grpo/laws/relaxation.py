@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from bayes_grpo.laws.law import Law, per_row
 from bayes_grpo.laws.oscillator import Transition
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.shapes import Numbers, Scalar, Values
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Relaxation(Law):
 
     @abstractmethod
     def motion(
-        self, parameters: Parameters, run: RunData, gap: Numbers, stiffness: Numbers, noise: Numbers
+        self, parameters: Parameters, run: RunData, gap: Operand, stiffness: Operand, noise: Operand
     ) -> Transition:
         """Exact motion over a gap (step) under a linear pull with this stiffness (1/step) and this noise intensity."""
 
@@ -76,7 +76,7 @@ class Relaxation(Law):
             pull = pull * self.groups.factor(run, self.coordinate.logit(run, state, origin))
         return pull
 
-    def drift(self, parameters: Parameters, run: RunData, rate: Numbers, state: Values) -> Values:
+    def drift(self, parameters: Parameters, run: RunData, rate: Operand, state: Values) -> Values:
         """Velocity that the state would have without mass and at unit damping, of the state's shape."""
         return parameters["stiffness"] * rate * self.pull(parameters, run, state)
 

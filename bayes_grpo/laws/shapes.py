@@ -4,6 +4,8 @@ A dimension that has a name is the same wherever it stands in one signature: ``n
 ``draws`` posterior draws. ``...`` stands for any shape.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
@@ -14,7 +16,9 @@ Scalar = Float[Array, ""]
 #: A number in each row.
 Rows = Float[Array, " n"]
 #: A number, or an array of some shape that others are broadcast against.
-Numbers = Real[ArrayLike, "..."]
+Operand = Real[ArrayLike, "..."]
+#: The same or a list, for functions that make arrays of their arguments.
+Numbers = Operand | Sequence[float]
 #: An array of some shape, of JAX or of NumPy.
 Values = Float[Array, "..."]
 Floats = Float[np.ndarray, "..."]

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from bayes_grpo.laws.kalman import LOG_TWO_PI, Observations, State, filter_start, predict, update
 from bayes_grpo.laws.oscillator import Transition
-from bayes_grpo.laws.shapes import Numbers, Values
+from bayes_grpo.laws.shapes import Operand, Values
 
 
 class Smoothed(NamedTuple):
@@ -22,7 +22,7 @@ class Smoothed(NamedTuple):
 
 
 def kalman_smoother(
-    transition: Transition, observations: Observations, position: Numbers, velocity: Numbers = 0.0
+    transition: Transition, observations: Observations, position: Operand, velocity: Operand = 0.0
 ) -> Smoothed:
     """Mean and variance of ``x - x*`` given all observations, and leave-one-out densities.
 

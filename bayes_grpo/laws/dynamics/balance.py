@@ -13,7 +13,7 @@ from bayes_grpo.laws.dynamics.second_order import SecondOrder
 from bayes_grpo.laws.finite_groups import FiniteGroups, Groups
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.shapes import Numbers, Scalar, Values
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
 #: The fixed point is sought up to this many logits above the reference, at so many points, then by so many halvings.
 _REACH, _POINTS, _HALVINGS = 12.0, 97, 25
@@ -69,7 +69,7 @@ class Balance(Relaxation):
         """Zero, as the state is the logit itself."""
         return jnp.zeros(())
 
-    def place(self, parameters: Parameters, reward: Numbers) -> Values:
+    def place(self, parameters: Parameters, reward: Operand) -> Values:
         """Success probability at an expected reward."""
         wrong = parameters["wrong_reward"]
         span = jnp.maximum(parameters["right_reward"] - wrong, _LEAST_SPAN)

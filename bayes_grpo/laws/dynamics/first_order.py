@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from bayes_grpo.laws.oscillator import Transition, first_order, mean_exp
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.shapes import Numbers, Scalar
+from bayes_grpo.laws.shapes import Operand, Scalar
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class FirstOrder(Relaxation, name="first_order"):
     """
 
     def motion(
-        self, parameters: Parameters, run: RunData, gap: Numbers, stiffness: Numbers, noise: Numbers
+        self, parameters: Parameters, run: RunData, gap: Operand, stiffness: Operand, noise: Operand
     ) -> Transition:
         """Exact motion over a gap (step) under a linear pull with this stiffness (1/step) and this noise intensity."""
         return first_order(gap, stiffness, noise)

@@ -10,7 +10,7 @@ from bayes_grpo.laws.corrections import ClosedFormMass, Damping, FreeDamping, La
 from bayes_grpo.laws.oscillator import Transition, damping_ratio, second_order
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.shapes import Numbers, Scalar, Values
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
 #: A stiffness nearer to zero than this (1/step) is replaced by this, where the motion is stated about the point at
 #: which it rests.
@@ -53,7 +53,7 @@ class SecondOrder(Relaxation, name="second_order"):
         return position, velocity * self.pull(parameters, run, position)
 
     def motion(
-        self, parameters: Parameters, run: RunData, gap: Numbers, stiffness: Numbers, noise: Numbers
+        self, parameters: Parameters, run: RunData, gap: Operand, stiffness: Operand, noise: Operand
     ) -> Transition:
         """Exact motion over a gap (step) under a linear pull with this stiffness (1/step) and this noise intensity."""
         damping = self.damping.value(parameters, run, stiffness)
