@@ -86,9 +86,10 @@ def test_commands_are_understood(page: str, command: str) -> None:
 def test_pages_name_no_file_that_is_not_there() -> None:
     """Paths of the repository in back ticks, such as `case_studies/bandit` or `bayes_grpo/laws/units.py`."""
     missing = []
-    for page in PAGES:
-        text = (ROOT / page).read_text(encoding="utf-8")
+    folders = ("docs", "case_studies", "benchmarks")
+    for page in (*ROOT.glob("*.md"), *(page for folder in folders for page in (ROOT / folder).rglob("*.md"))):
+        text = page.read_text(encoding="utf-8")
         for path in re.findall(r"`((?:bayes_grpo|case_studies|tests|docs|models|benchmarks)/[\w./-]+)`", text):
             if not (ROOT / path).exists() and not re.search(r"[A-Z]{3}", path):
-                missing.append((page, path))
+                missing.append((page.name, path))
     assert not missing
