@@ -18,13 +18,15 @@ test: setup  ## style, types, tests, documentation
 style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	find bayes_grpo -name '*.py' -exec $(BIN)/numpydoc lint {} +
 
 types: setup
 	$(BIN)/mypy
 
 tests: setup
 	@.ci/setup.sh train
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=
+	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of bayes_grpo"
 
 docs: setup  ## build the documentation in docs/_build
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build

@@ -1,8 +1,8 @@
 """Time of one likelihood value with its gradient, next to tinygp and celerite2, in one process.
 
-All compute the same number: a damped oscillator observed with noise at n steps, started in its stationary state, and its
-gradient by damping, stiffness, noise and observation noise. Contestants take turns, so a slow moment of the machine
-hits all; each figure is the least time of many, the ratio is to bayes_grpo at a constant learning rate.
+All compute the same number: a damped oscillator observed with noise at n steps, started in its stationary state, and
+its gradient by damping, stiffness, noise and observation noise. Contestants take turns, so a slow moment of the
+machine hits all; each figure is the least time of many, the ratio is to bayes_grpo at a constant learning rate.
 """
 
 import argparse
@@ -96,7 +96,8 @@ def main() -> None:
     options = parser.parse_args()
     point = tuple(jnp.asarray(value) for value in POINT)
     print(
-        f"{'n':>6}  {'bayes_grpo':>11} {'schedule':>11} {'tinygp':>11} {'celerite2':>11}   tinygp / ours  celerite2 / ours"
+        f"{'n':>6}  {'bayes_grpo':>11} {'schedule':>11} {'tinygp':>11} {'celerite2':>11}"
+        "   tinygp / ours  celerite2 / ours"
     )
     rows = []
     for n in options.lengths:

@@ -1,1 +1,1 @@
-"""Studies of what the package claims. Each script is run from the root of a checkout: ``python -m case_studies.NAME.SCRIPT``."""
+"""Studies of what the package claims; run from the root of a checkout as ``python -m case_studies.NAME.SCRIPT``."""

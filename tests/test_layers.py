@@ -38,7 +38,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported(name: str, path: Path, known: set[str]) -> set[str]:
-    """Modules of the package that a module imports, also inside functions and by name; without those only for type checkers."""
+    """Modules of the package that a module imports, also inside functions, but not those for type checkers alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {
         id(child)
@@ -110,7 +110,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_the_core_knows_neither_torch_nor_a_plotting_stack() -> None:
-    """At import time: rooms below the TRL one import torch, transformers and trl nowhere, matplotlib only figures and the report."""
+    """At import time no room but trl imports torch, transformers or trl; only figures and report import matplotlib."""
     for name, path in MODULES.items():
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)

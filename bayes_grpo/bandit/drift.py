@@ -1,8 +1,9 @@
-"""The mean update of a softmax bandit in closed form, and what follows from it without any trajectory.
+"""The mean update of a softmax bandit in closed form, and what follows from it without simulation.
 
-With ``m_a+`` and ``m_a-`` the expected positive and negative advantage that arm a collects in a batch, the mean direction is
-``sum_a (w_a+ m_a+ + w_a- m_a-) (e_a - pi) - kl grad KL``: the weights w carry staleness (importance ratio, clipped or not).
-Fixed point, stiffness, lag share and temperature come from it by automatic differentiation.
+Let ``m_a+`` and ``m_a-`` be the expected positive and negative advantage that arm a collects in a batch. The mean
+direction is ``sum_a (w_a+ m_a+ + w_a- m_a-) (e_a - pi) - kl grad KL``, where the weights w are importance ratios,
+clipped or not: they depend on how stale the rollouts are. Fixed point, stiffness, lag share and temperature follow by
+automatic differentiation.
 """
 
 from typing import NamedTuple
@@ -19,22 +20,23 @@ from bayes_grpo.bandit.setting import Bandit, Numbers, Structure, split
 from bayes_grpo.errors import InputError
 from bayes_grpo.laws.finite_groups import drive, leading_drive
 
-#: Expectations over groups of infinite size (the leading order) or of the size set.
+#: Expectations over groups of infinite size (the leading order), or of the bandit's own size.
 GROUPS = ("infinite", "finite")
 
 
 class Advantages(NamedTuple):
-    """Sums of advantages over a batch, divided by its size, by arm and by sign; shape (n,) each."""
+    """Sum of the advantages in a batch over its size, for each arm and either sign; shape (n,) each."""
 
     positive: Array
     negative: Array
 
 
 def mean_advantages(probabilities: Array, numbers: Numbers, structure: Structure, groups: str) -> Advantages:
-    """Expected advantages of rollouts drawn from a policy.
+    """Expected advantages of rollouts that are drawn from a policy.
 
-    Exact for rewards of 0 or 1, at infinite and at finite group size. For Gaussian rewards exact at infinite group size;
-    at finite size only without normalisation (and there for frozen and weighted updates).
+    They are exact for rewards of 0 or 1 at any group size, and for Gaussian rewards at infinite group size. For
+    Gaussian rewards at finite group size they are exact only without normalisation, for frozen and for weighted
+    updates.
     """
     mean = jnp.asarray(numbers.reward_mean)
     expected = probabilities @ mean
@@ -94,24 +96,33 @@ def check_groups(bandit: Bandit, groups: str) -> None:
     Raises
     ------
     InputError
-        For finite groups of Gaussian rewards with normalised advantages, and for unknown words.
+        For finite groups of Gaussian rewards with normalised advantages, and for a word that is not in `GROUPS`.
     """
     if groups not in GROUPS:
         raise InputError("groups", f"expected one of {', '.join(GROUPS)}, found {groups!r}")
     if groups == "finite" and not bandit.binary and bandit.normalisation != "none":
         raise InputError(
             "groups",
-            "finite groups of Gaussian rewards have no closed form once advantages are normalised; use groups='infinite', "
-            "normalisation='none', or rewards of 0 or 1",
+            "finite groups of Gaussian rewards have no closed form once advantages are normalised; "
+            "use groups='infinite', normalisation='none', or rewards of 0 or 1",
         )
 
 
 class Linearised(NamedTuple):
-    """A bandit near its fixed point; modes by ascending stiffness.
+    """A bandit near its fixed point; its modes are in order of their stiffness, the softest first.
 
-    ``logits`` (n,), ``expected_reward`` (the plateau), ``stiffness`` (n - 1,) in 1/step at the peak learning rate,
-    ``lag_share`` (n - 1,): the part of each stiffness that comes from the rollouts' policy rather than the current one,
-    ``temperature`` in reward^2/step, see `bayes_grpo.bandit.noise.temperature`.
+    Attributes
+    ----------
+    logits : numpy.ndarray
+        Of the policy at the fixed point, shape (n,).
+    expected_reward : float
+        The plateau.
+    stiffness : numpy.ndarray
+        Of each mode at the peak learning rate, 1/step, shape (n - 1,).
+    lag_share : numpy.ndarray
+        The part of each stiffness that depends on the rollouts' policy and not on the current one, shape (n - 1,).
+    temperature : float
+        reward^2/step, see `bayes_grpo.bandit.noise.temperature`.
     """
 
     logits: np.ndarray
@@ -122,13 +133,34 @@ class Linearised(NamedTuple):
 
 
 def linearise(bandit: Bandit, groups: str = "infinite") -> Linearised:
-    """Fixed point of the mean drift, and stiffness, lag share and temperature there, from automatic differentiation.
+    """Fixed point of the mean drift, and stiffness, lag share and temperature there, by automatic differentiation.
+
+    Parameters
+    ----------
+    bandit : Bandit
+        With the heavy-ball optimizer: Adam's steps are not linear in the gradient.
+    groups : {"infinite", "finite"}
+        Expectations over groups of infinite size, or of the bandit's own.
+
+    Returns
+    -------
+    Linearised
+        The fixed point, and what holds near it.
 
     Raises
     ------
     InputError
-        If there is no stable interior fixed point (too little KL), or the optimizer is Adam, whose steps are not linear
-        in the gradient.
+        If there is no stable interior fixed point, because KL is too weak, or if the optimizer is Adam.
+
+    Examples
+    --------
+    Of two arms with rewards 1 and 0, the stiffness is 2 eta kl p (1 - p) with p the plateau:
+
+    >>> from bayes_grpo.bandit import Bandit, linearise
+    >>> linear = linearise(Bandit(kl=0.5, learning_rate=0.1))
+    >>> p = linear.expected_reward
+    >>> round(p, 3), round(float(linear.stiffness[0] / (2 * 0.1 * 0.5 * p * (1 - p))), 6)
+    (0.881, 1.0)
     """
     check_groups(bandit, groups)
     if bandit.optimizer == "adam":
@@ -140,7 +172,7 @@ def linearise(bandit: Bandit, groups: str = "infinite") -> Linearised:
         return mean_direction(theta, behaviour, numbers, structure, groups)
 
     jacobians = jax.jit(jax.jacobian(drift, argnums=(0, 1)))
-    # Logits move only in the plane of constant sum.
+    # The sum of the logits never changes, so they move in a plane.
     n = len(bandit.reward_mean)
     plane = np.linalg.svd(np.eye(n) - 1 / n)[0][:, : n - 1]
     theta = _settle(jax.jit(lambda t: drift(t, t)), jacobians, np.asarray(bandit.initial, float), plane)
@@ -148,7 +180,7 @@ def linearise(bandit: Bandit, groups: str = "infinite") -> Linearised:
     spectrum, vectors = np.linalg.eig(now + lagged)
     order = np.argsort(-spectrum.real)
     values, right = spectrum[order].real, vectors[:, order].real
-    # A policy that runs to one arm comes to rest numerically, where its probabilities underflow.
+    # A policy that runs to one arm also comes to rest numerically, when its other probabilities underflow.
     if not np.all(values < 0) or values.min() > -1e-9:
         raise InputError("kl", f"the drift has no stable interior fixed point at kl = {bandit.kl:g}; raise kl")
     left = np.linalg.inv(right)

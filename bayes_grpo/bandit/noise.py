@@ -8,10 +8,10 @@ from bayes_grpo.laws.finite_groups import binomial
 
 
 def temperature(bandit: Bandit, theta: np.ndarray, groups: str) -> float:
-    """``T = G q``, with q the variance of one update's change of the expected reward at logits theta.
+    """``T = G q``, where q is the variance of the change that one update makes in the expected reward, at logits theta.
 
-    Exact at finite group size for rewards of 0 or 1 with advantages over the group's deviation or none; else the leading
-    order of large groups.
+    It is exact at finite group size for rewards of 0 or 1 whose advantages are divided by the group's standard
+    deviation or by nothing. Otherwise it is the leading order of large groups.
     """
     pi, mean = np.asarray(softmax(theta)), np.asarray(bandit.reward_mean)
     slope = pi * (mean - pi @ mean)  # gradient of the expected reward by the logits
@@ -24,10 +24,10 @@ def temperature(bandit: Bandit, theta: np.ndarray, groups: str) -> float:
 
 
 def _leading(bandit: Bandit, pi: np.ndarray, mean: np.ndarray, score: np.ndarray) -> float:
-    """Variance of a completion's share in the update, large groups (delta method).
+    """Variance of what one completion adds to the update, for large groups (delta method).
 
-    A normalised advantage divides by a standard deviation estimated from the same rewards; its error is correlated with the
-    numerator's and takes part of the noise away.
+    A normalised advantage divides by a standard deviation that is estimated from the same rewards. The error of that
+    estimate is correlated with the numerator's and cancels part of the noise.
     """
     if bandit.reward_sd is None:
         rewards, weights = np.array([1.0, 0.0])[None, :], np.stack([mean, 1 - mean], axis=-1)
@@ -47,7 +47,7 @@ def _leading(bandit: Bandit, pi: np.ndarray, mean: np.ndarray, score: np.ndarray
 
 
 def _exact(bandit: Bandit, pi: np.ndarray, mean: np.ndarray, score: np.ndarray) -> float:
-    """G times the variance of one group's update: over the number of successes, and over the arms that had them."""
+    """G times the variance of one group's update: over the number of successes, and over the arms that succeeded."""
     size = bandit.group_size
     p = pi @ mean
     f = np.arange(size + 1) / size

@@ -1,4 +1,4 @@
-"""What a bandit experiment is: arms, rewards and trainer settings, checked at once."""
+"""What a bandit experiment is: its arms, rewards and trainer settings, all checked at once."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,8 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.laws.finite_groups import NORMALISATIONS
 
 OPTIMIZERS = ("heavy_ball", "adam")
-#: What later updates on the same rollouts do: repeat the first gradient, re-weight it, or re-weight and clip (PPO).
+#: What the later updates on the same rollouts do: repeat the first gradient, re-weight it, or re-weight and clip it
+#: (PPO).
 STALENESS = ("frozen", "weighted", "clipped")
 SCHEDULES = ("constant", "linear", "cosine")
 
@@ -20,7 +21,8 @@ SCHEDULES = ("constant", "linear", "cosine")
 class Bandit:
     """A softmax bandit trained by GRPO.
 
-    The policy is ``pi = softmax(theta)`` over n arms; each step draws ``prompts_per_step`` groups of ``group_size`` arms.
+    The policy is ``pi = softmax(theta)`` over n arms; each step draws ``prompts_per_step`` groups of ``group_size``
+    arms.
 
     Parameters
     ----------
@@ -29,17 +31,18 @@ class Bandit:
     reward_sd : sequence of float, shape (n,), optional
         Standard deviations of Gaussian rewards; None for rewards of 0 or 1.
     reference, initial : sequence of float, shape (n,), optional
-        Logits of the policy that KL pulls to (default: uniform), and of the start (default: the reference).
+        Logits of the policy that KL pulls towards (default: uniform), and of the policy at the start (default: the
+        reference).
     kl : float
         Weight of ``KL(pi || reference)``, exact rather than estimated, in reward units.
     normalisation : {"group", "none", "batch"}
-        Advantages over the group's standard deviation (GRPO), none (Dr. GRPO), over the batch's.
+        What advantages are divided by: the group's standard deviation (GRPO), nothing (Dr. GRPO), or the batch's.
     optimizer : {"heavy_ball", "adam"}
         Heavy ball is ``u <- beta1 u + (1 - beta1) eta g``, ``theta <- theta + u``.
     learning_rate : float
         Peak rate, 1/step.
     momentum, adam_beta2 : float
-        beta1 in [0, 1); beta2 for Adam.
+        beta1 in [0, 1), and Adam's beta2.
     group_size, prompts_per_step : int
         G >= 2 and B >= 1.
     refresh_interval : int
@@ -49,14 +52,20 @@ class Bandit:
     clip : float
         Half-width of the clipping range of the importance ratio.
     steps, warmup_steps : int
-        Optimizer updates; those of linear warm-up.
+        Optimizer updates, and those of them that warm the learning rate up linearly.
     schedule : {"constant", "linear", "cosine"}
         Learning rate after warm-up.
 
     Raises
     ------
     InputError
-        Listing every impossible setting.
+        Lists every impossible setting.
+
+    Examples
+    --------
+    >>> from bayes_grpo.bandit import Bandit
+    >>> Bandit(group_size=16, refresh_interval=4, staleness="clipped").binary
+    True
     """
 
     reward_mean: Sequence[float] = (1.0, 0.0)
@@ -106,7 +115,7 @@ class Bandit:
 
 
 class Structure(NamedTuple):
-    """What a compiled program depends on; bandits that share it run side by side."""
+    """What a compiled program depends on; bandits with equal structures run side by side."""
 
     binary: bool
     normalisation: str
@@ -135,12 +144,12 @@ class Numbers(NamedTuple):
 
 
 def split(bandits: Sequence[Bandit]) -> tuple[Structure, Numbers]:
-    """Common structure and stacked numbers of bandits.
+    """The structure that bandits share, and their other settings as stacked arrays.
 
     Raises
     ------
     InputError
-        If they differ in what must be common: arms, steps, kind of reward, normalisation, optimizer, staleness.
+        If they differ in what they must share: arms, steps, kind of reward, normalisation, optimizer, staleness.
     """
     if not bandits:
         raise InputError("bandits", "expected at least one, found none")

@@ -1,4 +1,4 @@
-"""Bandit runs: sampled, or in expectation; all settings and seeds in one compiled program."""
+"""Bandit runs, sampled or in expectation; one compiled program runs all settings and seeds."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,7 +20,7 @@ _ADAM_EPSILON = 1e-8
 
 
 class _Row(NamedTuple):
-    """What is seen in one step, before its update."""
+    """What one step logs, before its update."""
 
     expected_reward: Array
     reward: Array
@@ -57,21 +57,34 @@ def trajectories(
     bandits : Bandit or sequence of Bandit
         Settings that share arms, steps, kind of reward, normalisation, optimizer and staleness.
     seeds : sequence of int
-        One run a setting and seed; only the first counts where nothing is random.
+        There is one run for each setting and seed. Where nothing is random only the first seed is used.
     groups : {"sampled", "infinite", "finite"}
-        Rewards drawn, or replaced by their expectation over groups of infinite size or of the size set.
+        Whether rewards are drawn, or replaced by their expectation over groups of infinite size or of the bandit's
+        own.
 
     Returns
     -------
     xarray.Dataset
-        Dims (setting, seed, step). Row t holds the state before update t + 1: ``expected_reward``, ``reward`` (batch mean),
-        ``reward_spread`` (mean standard deviation within groups), ``zero_spread_share``, ``entropy``, ``kl``. Where a batch
-        serves K updates its figures repeat K times.
+        Dims (setting, seed, step). A row holds the state before its update. Where a batch serves K updates, its values
+        are repeated K times.
+
+        - ``expected_reward`` (reward): of the current policy.
+        - ``reward`` (reward): mean of the batch.
+        - ``reward_spread`` (reward): mean standard deviation within groups.
+        - ``zero_spread_share`` (1): share of groups whose rewards are all equal.
+        - ``entropy`` and ``kl`` (nat): of the current policy.
 
     Raises
     ------
     InputError
-        For settings that cannot run side by side, or expectations that have no closed form.
+        For settings that cannot run side by side, and for expectations that have no closed form.
+
+    Examples
+    --------
+    >>> from bayes_grpo.bandit import Bandit, trajectories
+    >>> paths = trajectories(Bandit(steps=50), seeds=(0, 1, 2))
+    >>> dict(paths.sizes)
+    {'setting': 1, 'seed': 3, 'step': 50}
     """
     many = [bandits] if isinstance(bandits, Bandit) else list(bandits)
     structure, numbers = split(many)
@@ -92,15 +105,30 @@ def trajectories(
 
 
 def simulate(bandits: Bandit | Sequence[Bandit], seeds: Sequence[int] = (0,), *, groups: str = "sampled") -> xr.Dataset:
-    """Simulate bandits as training runs: the same Dataset that `bayes_grpo.read_run` gives.
+    """Simulate bandits as training runs, in the form that `bayes_grpo.read_run` gives.
 
-    Parameters are those of `trajectories`. A run has a row for each batch of rollouts, so every ``refresh_interval`` steps;
-    the expected reward, which no trainer could log, stands as ``evaluation_reward``.
+    Parameters
+    ----------
+    bandits, seeds, groups
+        As for `trajectories`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (run, step). A run has a row for each batch of rollouts, which is every ``refresh_interval`` steps. The
+        expected reward, which no trainer could log, is the variable ``evaluation_reward``.
 
     Raises
     ------
     InputError
-        As `trajectories`; and if a run's rewards never vary.
+        As for `trajectories`, and if a run's rewards never vary.
+
+    Examples
+    --------
+    >>> from bayes_grpo.bandit import Bandit, simulate
+    >>> runs = simulate(Bandit(group_size=16, steps=60, learning_rate=0.3), seeds=(0, 1))
+    >>> runs["run"].values.tolist()
+    ['bandit-seed0', 'bandit-seed1']
     """
     many = [bandits] if isinstance(bandits, Bandit) else list(bandits)
     seen = trajectories(many, seeds, groups=groups)
@@ -176,7 +204,7 @@ def _advance(state: _State, ascent: Array, eta: Array, index: Array, numbers: Nu
 def _batch(
     key: Array, probabilities: Array, numbers: Numbers, structure: Structure, groups: str
 ) -> tuple[Advantages, dict[str, Array]]:
-    """Advantages of a batch of rollouts by arm, and what a trainer logs of it."""
+    """Advantages of a batch of rollouts for each arm, and what a trainer would log about the batch."""
     mean = jnp.asarray(numbers.reward_mean)
     if groups != "sampled":
         expected = probabilities @ mean
@@ -219,7 +247,7 @@ def _draw(key: Array, probabilities: Array, numbers: Numbers, structure: Structu
     shape = (structure.most_prompts, structure.most_group)
     mean = jnp.asarray(numbers.reward_mean)
     if structure.binary:
-        # One uniform number picks arm and reward: each arm's interval is split at its success probability.
+        # One uniform number gives arm and reward: each arm's interval is split at its success probability.
         cells = jnp.stack([probabilities * mean, probabilities * (1 - mean)], axis=-1).reshape(-1)
         uniform = random.uniform(key, shape, dtype=jnp.float32)
         cell = (uniform[..., None] >= jnp.cumsum(cells)[:-1]).sum(-1)

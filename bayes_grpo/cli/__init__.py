@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code (0 done, 2 bad input, 3 fit not converged, 130 interrupted)."""
     options = _parser().parse_args(arguments)
     try:
+        for path in options.law:
+            from bayes_grpo.laws.dynamics import load_law
+
+            load_law(path)
         return int(options.run(options))
     except InputError as error:
         say(f"bayes-grpo: {error}")
@@ -44,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="bayes-grpo",
         description="Posteriors over plateau, stiffness and damping from the log of a GRPO training run.",
         epilog="exit codes: 0 done, 2 bad input, 3 the fit did not converge, 130 interrupted",
+    )
+    parser.add_argument(
+        "--law",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Python file that defines a law of your own; it is executed (may be given several times)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shown = (

@@ -1,4 +1,4 @@
-"""What a law says of the steps after the last logged reward, at given parameters: pure JAX, one run."""
+"""What a law says about the steps after the last logged reward, at given parameters; for one run."""
 
 from typing import NamedTuple
 
@@ -12,20 +12,22 @@ from bayes_grpo.laws.law import Law
 from bayes_grpo.laws.likelihood import state_space
 from bayes_grpo.laws.paths import Restart, correlated
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Values
 
 
 class Ahead(NamedTuple):
     """Rewards in every row of the grid, shape (n,), and the plateau, NaN where the law has none.
 
-    ``curve`` is the law without noise from the start of the run, ``trend`` without noise from the state at the last observed
-    row, ``path`` and ``logged`` with it; up to that row these three mean nothing.
+    ``curve`` follows the law without noise from the start of the run. The others go on from the state at the last
+    observed row and mean nothing before it: ``trend`` without noise, ``path`` with the noise of the expected reward,
+    ``logged`` with that of a logged row as well.
     """
 
-    curve: Array
-    trend: Array
-    path: Array
-    logged: Array
-    plateau: Array
+    curve: Values
+    trend: Values
+    path: Values
+    logged: Values
+    plateau: Values
 
 
 def ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: Array) -> Ahead:
@@ -50,8 +52,8 @@ def ahead(law: Law, parameters: Parameters, run: RunData, last: ArrayLike, key: 
     x, v, xx, xv, vv = (entry[last] for entry in states)
     key_state, key_path = random.split(key)
     dx, dv = correlated(jnp.maximum(xx, 0.0), xv, vv, random.normal(key_state, (2,)))
-    here = Restart(last, x + dx, v + dv)
-    path, logged = draw_path(law, parameters, run, key_path, here)
+    last_state = Restart(last, x + dx, v + dv)
+    path, logged = draw_path(law, parameters, run, key_path, last_state)
     plateau = law.absolute(parameters, run).get("plateau", jnp.asarray(jnp.nan))
-    curve, trend = (draw_path(law, parameters, run, None, restart)[0] for restart in (None, here))
+    curve, trend = (draw_path(law, parameters, run, None, restart)[0] for restart in (None, last_state))
     return Ahead(curve, trend, path, logged, plateau)

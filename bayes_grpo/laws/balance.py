@@ -1,42 +1,43 @@
 """Where the rewards' drive balances the reference's pull: the plateau of GRPO with a KL term, in closed form.
 
-One success probability p, reward ``x = wrong + (right - wrong) p`` of rewards that are 0 or 1, KL weight b, a policy that starts at its
-reference. The rewards drive the logit of p, the KL term pulls it back:
+Take one success probability p, rewards of 0 or 1 with the expectation ``x = wrong + (right - wrong) p``, the KL weight
+b, and a policy that starts at its reference. The rewards drive the logit of p, and the KL term pulls it back:
 
     d logit(p)/dt = k [ drive(x) (1 - clipped)  -  b (logit p - logit p_start) ]
 
     drive(x) = (right - wrong) phi_G(x) / sqrt(x (1 - x))   advantages over the group's standard deviation (GRPO)
     drive(x) = (right - wrong) (1 - 1/G)                    advantages as they are (Dr. GRPO)
 
-with the finite-group factor phi_G, the divisor G - 1 of the trainer's standard deviation included. The fixed point without finite groups is
-that of Mroueh (arXiv 2503.06639). The drive carries the group size and the pull does not, so the plateau moves with it.
+phi_G is the finite-group factor, with the divisor G - 1 of the trainer's standard deviation. Without finite groups the
+fixed point is that of Mroueh (arXiv 2503.06639). The drive depends on the group size and the pull does not, so the
+plateau moves with the group size.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
 from bayes_grpo.laws import precision  # noqa: F401
 from bayes_grpo.laws.finite_groups import finite_group_factor
+from bayes_grpo.laws.shapes import Numbers, Values
 
-#: Rewards nearer to 0 or 1 than this are taken as this: the drive of infinite groups has no bound there.
+#: Rewards are kept this far away from 0 and 1, where the drive of infinite groups has no bound.
 _EDGE = 1e-9
-#: Logits above the start in which the fixed point is sought, and the number of points at which the force is computed.
+#: The fixed point is sought up to this many logits above the start; the force is computed at so many points.
 _REACH, _POINTS = 40.0, 400
 
 
-def logit(p: ArrayLike) -> Array:
+def logit(p: Numbers) -> Values:
     """Logarithm of the odds."""
     p = jnp.asarray(p, float)
     return jnp.log(p) - jnp.log1p(-p)
 
 
 def balance_drive(
-    x: ArrayLike, group_size: ArrayLike, span: ArrayLike, normalisation: str = "group", most: int | None = None
-) -> Array:
-    """Drive of the rewards on the logit of the success probability, at an expected reward; arguments are broadcast together.
+    x: Numbers, group_size: Numbers, span: Numbers, normalisation: str = "group", most: int | None = None
+) -> Values:
+    """Drive of the rewards on the logit of the success probability; the first three arguments are broadcast together.
 
     Parameters
     ----------
@@ -45,11 +46,11 @@ def balance_drive(
     group_size : array_like
         Completions per prompt; infinity is the leading order.
     span : array_like
-        Expected reward of a right answer above that of a wrong one.
+        Expected reward of a right answer less that of a wrong one.
     normalisation : {"group", "none"}
         Whether advantages are divided by the group's standard deviation.
     most : int, optional
-        An upper bound of the finite group sizes, needed where they are traced.
+        An upper bound of the finite group sizes. It is needed where JAX traces them.
 
     Returns
     -------
@@ -69,28 +70,28 @@ def balance_drive(
 
 
 def fixed_point(
-    kl: ArrayLike,
-    group_size: ArrayLike,
-    start: ArrayLike,
-    wrong: ArrayLike,
-    right: ArrayLike,
-    clipped: ArrayLike = 0.0,
+    kl: Numbers,
+    group_size: Numbers,
+    start: Numbers,
+    wrong: Numbers,
+    right: Numbers,
+    clipped: Numbers = 0.0,
     normalisation: str = "group",
-) -> Array:
-    """Success probability at which drive and pull balance: the first above the start, 1 where there is none.
+) -> Values:
+    """First success probability above the start at which drive and pull balance; 1 if there is none.
 
     Parameters
     ----------
     kl, group_size, start, wrong, right, clipped : array_like
-        KL weight, completions per prompt, success probability of start and reference, expected reward of a wrong and a right answer, and the
-        share of the drive that clipping removes; broadcast together.
+        KL weight, completions per prompt, success probability of start and reference, expected reward of a wrong and
+        of a right answer, and the share of the drive that clipping removes; they are broadcast together.
     normalisation : {"group", "none"}
         Whether advantages are divided by the group's standard deviation.
 
     Returns
     -------
     jax.Array
-        Success probability, of the common shape.
+        Success probability, of the shape that the arguments are broadcast to.
     """
     values = (jnp.asarray(value, float) for value in (kl, group_size, start, wrong, right, clipped))
     kl, group_size, start, wrong, right, clipped = jnp.broadcast_arrays(*values)

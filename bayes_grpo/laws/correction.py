@@ -1,4 +1,4 @@
-"""What every correction of a law has."""
+"""What all corrections of a law have in common."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ NOTHING: Needs = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Correction:
-    """Something that a law of motion is composed with; equal corrections compile to one program."""
+    """Something that a law of motion is composed with; laws with equal corrections share a compiled program."""
 
-    #: Quantities of a run that the correction needs, and what it costs not to know each.
+    #: Quantities of a run that the correction needs, and what it costs not to know them.
     needs: ClassVar[Needs] = NOTHING

@@ -1,7 +1,8 @@
-"""Corrections that a law of motion is composed with: its clock, its noise, its inertia, and how it is stated.
+"""Corrections that a law is composed with: its clock, its noise, its inertia, and how its parameters are stated.
 
-Each correction is a small object. It names the parameters that it adds and the quantities of a run that it needs, and computes
-one thing. ``needs`` maps each quantity to what it costs not to know it. `CHOICES` maps the keys of a model file to corrections.
+Each correction is a small object. It names the parameters that it adds, and it computes one thing. ``needs`` maps each
+quantity of a run that it needs to a sentence about what it costs not to know it. `CHOICES` maps the keys of a model
+file to corrections.
 """
 
 from abc import ABC, abstractmethod
@@ -11,21 +12,17 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, override
 
 import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 from bayes_grpo.laws.coordinates import LogitCoordinate, RewardCoordinate
 from bayes_grpo.laws.correction import NOTHING, Correction, Needs
 from bayes_grpo.laws.finite_groups import FiniteGroups, InfiniteGroups
 from bayes_grpo.laws.oscillator import lagged_damping
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
 _TYPICAL: Needs = MappingProxyType({"group_size": "taken as typical of the runs"})
-_MOMENTUM: Needs = MappingProxyType(
-    {
-        "momentum": "mass, damping and damping_ratio hold only if that is right",
-    }
-)
+_MOMENTUM: Needs = MappingProxyType({"momentum": "mass, damping and damping_ratio hold only if that is right"})
 
 
 @dataclass(frozen=True)
@@ -33,29 +30,29 @@ class Clock(Correction, ABC):
     """How the learning rate sets the time."""
 
     @abstractmethod
-    def rates(self, run: RunData) -> tuple[Array, Array]:
-        """Learning rate over its peak in each kind of gap, and at the start."""
+    def rates(self, run: RunData) -> tuple[Float[Array, " kinds"], Scalar]:
+        """Learning rate over its peak: in each kind of gap, and at the start."""
 
 
 @dataclass(frozen=True)
 class LearningRateClock(Clock):
-    """Stiffness goes as the learning rate, noise as its square: a schedule slows the clock, and the plateau stays."""
+    """Stiffness goes with the learning rate, noise with its square: a schedule slows time and leaves the plateau."""
 
     needs: ClassVar[Needs] = MappingProxyType(
         {"learning_rate": "a decaying schedule would be mistaken for an approaching plateau"}
     )
 
     @override
-    def rates(self, run: RunData) -> tuple[Array, Array]:
+    def rates(self, run: RunData) -> tuple[Float[Array, " kinds"], Scalar]:
         return jnp.asarray(run.grid.rate), jnp.asarray(run.grid.start_rate)
 
 
 @dataclass(frozen=True)
 class StepClock(Clock):
-    """Time is counted in optimizer steps, whatever the learning rate."""
+    """Time is counted in optimizer steps, whatever the learning rate is."""
 
     @override
-    def rates(self, run: RunData) -> tuple[Array, Array]:
+    def rates(self, run: RunData) -> tuple[Float[Array, " kinds"], Scalar]:
         return jnp.ones_like(run.grid.rate), jnp.ones_like(run.grid.start_rate)
 
 
@@ -63,24 +60,24 @@ class StepClock(Clock):
 class GroupNoise(Correction, ABC):
     """How noise depends on the group size."""
 
-    #: Ending of the names of the parameters that it adds; none if empty.
+    #: Ending of the names of the parameters that it adds, one for each kind of noise; it adds none if this is empty.
     suffix: ClassVar[str] = ""
 
     @abstractmethod
-    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Array:
-        """Variance of the run's noise relative to that stated; ``kind`` is temperature or observation."""
+    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Scalar:
+        """Variance of the run's noise over the stated variance; ``kind`` is temperature or observation."""
 
 
 @dataclass(frozen=True)
 class OwnGroups(GroupNoise):
-    """Noise is stated for each run's own groups."""
+    """Noise is stated for the run's own groups, whatever their size."""
 
     needs: ClassVar[Needs] = MappingProxyType(
         {"group_size": "temperature is that of the run's own groups (T / G), not comparable with other group sizes"}
     )
 
     @override
-    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Array:
+    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Scalar:
         return jnp.ones(())
 
 
@@ -91,32 +88,32 @@ class InverseGroups(GroupNoise):
     needs: ClassVar[Needs] = _TYPICAL
 
     @override
-    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Array:
+    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Scalar:
         return run.reference_group / jnp.asarray(run.group_size) / run.relative_prompts
 
 
 @dataclass(frozen=True)
 class ExponentGroups(GroupNoise):
-    """Noise falls as G^-a, with an exponent for the update's noise and one for the logged means'."""
+    """Noise falls as G^-a, with one exponent for the noise of updates and one for that of logged means."""
 
     needs: ClassVar[Needs] = _TYPICAL
     suffix: ClassVar[str] = "exponent"
 
     @override
-    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Array:
+    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Scalar:
         ratio = run.reference_group / jnp.asarray(run.group_size)
         return ratio ** parameters[f"{kind}_exponent"] / run.relative_prompts
 
 
 @dataclass(frozen=True)
 class SplitGroups(GroupNoise):
-    """Noise falls as share + (1 - share) / G: a share lies between prompts, and larger groups do not reduce it."""
+    """Noise falls as share + (1 - share) / G: the share lies between prompts, and larger groups do not reduce it."""
 
     needs: ClassVar[Needs] = _TYPICAL
     suffix: ClassVar[str] = "share"
 
     @override
-    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Array:
+    def scale(self, parameters: Parameters, run: RunData, kind: str) -> Scalar:
         share = parameters[f"{kind}_share"]
         ratio = (share + (1 - share) / run.group_size) / (share + (1 - share) / run.reference_group)
         return jnp.asarray(ratio / run.relative_prompts)
@@ -130,8 +127,8 @@ class Mass(Correction, ABC):
     parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def value(self, parameters: Parameters, run: RunData) -> Array:
-        """Mass, step."""
+    def value(self, parameters: Parameters, run: RunData) -> Scalar:
+        """Mass (step)."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class ClosedFormMass(Mass):
     needs: ClassVar[Needs] = _MOMENTUM
 
     @override
-    def value(self, parameters: Parameters, run: RunData) -> Array:
+    def value(self, parameters: Parameters, run: RunData) -> Scalar:
         return jnp.asarray(run.closed_form_mass)
 
 
@@ -153,7 +150,7 @@ class FreeMass(Mass):
     parameters: ClassVar[tuple[str, ...]] = ("mass",)
 
     @override
-    def value(self, parameters: Parameters, run: RunData) -> Array:
+    def value(self, parameters: Parameters, run: RunData) -> Scalar:
         return parameters["mass"]
 
 
@@ -165,8 +162,8 @@ class Damping(Correction, ABC):
     parameters: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def value(self, parameters: Parameters, run: RunData, stiffness: ArrayLike) -> Array:
-        """Damping at a stiffness."""
+    def value(self, parameters: Parameters, run: RunData, stiffness: Operand) -> Values:
+        """Damping (1) where the stiffness is this."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +173,7 @@ class FreeDamping(Damping):
     parameters: ClassVar[tuple[str, ...]] = ("damping",)
 
     @override
-    def value(self, parameters: Parameters, run: RunData, stiffness: ArrayLike) -> Array:
+    def value(self, parameters: Parameters, run: RunData, stiffness: Operand) -> Values:
         return parameters["damping"]
 
 
@@ -188,7 +185,7 @@ class LagDamping(Damping):
     parameters: ClassVar[tuple[str, ...]] = ("lag_share",)
 
     @override
-    def value(self, parameters: Parameters, run: RunData, stiffness: ArrayLike) -> Array:
+    def value(self, parameters: Parameters, run: RunData, stiffness: Operand) -> Values:
         return lagged_damping(stiffness, run.mean_age, parameters["lag_share"])
 
 
@@ -196,12 +193,12 @@ class LagDamping(Damping):
 class Statement(Correction, ABC):
     """How the parameters are stated."""
 
-    #: Parameters that are stated by another name.
+    #: Parameters that are stated in another way, by the name that they then have.
     names: ClassVar[Mapping[str, str]] = NOTHING
 
     @abstractmethod
     def absolute(self, parameters: Parameters, run: RunData) -> Parameters:
-        """Parameters with those added, in units of reward, that are stated relative to others."""
+        """The parameters, and in units of reward those of them that are stated relative to others."""
 
 
 @dataclass(frozen=True)
@@ -215,9 +212,10 @@ class Absolute(Statement):
 
 @dataclass(frozen=True)
 class Relative(Statement):
-    """Stated as what runs of different tasks have in common.
+    """Plateau and fluctuation are stated by numbers that runs of different tasks have in common.
 
-    ``rise`` is the plateau above the start in reward ranges, ``noise_ratio`` the fluctuation over the observation noise.
+    ``rise`` is the plateau less the start, in reward ranges; ``noise_ratio`` is the fluctuation over the observation
+    noise.
     """
 
     names: ClassVar[Mapping[str, str]] = MappingProxyType({"plateau": "rise", "fluctuation": "noise_ratio"})
@@ -231,7 +229,7 @@ class Relative(Statement):
 
 
 class Choice(NamedTuple):
-    """A key of a model file: the field of a law that it sets, and what its values stand for; the first is the default."""
+    """A key of a model file: the field of a law that it sets, and a correction for each value, the default first."""
 
     field: str
     values: Mapping[Any, Any]

@@ -20,8 +20,8 @@ _PLACES = 10
 class Curve(Law):
     """``x = curve(t) + u``, ``u' = -u / correlation_time + sqrt(q) w(t)``: an Ornstein-Uhlenbeck process about a curve.
 
-    The fluctuation u begins at zero; its stationary standard deviation is ``fluctuation``. The clock counts time for the curve and for the
-    fluctuation alike. Without process noise u is zero.
+    The fluctuation u begins at zero; its stationary standard deviation is ``fluctuation``. The clock counts time for
+    the curve and for the fluctuation alike. Without process noise u is zero.
     """
 
     keys: ClassVar[tuple[str, ...]] = (*Law.keys, "relative")

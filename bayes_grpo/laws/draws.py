@@ -9,15 +9,16 @@ from bayes_grpo.laws.linearise import LEAST_VARIANCE, local_motion, row_gaps
 from bayes_grpo.laws.paths import Restart, correlated, restarted, simulate_path
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Rows
 
-#: Motion over a gap of a law that is not linear is drawn in this many parts.
+#: A law that is not linear moves over a gap in this many parts, each of which is linearised.
 _PARTS = 4
 
 
 def draw_path(
     law: Law, parameters: Parameters, run: RunData, key: Array | None, restart: Restart | None = None
-) -> tuple[Array, Array]:
-    """Draw a path of the expected reward and the rewards logged along it, each of shape (n,).
+) -> tuple[Rows, Rows]:
+    """Draw a path of the expected reward, and the rewards that are logged along it.
 
     Parameters
     ----------
@@ -28,9 +29,14 @@ def draw_path(
     run : RunData
         The run laid out in time; its rewards are not used.
     key : jax.Array or None
-        Without a key there is no noise.
+        Seed of the noise; without one there is no noise.
     restart : Restart, optional
-        A row at which the path is set anew.
+        A row after which the path goes on from another state.
+
+    Returns
+    -------
+    tuple of jax.Array
+        Path and logged rewards, each of shape (n,).
     """
     parameters = law.absolute(parameters, run)
     if law.linear:
@@ -43,7 +49,7 @@ def draw_path(
 
 def _draw_curved(
     law: Relaxation, parameters: Parameters, run: RunData, key: Array | None, restart: Restart | None
-) -> tuple[Array, Array]:
+) -> tuple[Rows, Rows]:
     """A path of the state, in short linear parts, and the logged rewards relative to the coordinate's zero."""
     gaps, n = row_gaps(law, run), run.grid.value.shape[0]
     zero = law.coordinate.zero(law.origin(parameters, run))

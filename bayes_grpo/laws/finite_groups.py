@@ -1,9 +1,9 @@
 """What finite groups do to the mean update when rewards are 0 or 1: exact sums over binomial outcomes, in JAX.
 
-One prompt with success probability p, G rewards, f = share of successes, advantages (r - f) / s. Given f, the mean update
-direction is ``f (1 - f) / s * grad p / (p (1 - p))`` for any network, because the expected score is ``grad p / p`` given a
-success and ``-grad p / (1 - p)`` given a failure. So the expectation of ``f (1 - f) / s``, here called the drive, is all
-that group size changes.
+Take one prompt with success probability p, G rewards r of which a share f are successes, and advantages (r - f) / s.
+Given f, the mean update direction is ``f (1 - f) / s * grad p / (p (1 - p))`` for any network, because the expected
+score is ``grad p / p`` given a success and ``-grad p / (1 - p)`` given a failure. So the group size changes nothing
+but the expectation of ``f (1 - f) / s``, here called the drive.
 """
 
 from abc import ABC, abstractmethod
@@ -15,19 +15,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import gammaln, xlog1py, xlogy
-from jax.typing import ArrayLike
+from jaxtyping import Float, Real
 
 from bayes_grpo.laws import precision  # noqa: F401
 from bayes_grpo.laws.correction import Correction, Needs
 from bayes_grpo.laws.run_data import RunData
+from bayes_grpo.laws.shapes import Numbers, Scalar, Values
 
-#: How advantages are scaled: by the group's standard deviation (GRPO), not at all (Dr. GRPO), or by the whole batch's.
+#: What advantages are divided by: the group's standard deviation (GRPO), nothing (Dr. GRPO), or the whole batch's.
 NORMALISATIONS = ("group", "none", "batch")
-#: The table of the finite-group factor: logits of p from -_REACH to _REACH.
+#: The table of the finite-group factor: logits of p from -_REACH to _REACH, in steps of _STEP.
 _REACH, _STEP = 14.0, 0.25
 
 
-def binomial(p: ArrayLike, size: ArrayLike, most: int) -> Array:
+def binomial(p: Numbers, size: Numbers, most: int) -> Values:
     """Probabilities of 0, 1, ..., most successes out of ``size <= most``, shape (..., most + 1)."""
     p, n = jnp.asarray(p, float)[..., None], jnp.asarray(size, float)[..., None]
     j = jnp.arange(most + 1.0)
@@ -37,23 +38,31 @@ def binomial(p: ArrayLike, size: ArrayLike, most: int) -> Array:
     return jnp.where(possible, jnp.exp(log_mass), 0.0)
 
 
-def finite_group_factor(p: ArrayLike, group_size: ArrayLike, most: int | None = None) -> Array:
+def finite_group_factor(p: Numbers, group_size: Numbers, most: int | None = None) -> Values:
     """``phi_G(p) = E[sqrt(f (1 - f))] / sqrt(p (1 - p))``, f ~ Binomial(G, p) / G.
 
-    The mean GRPO update at group size G relative to that of infinite groups, for a trainer that divides by the group's
-    population standard deviation; one that divides by the sample's (as TRL's does) has ``sqrt((G - 1) / G)`` in front.
+    This is the mean GRPO update at group size G relative to that of infinite groups, for a trainer that divides by the
+    group's population standard deviation. A trainer that divides by the sample standard deviation, as TRL does, has
+    the factor ``sqrt((G - 1) / G)`` besides.
 
     Parameters
     ----------
     p, group_size : array_like
         Success probability and completions per prompt; broadcast together.
     most : int, optional
-        An upper bound of the group size, needed where it is traced; else the largest one given.
+        An upper bound of the group size. It is needed where JAX traces the group size; else it is the largest one
+        given.
 
     Returns
     -------
     jax.Array
-        Between 0 and 1; 0 where p is 0 or 1, its limit.
+        Between 0 and 1; where p is 0 or 1 it is 0, the limit.
+
+    Examples
+    --------
+    >>> from bayes_grpo.laws.finite_groups import finite_group_factor
+    >>> [round(float(factor), 2) for factor in finite_group_factor(0.1, [4, 8, 64])]
+    [0.51, 0.7, 0.98]
     """
     p, n = jnp.broadcast_arrays(jnp.asarray(p, float), jnp.asarray(group_size, float))
     spread = jnp.sqrt(jnp.where((p > 0) & (p < 1), p * (1 - p), 1.0))
@@ -63,8 +72,10 @@ def finite_group_factor(p: ArrayLike, group_size: ArrayLike, most: int | None = 
     return jnp.sum(binomial(p, n, most) * values, axis=-1) / spread
 
 
-def drive(p: Array, group_size: Array, prompts: Array, normalisation: str, most_group: int, most_prompts: int) -> Array:
-    """``E[f (1 - f) / s]`` at finite group size, s with one degree of freedom taken off, as TRL divides; scalars.
+def drive(
+    p: Scalar, group_size: Scalar, prompts: Scalar, normalisation: str, most_group: int, most_prompts: int
+) -> Scalar:
+    """``E[f (1 - f) / s]`` at finite group size, where s is a sample standard deviation (TRL's divisor); scalars.
 
     Parameters
     ----------
@@ -73,7 +84,12 @@ def drive(p: Array, group_size: Array, prompts: Array, normalisation: str, most_
     normalisation : {"group", "none", "batch"}
         What s is: the group's standard deviation, 1, or the whole batch's.
     most_group, most_prompts : int
-        Upper bounds of the two sizes, for fixed shapes.
+        Upper bounds of the two sizes, which fix the shapes of the arrays.
+
+    Returns
+    -------
+    jax.Array
+        The drive, a scalar.
     """
     if normalisation == "none":
         return p * (1 - p) * (1 - 1 / group_size)
@@ -93,14 +109,14 @@ def drive(p: Array, group_size: Array, prompts: Array, normalisation: str, most_
     return jnp.sum(jnp.where(variance > 0, weight * f * (1 - f) / jnp.sqrt(jnp.where(variance > 0, variance, 1)), 0.0))
 
 
-def leading_drive(p: Array, normalisation: str) -> Array:
-    """The drive of infinite groups: ``p (1 - p)`` without normalisation, else ``sqrt(p (1 - p))``."""
+def leading_drive(p: Values, normalisation: str) -> Values:
+    """Drive of infinite groups: ``p (1 - p)`` without normalisation, else ``sqrt(p (1 - p))``."""
     variance = p * (1 - p)
     return variance if normalisation == "none" else jnp.sqrt(jnp.maximum(variance, 1e-300))
 
 
-def group_factor_table(group_size: float | None) -> np.ndarray:
-    """Log of the finite-group factor, TRL's divisor G - 1 included, on a regular grid of logits; zeros where G is unknown."""
+def group_factor_table(group_size: float | None) -> Float[np.ndarray, " logits"]:
+    """Log of the finite-group factor with TRL's divisor, on a regular grid of logits of p; zeros where G is unknown."""
     logits = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
     if group_size is None:
         return np.zeros_like(logits)
@@ -109,8 +125,8 @@ def group_factor_table(group_size: float | None) -> np.ndarray:
     return table
 
 
-def group_factor(table: ArrayLike, logit: Array) -> Array:
-    """Finite-group factor at a logit of p: cubic interpolation of the table's logs, straight lines beyond its ends."""
+def group_factor(table: Real[Array | np.ndarray, " logits"], logit: Values) -> Values:
+    """Finite-group factor at a logit of p: its log by cubic interpolation, beyond the table by straight lines."""
     table = jnp.asarray(table)
     place = (logit + _REACH) / _STEP
     last = table.shape[-1] - 1
@@ -125,19 +141,19 @@ def group_factor(table: ArrayLike, logit: Array) -> Array:
 
 @dataclass(frozen=True)
 class Groups(Correction, ABC):
-    """Whether the drift knows that groups are finite."""
+    """Whether the drift takes into account that groups are finite."""
 
     #: Whether the factor depends on the state.
     finite: ClassVar[bool]
 
     @abstractmethod
-    def factor(self, run: RunData, logit: Array) -> Array:
+    def factor(self, run: RunData, logit: Values) -> Values:
         """Factor of the drift at a logit of the success probability."""
 
 
 @dataclass(frozen=True)
 class FiniteGroups(Groups):
-    """The drift carries the finite-group factor of binary rewards, at each state's own success probability."""
+    """The drift is multiplied by the finite-group factor of binary rewards, at each state's success probability."""
 
     finite: ClassVar[bool] = True
     needs: ClassVar[Needs] = MappingProxyType(
@@ -145,16 +161,16 @@ class FiniteGroups(Groups):
     )
 
     @override
-    def factor(self, run: RunData, logit: Array) -> Array:
+    def factor(self, run: RunData, logit: Values) -> Values:
         return group_factor(run.log_group_factor, logit)
 
 
 @dataclass(frozen=True)
 class InfiniteGroups(Groups):
-    """The drift does not know the group size: the leading order."""
+    """The drift does not depend on the group size: the leading order."""
 
     finite: ClassVar[bool] = False
 
     @override
-    def factor(self, run: RunData, logit: Array) -> Array:
+    def factor(self, run: RunData, logit: Values) -> Values:
         return jnp.ones_like(logit)

@@ -11,15 +11,16 @@ from jax.typing import ArrayLike
 class Grid(NamedTuple):
     """Rows of a log, in order of time, as arrays of shape (n,), n a padded length.
 
-    Many rows have the same kind of gap before them. What depends on the gap alone is a table of shape (kinds,): the time from the
-    row before to the row's first point (``gap``, step), the learning rate over its peak, averaged over the row's gap (``rate``), the
-    number of ``points`` that the row averages, the time from one to the next (``spacing``, step), and the binary digits of the number
-    of points less one (``digits``, shape (digit, kinds)). ``kind`` points into the tables. Where the learning rate changes from row to row, a table holds some
-    nodes of the rate, and ``blend``, shape (n, kinds), interpolates between them; else it is None.
+    Many rows have the same kind of gap before them. What depends on the gap alone is a table of shape (kinds,): the
+    time from the row before to the row's first point (``gap``, step), the learning rate over its peak, averaged over
+    the row's gap (``rate``), the number of ``points`` that the row averages, the time from one to the next
+    (``spacing``, step), and the binary digits of the number of points less one (``digits``, shape (digit, kinds)).
+    ``kind`` points into the tables. Where the learning rate changes from row to row, a table holds some nodes of the
+    rate, and ``blend``, shape (n, kinds), interpolates between them; else it is None.
 
-    ``value`` is the mean of the ``repeats`` log rows that share a step, ``scatter`` their sum of squares about it, and ``noise`` the
-    observation variance in units of a one-step mean's. ``observed`` is 1 where there is a reward. ``start_rate`` is the clock's rate at
-    the start.
+    ``value`` is the mean of the ``repeats`` log rows that share a step, ``scatter`` their sum of squares about it, and
+    ``noise`` the observation variance in units of a one-step mean's. ``observed`` is 1 where there is a reward.
+    ``start_rate`` is the clock's rate at the start.
     """
 
     gap: np.ndarray
@@ -51,7 +52,7 @@ class Grid(NamedTuple):
 
 
 def padded_length(n: int) -> int:
-    """Length from 64, 96, 128, 192, 256, ... that holds n rows."""
+    """Smallest of the lengths 64, 96, 128, 192, 256, ... that holds n rows."""
     size = 64
     while size < n:
         size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3

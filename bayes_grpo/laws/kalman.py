@@ -1,8 +1,9 @@
 """Exact likelihood of a linear-Gaussian reward curve: Kalman filter in JAX, 64-bit.
 
-The state is ``(x - x*, x')``: deviation from the plateau, and velocity. In each row the state moves over the row's gap, and ``y - x* = a +
-noise`` is observed where the mask says so, with a the deviation after the gap, or its mean over the row's window.
-Where the reward is not the state but a function of it, ``slope a + intercept`` is observed, with variance ``excess`` about the line.
+The state is ``(x - x*, x')``: deviation from the plateau, and velocity. In each row the state moves over the row's gap,
+and ``y - x* = a + noise`` is observed where the mask says so, with a the deviation after the gap, or its mean over the
+row's window. Where the reward is not the state but a function of it, ``slope a + intercept`` is observed, with variance
+``excess`` about the line.
 """
 
 from typing import NamedTuple
@@ -13,12 +14,13 @@ from jax.typing import ArrayLike
 
 from bayes_grpo.laws.motion import Motion, scan_rows
 from bayes_grpo.laws.oscillator import Transition
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
 LOG_TWO_PI = 1.8378770664093453
 
 
 class Observations(NamedTuple):
-    """What is observed in each row, all of shape (n,)."""
+    """What is observed in each row; all of shape (n,)."""
 
     value: Array  # deviation y - x*, reward; ignored where masked out
     variance: Array  # observation noise variance, reward^2, > 0
@@ -31,10 +33,10 @@ class Observations(NamedTuple):
 class Filtered(NamedTuple):
     """Filter output, one entry a row, shape (n,)."""
 
-    log_density: Array  # log p(y_t | earlier y); 0 where unobserved
-    mean: Array  # E[x - x* | y up to t]
-    variance: Array  # Var[x | y up to t]
-    residual: Array  # innovation over its standard deviation; 0 where unobserved
+    log_density: Values  # log p(y_t | earlier y); 0 where not observed
+    mean: Values  # E[x - x* | y up to t]
+    variance: Values  # Var[x | y up to t]
+    residual: Values  # innovation over its standard deviation; 0 where not observed
 
 
 class State(NamedTuple):
@@ -56,9 +58,7 @@ class Logged(NamedTuple):
     v: Array
 
 
-def filter_start(
-    position: ArrayLike, velocity: ArrayLike, variance_x: ArrayLike = 0.0, variance_v: ArrayLike = 0.0
-) -> State:
+def filter_start(position: Operand, velocity: Operand, variance_x: Operand = 0.0, variance_v: Operand = 0.0) -> State:
     """State of the filter before the first gap: known exactly, or with independent errors of these variances."""
     x, v, xx, vv = (jnp.asarray(value, float) for value in (position, velocity, variance_x, variance_v))
     return State(x, v, xx, jnp.zeros(()), vv)
@@ -78,7 +78,7 @@ def predict(s: State, t: Transition) -> State:
     )
 
 
-def moved(t: Transition, x: Array, v: Array) -> tuple[Array, Array]:
+def moved(t: Transition, x: Scalar, v: Scalar) -> tuple[Scalar, Scalar]:
     """Mean of position and velocity after the gap."""
     x, v = t.f11 * x + t.f12 * v, t.f21 * x + t.f22 * v
     return (x if t.b1 is None else x + t.b1), (v if t.b2 is None else v + t.b2)

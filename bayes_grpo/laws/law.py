@@ -1,8 +1,9 @@
-"""What a law of motion is: one class with a handful of small methods, composed with corrections.
+"""What a law of motion is: one class with a few small methods, composed with corrections.
 
-A law says how the expected reward moves between two rows of a log. Laws that are linear in their state have exact transitions;
-of the others only the drift and the diffusion are asked, and `bayes_grpo.laws.linearise` does the rest. A subclass is known by
-its name as soon as its module is imported; the laws that come with the package lie in `bayes_grpo.laws.dynamics`.
+A law says how the expected reward moves between two rows of a log. A law that is linear in its state gives its exact
+transition. Any other law gives its drift and its diffusion, and `bayes_grpo.laws.linearise` does the rest. A subclass
+is known by its name as soon as its module is imported; the laws that come with the package are in
+`bayes_grpo.laws.dynamics`. docs/own_law.md adds one.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from bayes_grpo.errors import InputError
 from bayes_grpo.laws.coordinates import Coordinate, RewardCoordinate
 from bayes_grpo.laws.correction import Correction
 from bayes_grpo.laws.corrections import Absolute, Clock, GroupNoise, LearningRateClock, OwnGroups, Statement
@@ -23,6 +25,7 @@ from bayes_grpo.laws.kalman import Observations
 from bayes_grpo.laws.motion import Motion
 from bayes_grpo.laws.oscillator import Transition
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Rows, Scalar, Values
 from bayes_grpo.laws.window import windowed
 
 #: Parameters of the package's laws that cannot be negative.
@@ -32,12 +35,12 @@ POSITIVE = frozenset(
 
 
 class StateSpace(NamedTuple):
-    """The law at given parameters: motion, observations and the initial state, in the law's coordinate."""
+    """A law at given parameters: the motion, what is observed, and the initial state, in the law's coordinate."""
 
     motion: Motion
     observations: Observations
-    position: Array
-    velocity: Array
+    position: Scalar
+    velocity: Scalar
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,9 @@ class Law(ABC):
     process_noise : bool
         Whether the expected reward itself is driven by noise.
     clock, group_noise, coordinate, groups, statement
-        Corrections: how the learning rate sets the time, how noise depends on the group size, where the law is written, whether the
-        drift knows finite groups, and how the parameters are stated; see `bayes_grpo.laws.corrections`.
+        Corrections: how the learning rate sets the time; how noise depends on the group size; in which coordinate the
+        law is written; whether the drift takes finite groups into account; and how the parameters are stated. See
+        `bayes_grpo.laws.corrections`.
     """
 
     process_noise: bool = True
@@ -64,35 +68,40 @@ class Law(ABC):
     name: ClassVar[str] = ""
     #: Keys of a model file, beside ``dynamics`` and ``process_noise``, that this law takes.
     keys: ClassVar[tuple[str, ...]] = ("schedule", "group_noise")
-    #: Whether there is a plateau that the law is pulled to.
+    #: Whether the law has a plateau, which it is pulled to.
     relaxes: ClassVar[bool] = False
-    #: Parameter that the process noise is stated by.
+    #: Parameter that states the process noise.
     noise_parameter: ClassVar[str] = "fluctuation"
-    #: Parameters that cannot be negative, beside those of the package's own laws.
+    #: Parameters that cannot be negative, beside `POSITIVE`.
     positive: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, name: str = "", **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if name:
+            known = LAWS.get(name)
+            if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+                raise InputError(
+                    f"law {name}", f"is defined in {known.__module__} already; give the other another name"
+                )
             cls.name = name
             LAWS[name] = cls
 
-    # What a law states of itself.
+    # What a law says about itself.
 
     @abstractmethod
     def motion_parameters(self) -> tuple[str, ...]:
         """Names of the parameters of the motion without noise."""
 
     @abstractmethod
-    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
+    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Scalar, Scalar]:
         """Position and velocity before the first gap, in the law's coordinate."""
 
     @abstractmethod
     def transitions(self, parameters: Parameters, run: RunData) -> Motion:
         """Exact motion over the gap before each row; only of a law that is `linear`."""
 
-    def origin(self, parameters: Parameters, run: RunData) -> Array:
-        """Reward at which the state of a law written in the reward is zero, a number or of shape (n,)."""
+    def origin(self, parameters: Parameters, run: RunData) -> Scalar:
+        """Reward at which the state of a law written in the reward is zero."""
         return jnp.zeros(())
 
     def logged_origin(self, parameters: Parameters, run: RunData) -> Array:
@@ -104,14 +113,14 @@ class Law(ABC):
         return {}
 
     def fixed(self, closed_form_mass: float) -> dict[str, float]:
-        """Quantities that the law itself fixes."""
+        """Quantities that the law itself fixes, by name."""
         return {}
 
     def faults(self) -> list[str]:
-        """Corrections that do not go together, one sentence each."""
+        """A sentence about each correction that does not go with the others."""
         return []
 
-    # What follows for every law.
+    # What holds for every law.
 
     @property
     def linear(self) -> bool:
@@ -148,16 +157,16 @@ class Law(ABC):
         return out
 
     def absolute(self, parameters: Parameters, run: RunData) -> Parameters:
-        """Parameters with those added that are stated relative to others."""
+        """The parameters, and in units of reward those of them that are stated relative to others."""
         return self.statement.absolute(parameters, run)
 
-    def row_variance(self, parameters: Parameters, run: RunData) -> Array:
-        """Observation variance of one log row, shape (n,)."""
+    def row_variance(self, parameters: Parameters, run: RunData) -> Rows:
+        """Variance of the observation noise of a single log row, shape (n,)."""
         variance = parameters["observation_sd"] ** 2 * self.group_noise.scale(parameters, run, "observation")
         return variance * jnp.asarray(run.grid.noise) + run.resolution**2
 
     def observations(self, parameters: Parameters, run: RunData) -> Observations:
-        """The run's rows as a filter takes them, relative to the coordinate's zero; entries of shape (n,)."""
+        """The run's rows as the filter takes them, less the coordinate's zero; entries of shape (n,)."""
         grid = run.grid
         return Observations(
             value=jnp.asarray(grid.value) - self.coordinate.zero(self.logged_origin(parameters, run)),
@@ -165,8 +174,8 @@ class Law(ABC):
             observed=jnp.asarray(grid.observed),
         )
 
-    def to_reward(self, parameters: Parameters, run: RunData, state: Array) -> Array:
-        """Reward of a position in the law's coordinate."""
+    def to_reward(self, parameters: Parameters, run: RunData, state: Values) -> Values:
+        """Reward at a position in the law's coordinate."""
         return self.coordinate.to_reward(run, state, self.origin(parameters, run))
 
     def state_space(self, parameters: Parameters, run: RunData) -> StateSpace:
@@ -175,7 +184,7 @@ class Law(ABC):
         return StateSpace(motion, self.observations(parameters, run), *self.initial_state(parameters, run))
 
 
-#: Every law whose module was imported, by name; `bayes_grpo.laws.dynamics.laws` imports those that come with the package.
+#: Every law whose module was imported, by name. `bayes_grpo.laws.dynamics` imports those that come with the package.
 LAWS: dict[str, type[Law]] = {}
 
 

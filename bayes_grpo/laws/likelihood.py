@@ -1,7 +1,8 @@
-"""What a law says of a run: densities, smoothed and simulated rewards, and what follows from its parameters.
+"""What a law says about a run: densities, smoothed and simulated rewards, and what follows from its parameters.
 
-Laws that are linear in their state have an exact likelihood; the others that of `bayes_grpo.laws.linearise`. Every function is pure
-JAX and for one run; runs that are fitted together are mapped over.
+Laws that are linear in their state have an exact likelihood; the likelihood of the others is the approximation of
+`bayes_grpo.laws.linearise`. Every function is pure JAX and takes one run; for runs that are fitted together it is
+mapped over them.
 """
 
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from bayes_grpo.laws.law import Law, StateSpace
 from bayes_grpo.laws.linearise import linearised
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Rows, Scalar, Values
 from bayes_grpo.laws.smoother import Smoothed, kalman_smoother
 
 
@@ -27,10 +29,11 @@ def state_space(law: Law, parameters: Parameters, run: RunData) -> StateSpace:
     return linearised(law, parameters, run)[0]
 
 
-def _of_repeats(law: Law, parameters: Parameters, run: RunData) -> Array:
+def _repeated_rows(law: Law, parameters: Parameters, run: RunData) -> Rows:
     """Log density of the scatter of log rows that share a step about their mean, shape (n,); 0 for single rows.
 
-    The filter takes their mean; the scatter does not depend on the state.
+    The filter takes the mean of such rows. Their scatter does not depend on the state, so its density is a factor of
+    its own.
     """
     grid, variance = run.grid, law.row_variance(parameters, run)
     repeats = jnp.asarray(grid.repeats)
@@ -44,19 +47,19 @@ def filtered(law: Law, parameters: Parameters, run: RunData) -> Filtered:
     else:
         assert isinstance(law, Relaxation)
         output = linearised(law, parameters, run)[1]
-    return output._replace(log_density=output.log_density + _of_repeats(law, parameters, run))
+    return output._replace(log_density=output.log_density + _repeated_rows(law, parameters, run))
 
 
-def log_likelihood(law: Law, parameters: Parameters, run: RunData) -> Array:
-    """Scalar log-likelihood; minus infinity where the law explodes beyond floating point."""
+def log_likelihood(law: Law, parameters: Parameters, run: RunData) -> Scalar:
+    """Log-likelihood of a run's rewards; minus infinity where the law explodes beyond floating point."""
     total = jnp.sum(filtered(law, parameters, run).log_density)
     return jnp.where(jnp.isfinite(total), total, -jnp.inf)
 
 
-def leave_one_out(law: Law, parameters: Parameters, run: RunData) -> Array:
-    """Pointwise terms log p(y_t | all other y), shape (n,), from the smoother; a step's rows are left out together."""
+def leave_one_out(law: Law, parameters: Parameters, run: RunData) -> Rows:
+    """Pointwise terms log p(y_t | all other y), shape (n,); rows of one step are left out together."""
     smoothed = kalman_smoother(*state_space(law, parameters, run))
-    return smoothed.leave_one_out + _of_repeats(law, parameters, run)
+    return smoothed.leave_one_out + _repeated_rows(law, parameters, run)
 
 
 class Account(NamedTuple):
@@ -70,7 +73,7 @@ class Account(NamedTuple):
 def account(law: Law, parameters: Parameters, run: RunData, key: Array) -> Account:
     """Densities and a draw of the expected reward from one pass of filter and smoother."""
     smoothed = kalman_smoother(*state_space(law, parameters, run))
-    repeats = _of_repeats(law, parameters, run)
+    repeats = _repeated_rows(law, parameters, run)
     return Account(
         log_density=smoothed.log_density + repeats,
         leave_one_out=smoothed.leave_one_out + repeats,
@@ -78,8 +81,8 @@ def account(law: Law, parameters: Parameters, run: RunData, key: Array) -> Accou
     )
 
 
-def left_out(law: Law, parameters: Parameters, run: RunData, key: Array) -> Array:
-    """A draw of each logged reward from p(y_t | all other y), shape (n,); what a leave-one-out predictive check needs."""
+def left_out(law: Law, parameters: Parameters, run: RunData, key: Array) -> Rows:
+    """A draw of each logged reward from p(y_t | all other y), shape (n,), for leave-one-out predictive checks."""
     smoothed = kalman_smoother(*state_space(law, parameters, run))
     sd = jnp.sqrt(smoothed.left_out_variance)
     return jnp.asarray(run.grid.value) - smoothed.left_out_residual + sd * random.normal(key, sd.shape)
@@ -96,13 +99,13 @@ def _drawn(law: Law, parameters: Parameters, run: RunData, smoothed: Smoothed, k
     return law.to_reward(law.absolute(parameters, run), run, state)
 
 
-def simulated(law: Law, parameters: Parameters, run: RunData, key: Array) -> tuple[Array, Array]:
-    """Draw a path of the expected reward and the rewards logged along it, each of shape (n,)."""
+def simulated(law: Law, parameters: Parameters, run: RunData, key: Array) -> tuple[Rows, Rows]:
+    """Draw a path of the expected reward, and the rewards that are logged along it, each of shape (n,)."""
     return draw_path(law, parameters, run, key)
 
 
-def derived(law: Law, parameters: Parameters, run: RunData) -> dict[str, Array]:
-    """Quantities that follow from the parameters; what the law fixes is not among them (see `Law.fixed`)."""
+def derived(law: Law, parameters: Parameters, run: RunData) -> dict[str, Values]:
+    """Quantities that follow from the parameters, by name; those that the law fixes are in `Law.fixed`."""
     absolute = law.absolute(parameters, run)
     stated = {name: value for name, value in absolute.items() if name not in parameters}
     return stated | law.derived(absolute, run)

@@ -1,8 +1,8 @@
-"""The filter for laws that are not linear in their state: straight lines that fit best, row by row.
+"""The filter for laws that are not linear in their state: in each row a straight line takes the place of the drift.
 
-In each row the drift is replaced by the straight line that fits it best under the filter's own uncertainty, and so is the reward as
-a function of the state (statistical linearisation with Gauss-Hermite nodes; Särkkä 2013, chapter 6). The linear motion over the gap is
-exact. What comes out is an ordinary linear state space.
+It is the line that fits the drift best under the filter's own uncertainty about the state. The reward as a function of
+the state is replaced in the same way (statistical linearisation with Gauss-Hermite nodes; Särkkä 2013, chapter 6). The
+motion of the linear law over the gap is exact, so the result is an ordinary linear state space.
 """
 
 from typing import Any, NamedTuple
@@ -18,16 +18,17 @@ from bayes_grpo.laws.motion import Motion
 from bayes_grpo.laws.oscillator import Transition
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Scalar
 from bayes_grpo.laws.window import windowed
 
-#: Known states have no variance, whose square root has no gradient; this is taken instead.
+#: A state that is known exactly has the variance 0, whose square root has no gradient; this variance takes its place.
 LEAST_VARIANCE = 1e-18
 
 
 def local_motion(
-    law: Relaxation, parameters: Parameters, run: RunData, gap: Array, rate: Array, state: Array, variance: Array
+    law: Relaxation, parameters: Parameters, run: RunData, gap: Scalar, rate: Scalar, state: Scalar, variance: Scalar
 ) -> Transition:
-    """Exact motion over a gap of the law linearised about a state of given mean and variance; scalars."""
+    """Exact motion over a gap of the law linearised about a state with this mean and variance; scalars."""
     states = state + jnp.sqrt(variance) * NODES
     forces, slopes = jax.jvp(lambda s: law.drift(parameters, run, rate, s), (states,), (jnp.ones_like(states),))
     noise = law.diffusion(parameters, run, rate)

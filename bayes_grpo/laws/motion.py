@@ -33,7 +33,8 @@ def scan_rows(
 ) -> tuple[Any, Any]:
     """`jax.lax.scan` over the rows of a run, with each row's transition.
 
-    A table is looked up row by row: where many draws are computed at once, that is several times faster than to spread it over the rows first.
+    A table is looked up row by row: where many draws are computed at once, that is several times faster than to spread
+    it over the rows first.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The oscillator in closed form: hyperparameters to mass, damping, stiffness and noise, and these to transitions.
+"""The oscillator in closed form: from hyperparameters to mass and damping, and from these to transitions.
 
 The law is ``m x'' + c x' + k (x - x*) = sqrt(q) w(t)`` with white noise ``w`` (Predictable GRPO, arXiv 2606.30789).
 Time is counted in optimizer steps.
@@ -9,17 +9,21 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike
+from jaxtyping import Float
 
 from bayes_grpo.laws import precision  # noqa: F401
+from bayes_grpo.laws.shapes import Numbers, Values
 
-# Below this |Z| the hyperbolic functions of sqrt(Z) are summed as power series (see `_damped_pair`).
+#: Below this |Z| the hyperbolic functions of sqrt(Z) are summed as power series (see `_damped_pair`).
 _SERIES_LIMIT = 0.25
+#: Moments that the power series of `_energies_series` takes: enough for full precision where that form is used.
 _TERMS = 22
+
+Shaped = Float[Array, "*shape"]
 
 
 class Window(NamedTuple):
-    """Mean of x - x* over the points of a row, ``g z + c + noise`` with z the state before the row's gap. Each of shape (n,).
+    """Mean of x - x* over the points of a row, ``g z + c + noise`` with z the state before the gap; shape (n,).
 
     ``r1`` and ``r2`` are the covariances of its noise with that of the state after the row, ``s`` is its variance.
     """
@@ -56,27 +60,27 @@ def closed_form_mass(momentum: float) -> float:
 
 
 def mean_age(refresh_interval: float, delay: float = 0.0) -> float:
-    """Mean age, in steps, of the rollouts an update uses: ``(K - 1) / 2`` for a refresh every K updates, plus a delay."""
+    """Mean age (step) of an update's rollouts: ``(K - 1) / 2`` for a refresh every K updates, plus a delay."""
     return (refresh_interval - 1) / 2 + delay
 
 
-def lagged_damping(stiffness: ArrayLike, age: ArrayLike, lag_share: ArrayLike) -> Array:
-    """Damping left by off-policy lag, ``c = 1 - lambda k age``; ``lag_share`` (lambda) is 0 for exact re-weighting."""
+def lagged_damping(stiffness: Numbers, age: Numbers, lag_share: Numbers) -> Values:
+    """Damping that off-policy lag leaves: ``c = 1 - lambda k age``, with lambda = 0 for exact re-weighting."""
     return 1 - jnp.asarray(lag_share) * jnp.asarray(stiffness) * jnp.asarray(age)
 
 
-def damping_ratio(mass: ArrayLike, damping: ArrayLike, stiffness: ArrayLike) -> Array:
+def damping_ratio(mass: Numbers, damping: Numbers, stiffness: Numbers) -> Values:
     """``c / (2 sqrt(m k))``: below 1 the mean rings, at or below 0 it is unstable."""
     return jnp.asarray(damping) / (2 * jnp.sqrt(jnp.asarray(mass) * jnp.asarray(stiffness)))
 
 
-def first_order(gap: ArrayLike, stiffness: ArrayLike, noise: ArrayLike) -> Transition:
+def first_order(gap: Numbers, stiffness: Numbers, noise: Numbers) -> Transition:
     """Exact transition of the overdamped limit ``x' = -k (x - x*) + sqrt(q) w`` over ``gap`` steps.
 
     Parameters
     ----------
     gap, stiffness, noise : array_like
-        Time gap (step), stiffness k (1/step) and noise intensity q (reward^2/step); broadcast to shape (n,).
+        Time gap (step), stiffness k (1/step) and noise intensity q (reward^2/step); they are broadcast together.
 
     Returns
     -------
@@ -88,20 +92,23 @@ def first_order(gap: ArrayLike, stiffness: ArrayLike, noise: ArrayLike) -> Trans
     return Transition(jnp.exp(-k * d), zero, zero, zero, q * d * mean_exp(-2 * k * d), zero, zero)
 
 
-def second_order(
-    gap: ArrayLike, mass: ArrayLike, damping: ArrayLike, stiffness: ArrayLike, noise: ArrayLike
-) -> Transition:
-    """Exact transition of the oscillator over ``gap`` steps, constant coefficients within the gap.
+def second_order(gap: Numbers, mass: Numbers, damping: Numbers, stiffness: Numbers, noise: Numbers) -> Transition:
+    """Exact transition of the oscillator over ``gap`` steps; the coefficients are constant within the gap.
 
-    Values and gradients hold through critical damping, ``c -> 0``, ``c < 0``, ``k = 0`` and gaps from 0 to thousands
-    of time constants.
+    Values and gradients keep their digits through critical damping, ``c -> 0``, ``c < 0``, ``k = 0``, and gaps from 0
+    to thousands of time constants.
 
     Parameters
     ----------
     gap : array_like
         Time gap, step.
     mass, damping, stiffness, noise : array_like
-        m > 0 (step), c (1), k >= 0 (1/step), q (reward^2/step); broadcast against ``gap`` to shape (n,).
+        m > 0 (step), c (1), k (1/step), q (reward^2/step); they are broadcast against ``gap``.
+
+    Returns
+    -------
+    Transition
+        Entries of the shape that all arguments are broadcast to.
     """
     d, m, c, k, q = jnp.broadcast_arrays(
         *(jnp.asarray(value, dtype=float) for value in (gap, mass, damping, stiffness, noise))
@@ -127,7 +134,7 @@ def second_order(
     )
 
 
-def mean_exp(z: Array) -> Array:
+def mean_exp(z: Shaped) -> Shaped:
     """``(exp(z) - 1) / z``, the mean of exp over [0, z], smooth through 0."""
     small = jnp.abs(z) < 0.3
     inner = jnp.where(small, z, 0.0)
@@ -138,7 +145,7 @@ def mean_exp(z: Array) -> Array:
     return jnp.where(small, series, jnp.expm1(outer) / outer)
 
 
-def _exponents(u: Array, w: Array) -> tuple[Array, Array, Array]:
+def _exponents(u: Shaped, w: Shaped) -> tuple[Shaped, Shaped, Shaped]:
     """``(r - u, -r - u, r)`` with ``r = sqrt(u^2 - w)`` for ``u^2 > w``, each without cancellation."""
     root = jnp.sqrt(u * u - w)
     forward = u >= 0
@@ -148,7 +155,7 @@ def _exponents(u: Array, w: Array) -> tuple[Array, Array, Array]:
     return slow, fast, root
 
 
-def _damped_pair(u: Array, w: Array) -> tuple[Array, Array]:
+def _damped_pair(u: Shaped, w: Shaped) -> tuple[Shaped, Shaped]:
     """``exp(-u) cosh(sqrt Z)`` and ``exp(-u) sinh(sqrt Z) / sqrt Z`` with ``Z = u^2 - w``, smooth through Z = 0."""
     z = u * u - w
     near, real = jnp.abs(z) < _SERIES_LIMIT, z >= _SERIES_LIMIT
@@ -166,11 +173,12 @@ def _damped_pair(u: Array, w: Array) -> tuple[Array, Array]:
     return cosine, sine
 
 
-def _response_energies(u: Array, w: Array, sine: Array, f22: Array) -> tuple[Array, Array]:
-    """``(int phi^2 / D^3, int phi'^2 / D)`` of the impulse response ``phi`` over the gap, each by the form that keeps digits.
+def _response_energies(u: Shaped, w: Shaped, sine: Shaped, f22: Shaped) -> tuple[Shaped, Shaped]:
+    """``(int phi^2 / D^3, int phi'^2 / D)`` of the impulse response ``phi`` over a gap D.
 
-    Four regions of (u, w) = (c D / 2m, k D^2 / m): a power series for short gaps; the two exponentials when
-    overdamped; sine and cosine when weakly damped; else the stationary identity Q = P - F P F'.
+    No single formula keeps its digits everywhere, so there are four, by the region of (u, w) = (c D / 2m, k D^2 / m):
+    a power series for short gaps; the two exponentials where the motion is overdamped; sine and cosine where it is
+    weakly damped; and elsewhere the stationary identity Q = P - F P F'.
     """
     short = (jnp.abs(u) < 0.5) & (w <= 0.75)
     complex_ = (jnp.abs(u) < 0.5) & (w > 0.75)
@@ -186,13 +194,13 @@ def _response_energies(u: Array, w: Array, sine: Array, f22: Array) -> tuple[Arr
     velocity = (1 - fi * fi - wi * si * si) / (4 * ui)
     position = (velocity - si * fi - ui * si * si) / wi
     for region, form, (safe_u, safe_w) in forms:
-        here = form(jnp.where(region, u, safe_u), jnp.where(region, w, safe_w))
-        position = jnp.where(region, here[0], position)
-        velocity = jnp.where(region, here[1], velocity)
+        energies = form(jnp.where(region, u, safe_u), jnp.where(region, w, safe_w))
+        position = jnp.where(region, energies[0], position)
+        velocity = jnp.where(region, energies[1], velocity)
     return position, velocity
 
 
-def _energies_series(u: Array, w: Array) -> tuple[Array, Array]:
+def _energies_series(u: Shaped, w: Shaped) -> tuple[Shaped, Shaped]:
     # phi^2 and phi'^2 are exp(-2 u s) times power series in 4 Z s^2, so both energies are sums of the moments
     # M_n = int_0^1 s^n exp(-2 u s) ds, which the downward recursion gives without loss.
     a, z = 2 * u, 4 * (u * u - w)
@@ -209,7 +217,7 @@ def _energies_series(u: Array, w: Array) -> tuple[Array, Array]:
     return sines, evens - u * odds + u * u * sines
 
 
-def _energies_complex(u: Array, w: Array) -> tuple[Array, Array]:
+def _energies_complex(u: Shaped, w: Shaped) -> tuple[Shaped, Shaped]:
     angle = jnp.sqrt(w - u * u)
     decay = jnp.exp(-2 * u)
     flat = mean_exp(-2 * u)
@@ -218,7 +226,7 @@ def _energies_complex(u: Array, w: Array) -> tuple[Array, Array]:
     return (flat - (even + odd) / (2 * w)) / (2 * angle**2), (w * flat - (even - odd) / 2) / (2 * angle**2)
 
 
-def _energies_real(u: Array, w: Array) -> tuple[Array, Array]:
+def _energies_real(u: Shaped, w: Shaped) -> tuple[Shaped, Shaped]:
     slow, fast, root = _exponents(u, w)
     es, ef, em = mean_exp(2 * slow), mean_exp(2 * fast), mean_exp(-2 * u)
     return (

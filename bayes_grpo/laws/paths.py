@@ -4,31 +4,32 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, random
-from jax.typing import ArrayLike
+from jaxtyping import Float
 
 from bayes_grpo.laws.kalman import Observations, moved
 from bayes_grpo.laws.motion import Motion, scan_rows
 from bayes_grpo.laws.oscillator import Transition
+from bayes_grpo.laws.shapes import Operand, Rows, Scalar
 
 
 class Restart(NamedTuple):
-    """Where a simulated path is set anew: the row, and position and velocity after it."""
+    """A row after which a simulated path goes on from another state: this position and velocity."""
 
-    row: ArrayLike
-    position: Array
-    velocity: Array
+    row: Operand
+    position: Scalar
+    velocity: Scalar
 
 
-def restarted(restart: Restart | None, row: Array, x: Array, v: Array) -> tuple[Array, Array]:
-    """Position and velocity after a row, set anew where the restart says so."""
+def restarted(restart: Restart | None, row: Array, x: Scalar, v: Scalar) -> tuple[Scalar, Scalar]:
+    """Position and velocity after a row: those of the restart in its row, else as they are."""
     if restart is None:
         return x, v
     here = row == restart.row
     return jnp.where(here, restart.position, x), jnp.where(here, restart.velocity, v)
 
 
-def correlated(xx: Array, xv: Array, vv: Array, z: Array) -> tuple[Array, Array]:
-    """Two normals of this covariance from the first two standard ones of ``z``; the covariance may be singular."""
+def correlated(xx: Scalar, xv: Scalar, vv: Scalar, z: Float[Array, " normals"]) -> tuple[Scalar, Scalar]:
+    """Two normal numbers of this covariance, which may be singular, from two standard normal ones."""
     root = jnp.sqrt(xx)
     cross = jnp.where(root > 0, xv / jnp.where(root > 0, root, 1.0), 0.0)
     rest = jnp.sqrt(jnp.maximum(vv - cross**2, 0.0))
@@ -38,15 +39,26 @@ def correlated(xx: Array, xv: Array, vv: Array, z: Array) -> tuple[Array, Array]
 def simulate_path(
     motion: Motion | Transition,
     observations: Observations,
-    position: ArrayLike,
-    velocity: ArrayLike,
+    position: Operand,
+    velocity: Operand,
     key: Array | None,
     restart: Restart | None = None,
-) -> tuple[Array, Array]:
-    """Draw one path of ``x - x*`` and the observations along it, two arrays of shape (n,).
+) -> tuple[Rows, Rows]:
+    """Draw one path of ``x - x*`` and the observations along it.
 
-    ``observations.value`` is not used. Rows that are not observed get a value too. Without a key there is no noise, with
-    a restart the path goes on from there.
+    Parameters
+    ----------
+    transition, observations, position, velocity
+        As for `bayes_grpo.laws.kalman.kalman_filter`; ``observations.value`` is not used.
+    key : jax.Array or None
+        Seed of the noise; without one there is no noise.
+    restart : Restart, optional
+        A row after which the path goes on from another state.
+
+    Returns
+    -------
+    tuple of jax.Array
+        Path and observations, each of shape (n,). Rows that are not observed get a value too.
     """
 
     def row(

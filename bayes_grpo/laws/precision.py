@@ -1,4 +1,4 @@
-"""Importing this module switches JAX to 64-bit floats: in 32 bits the filter's variances cancel away."""
+"""Importing this module switches JAX to 64-bit floats: with 32 bits the filter's variances lose all their digits."""
 
 import jax
 

@@ -1,25 +1,28 @@
-"""What every law is given: a run laid out in time, and parameters by name."""
+"""What every law takes: a run laid out in time, and parameters by name."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
 from bayes_grpo.laws.grid import Grid
+from bayes_grpo.laws.shapes import Scalar
 
 #: Parameters of a law by name, each a scalar.
-Parameters = Mapping[str, Array]
+Parameters = Mapping[str, Scalar]
 
 
 class RunData(NamedTuple):
-    """A run as the argument of a compiled program; for runs fitted together every entry has a leading dimension.
+    """A run as the argument of a compiled program; if runs are fitted together, entries have a leading dimension.
 
-    ``resolution`` (reward) is the least standard deviation of a logged reward: a curve that ends in exactly equal values,
-    as after a collapse to 0, would else have unbounded likelihood at zero noise. ``reference_group`` is the group size at
-    which noise is stated where a law scales it, and ``relative_prompts`` the prompts per step over those at which it is
-    stated. ``duration`` (step) is the time from first to last row. ``log_group_factor`` is the table of
-    `bayes_grpo.laws.finite_groups.group_factor_table`; ``clipped`` the mean share of tokens whose ratio was clipped.
+    ``duration`` (step) is the time from the first row to the last, ``mean_age`` (step) that of the rollouts.
+    ``resolution`` (reward) is the least standard deviation of a logged reward: without it, a curve that ends in
+    exactly equal values (after a collapse to 0, say) would have unbounded likelihood at zero noise. Where a law scales
+    noise with the group size, ``reference_group`` is the group size for which the noise is stated, and
+    ``relative_prompts`` the run's prompts per step over those for which it is stated. ``log_group_factor`` is the
+    table of `bayes_grpo.laws.finite_groups.group_factor_table`, and ``clipped`` the mean share of tokens whose
+    importance ratio was clipped.
     """
 
     grid: Grid
@@ -32,5 +35,5 @@ class RunData(NamedTuple):
     resolution: float
     reward_lower: float
     reward_range: float
-    log_group_factor: ArrayLike
+    log_group_factor: Array | np.ndarray
     clipped: float = 0.0

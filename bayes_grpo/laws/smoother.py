@@ -36,10 +36,10 @@ def kalman_smoother(
 ) -> Smoothed:
     """Mean and variance of ``x - x*`` given all observations, and leave-one-out densities.
 
-    Modified Bryson-Frazier form (Bierman 1973): no predicted covariance is inverted, so singular ones (known start,
-    no process noise, first-order models) are ordinary. The same backward pass gives, with the innovation over its variance
-    and the gain, ``p(y_t | all other y)`` (de Jong 1989, "Smoothing and interpolation with the state-space model"). What a row logs is
-    the third component of the state, which the next row does not remember.
+    Modified Bryson-Frazier form (Bierman 1973): no predicted covariance is inverted, so singular ones (known start, no
+    process noise, first-order models) are ordinary. The same backward pass gives, with the innovation over its variance
+    and the gain, ``p(y_t | all other y)`` (de Jong 1989, "Smoothing and interpolation with the state-space model").
+    What a row logs is the third component of the state, which the next row does not remember.
     """
 
     def forward(state: State, t: Transition, o: Observations) -> tuple[State, tuple[Array, tuple[Array, ...]]]:

@@ -1,6 +1,6 @@
-"""Units of the quantities that laws have; a law of one's own states the others with its priors."""
+"""Units of the quantities of laws; a model file states those that a law of one's own adds."""
 
-#: Unit of every parameter and derived quantity.
+#: Unit of every parameter and derived quantity of the laws that come with the package.
 UNITS = {
     "plateau": "reward",
     "kl_weight": "1",

@@ -1,7 +1,8 @@
 """Rows that log the mean of several steps: the sum of the state over the steps, carried through the gap in closed form.
 
-One step of a linear law maps state z = (x, v) and running sum A to ``z' = F z + b + e`` and ``A' = A + x'``. Many equal steps are that map
-composed with itself, which takes as many compositions as the number of steps has binary digits: any window is exact and costs one row.
+One step of a linear law maps state z = (x, v) and running sum A to ``z' = F z + b + e`` and ``A' = A + x'``. Many equal
+steps are that map composed with itself, which takes as many compositions as the number of steps has binary digits: any
+window is exact and costs one row.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Plain arithmetic in model files: parsed, never executed."""
+"""Plain arithmetic in model files; it is parsed and never executed."""
 
 import ast
 import math
@@ -17,12 +17,32 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {"log": math.log, "exp": math.
 
 
 def evaluate(expression: float | str, quantities: Mapping[str, float]) -> float:
-    """Value of a number or of plain arithmetic over ``quantities`` (no code is executed).
+    """Value of a number, or of plain arithmetic over named quantities; no code is executed.
+
+    Parameters
+    ----------
+    expression : float or str
+        A number, or numbers and names with + - * / ** and log, exp and sqrt.
+    quantities : mapping of str to float
+        Values of the names.
+
+    Returns
+    -------
+    float
+        The value.
 
     Raises
     ------
     ValueError
-        For a name, function or syntax that is not allowed; ArithmeticError for a division by zero or overflow.
+        For a name, function or syntax that is not allowed.
+    ArithmeticError
+        For a division by zero or an overflow.
+
+    Examples
+    --------
+    >>> from bayes_grpo.models.expressions import evaluate
+    >>> evaluate("0.25 * reward_range", {"reward_range": 2.0})
+    0.5
     """
     if not isinstance(expression, str):
         return float(expression)

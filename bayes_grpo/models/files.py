@@ -1,4 +1,4 @@
-"""Models as files: a TOML file states equation, source, the law, and a prior for every parameter."""
+"""Models as files: a TOML file states an equation and its source, the law, and a prior for every parameter."""
 
 import difflib
 import tomllib
@@ -21,23 +21,56 @@ _DEEPEST = 5
 
 
 def models_folder() -> Path:
-    """Folder of the model files: beside this code in an installed package, at the root of a checkout."""
+    """Folder of the model files: that of this code in an installed package, models/ at the root of a checkout."""
     here = Path(__file__).parent
     return here if any(here.glob("*.toml")) else here.parents[1] / "models"
 
 
 def list_models() -> list[ModelSpec]:
-    """All models that come with the package."""
-    return [_parse(path) for path in sorted(models_folder().glob("*.toml"))]
+    """All models that come with the package.
 
-
-def load_model(name_or_path: str | Path) -> ModelSpec:
-    """Read a model by its name, or from a TOML file of the user's.
+    Returns
+    -------
+    list of ModelSpec
+        In order of their names.
 
     Raises
     ------
     InputError
-        If there is no such model or file, or the file has faults (all are listed).
+        If one of their files was changed and has faults.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> [model.name for model in bayes_grpo.list_models()][:3]
+    ['bounded', 'bounded_overdamped', 'delayed_oscillator']
+    """
+    return [_parse(path) for path in sorted(models_folder().glob("*.toml"))]
+
+
+def load_model(name_or_path: str | Path) -> ModelSpec:
+    """Read a model that comes with the package, or from a TOML file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        The name of a model, or a path. A string is a path if it ends in .toml or has a slash.
+
+    Returns
+    -------
+    ModelSpec
+        The law and its priors.
+
+    Raises
+    ------
+    InputError
+        If there is no such model or file, or if the file has faults, all of which are listed.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> list(bayes_grpo.load_model("overdamped").parameters)
+    ['plateau', 'initial_reward', 'stiffness', 'fluctuation', 'observation_sd']
     """
     return _parse(_find(str(name_or_path)))
 
@@ -65,7 +98,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[str]]:
-    """A file's text, its history, its content with what it extends filled in, and the parameters it names itself."""
+    """A file's text, its history, its content over that of what it extends, and the parameters that it names itself."""
     text, own = _read(path)
     tables = own.get("parameters")
     named = set(tables) if isinstance(tables, dict) else set()
@@ -77,7 +110,7 @@ def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[
     if depth == _DEEPEST:
         raise InputError(str(path), f"extends: expected at most {_DEEPEST} models one upon another")
     _, history, inherited, _ = _inherit(_find(base, path.parent), depth + 1)
-    if "dynamics" in own:  # another law: none of its switches is inherited
+    if "dynamics" in own:  # a file that names its law states all switches of that law
         inherited = {key: value for key, value in inherited.items() if key not in _LAW}
     content = inherited | own
     if named:
@@ -89,7 +122,7 @@ def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[
 
 
 def _merge(old: Any, new: Any) -> Any:
-    """A parameter's table over an inherited one: a new distribution replaces the prior, other keys are changed singly."""
+    """A parameter's table over an inherited one: a new distribution replaces the prior, any other key only itself."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     if "distribution" in new:
@@ -120,7 +153,8 @@ def _parse(path: Path) -> ModelSpec:
                 prior := _prior(f"parameters.{name}", name, tables[name], faults, positive=name in positive)
             ) is not None:
                 parameters[name] = prior
-        # What is inherited and not of this law is left out; what the file itself names must be of it.
+        # Inherited parameters that this law does not have are left out; those that the file itself names must be the
+        # law's.
         for name in sorted(named - set(wanted)):
             faults.append(f"parameters.{name}: unknown parameter; this law has {', '.join(wanted)}")
     persistence = _persistence(content["persistence"], faults) if "persistence" in content else None
@@ -213,7 +247,8 @@ def _prior(where: str, name: str, table: Any, faults: list[str], *, positive: bo
     for key in (*wanted, *_PRIOR_TEXTS):
         if key not in table:
             faults.append(
-                f"{where}.{key}: missing; {family} takes {', '.join(wanted)}, and a prior states {', '.join(_PRIOR_TEXTS)}"
+                f"{where}.{key}: missing; {family} takes {', '.join(wanted)}, "
+                f"and a prior states {', '.join(_PRIOR_TEXTS)}"
             )
     for key, value in table.items():
         if key in wanted:

@@ -1,6 +1,6 @@
-"""What a model is: a law, and a prior for every parameter with its pooling over runs.
+"""What a model is: a law, and for every parameter a prior and how it relates across runs.
 
-Files are read by `bayes_grpo.models.files`.
+`bayes_grpo.models.files` reads the files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,9 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.laws.law import Law
 from bayes_grpo.models.expressions import evaluate
 
-#: Distributions a prior may name, with their arguments (NumPyro's names); those in the second tuple must be positive.
-#: LogitNormal, a normal logit, lies between 0 and 1; LogStudentT and LogitStudentT are their like with heavy tails.
+#: Distributions that a prior may name, with their arguments (NumPyro's names); those in the second tuple must be
+#: positive. The logit of a LogitNormal is normal, so it lies between 0 and 1. The log of a LogStudentT and the logit
+#: of a LogitStudentT are Student t, which has heavier tails.
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Normal": (("loc", "scale"), ("scale",)),
     "HalfNormal": (("scale",), ("scale",)),
@@ -29,10 +30,11 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Beta": (("concentration1", "concentration0"), ("concentration1", "concentration0")),
 }
 
-#: Distributions whose draws can be negative: impossible for parameters that are positive, and for any spread.
+#: Distributions whose draws can be negative. Positive parameters and spreads cannot have them.
 SIGNED = ("Normal", "StudentT")
 
-#: What the balance law is given; a prior may use each one's centre (of the logarithm or logit) and its standard deviation.
+#: What the balance law is given; a prior may use each one's centre (of the logarithm or logit) and its standard
+#: deviation.
 BALANCE_QUANTITIES = ("kl_weight", "reference_reward", "wrong_reward", "right_reward")
 
 #: Quantities of a run that a prior's arguments may use, in plain arithmetic with log, exp and sqrt.
@@ -50,18 +52,32 @@ QUANTITIES = (
 #: Run quantities whose logarithm may predict a pooled parameter.
 PREDICTORS = ("learning_rate", "model_size", "group_size", "prompts_per_step")
 
-#: How a parameter relates across runs.
+#: How a parameter relates across runs that are fitted together: each run has its own value; all have one; or the
+#: values of the runs scatter about a location.
 POOLINGS = ("separate", "shared", "partial")
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Prior of one parameter; ``arguments`` are numbers or expressions in `QUANTITIES`.
+    """Prior of one parameter.
 
-    ``pooling`` tells how runs that are fitted together relate: each its own value ('separate'), one for all ('shared'), or
-    values scattered about a location ('partial') with the prior ``spread`` for their standard deviation; ``predictors`` holds a
-    prior for the coefficient of each log predictor. Location, spread and coefficients are on the unbounded scale of the prior's
-    support (log for positive ones, logit between bounds).
+    Attributes
+    ----------
+    distribution : str
+        A name of `DISTRIBUTIONS`.
+    arguments : mapping of str to (float or str)
+        Numbers, or expressions in `QUANTITIES`.
+    unit, source, reason : str
+        The parameter's unit, where its value comes from, and why the prior is as it is.
+    pooling : {"separate", "shared", "partial"}
+        How the parameter relates across runs that are fitted together, see `POOLINGS`.
+    spread : Prior, optional
+        For partial pooling, the prior of the runs' standard deviation about the location.
+    predictors : mapping of str to Prior
+        For pooled parameters, the prior of the coefficient of each predictor's logarithm.
+
+    Spread and coefficients are on the unbounded scale of the prior's support: the log of positive parameters, the
+    logit of those between bounds.
     """
 
     distribution: str
@@ -83,7 +99,7 @@ class Prior:
         return self.pooling == "separate" or (self.pooling == "shared" and not self.predictors)
 
     def sites(self, name: str) -> Iterator[tuple[str, "Prior"]]:
-        """What is sampled for parameter ``name``: names and their priors (a population's standard offsets aside)."""
+        """Names and priors of what is sampled for the parameter ``name``, a population's standard offsets aside."""
         if self.plain:
             yield name, self
             return
@@ -96,10 +112,30 @@ class Prior:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model read from a file: the law and its priors as data.
+    """A model that was read from a file: the law and its priors as data.
 
-    ``text`` is the file as read, ``history`` it and the files it extends, as stored with every fit. ``persistence`` holds the
-    two numbers by which forecasts weigh that a run stays where it is, see `bayes_grpo.analysis.forecast.forecast.persistence_weight`.
+    Attributes
+    ----------
+    name, path : str
+        Name and file.
+    summary, equation, source : str
+        As the file states them.
+    law : Law
+        The law, composed with its corrections.
+    parameters : mapping of str to Prior
+        A prior for each parameter of the law.
+    text, history : str
+        The file as it was read, and with the files that it extends; every fit stores the latter.
+    persistence : tuple of float, optional
+        Intercept and slope of the weight that forecasts give to a run that stays where it is, see
+        `bayes_grpo.analysis.forecast.forecast.persistence_weight`.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> model = bayes_grpo.load_model("exponential")
+    >>> print(model.parameters["observation_sd"])
+    HalfNormal(scale=0.25 * reward_range)
     """
 
     name: str
@@ -115,7 +151,7 @@ class ModelSpec:
 
     @property
     def structure(self) -> tuple[Any, ...]:
-        """What a compiled program depends on; prior arguments are data."""
+        """What a compiled program depends on; the arguments of priors are data and do not belong to it."""
         pooling = tuple((prior.pooling, tuple(prior.predictors)) for prior in self.parameters.values())
         families = tuple((site, prior.distribution) for site, prior in self.sites())
         return (self.law, families, pooling)
@@ -137,7 +173,17 @@ class ModelSpec:
             yield from prior.sites(name)
 
     def resolve(self, quantities: Mapping[str, float]) -> dict[str, dict[str, float]]:
-        """Numbers for every prior's arguments, from the quantities of a run; one entry a site.
+        """Numbers for the arguments of all priors, from the quantities of a run; one entry for each of `sites`.
+
+        Parameters
+        ----------
+        quantities : mapping of str to float
+            A value for each of `QUANTITIES`.
+
+        Returns
+        -------
+        dict of str to dict of str to float
+            Arguments by the name of the site.
 
         Raises
         ------

@@ -1,8 +1,8 @@
 """What a training run is: one `xarray.Dataset` for any number of runs.
 
-Dimensions are ``(run, step)``. ``step`` counts logged rows, not optimizer steps: the optimizer step of a row
-is the variable ``optimizer_step``, so irregular and repeated steps are ordinary data. Runs of different length
-are padded at the end with NaN. What is not known is absent (no variable) or NaN (known for another run only).
+Dimensions are ``(run, step)``. ``step`` counts logged rows, not optimizer steps: the optimizer step of a row is the
+variable ``optimizer_step``, so irregular and repeated steps are ordinary data. Runs of different length are padded
+with NaN at the end. A quantity that no run knows has no variable; one that only other runs know is NaN.
 """
 
 import math
@@ -33,8 +33,8 @@ def make_run(
     name : str
         The run's label, coordinate ``run``.
     columns : mapping of str to sequence
-        Per-row values under the names of `STEP_FIELDS`; ``optimizer_step`` and ``reward`` are required, equal lengths.
-        NaN means not logged in that row. Columns without one finite value are left out.
+        Per-row values under the names of `STEP_FIELDS`, all of one length; ``optimizer_step`` and ``reward`` are
+        required. NaN means that the row logged none. Columns without a finite value are left out.
     hyperparameters : mapping, optional
         Per-run values under the names of `RUN_FIELDS`.
     spread : {"within_group", "batch", "unknown"}
@@ -42,7 +42,7 @@ def make_run(
     source : str
         The file the run was read from.
     notes : sequence of str
-        What the reader guessed or dropped; shown to the user.
+        What was guessed or dropped in reading the run; commands show them.
     components : mapping of str to sequence, optional
         Mean of each reward function per row, by its name; they become ``reward_components``.
 
@@ -55,6 +55,14 @@ def make_run(
     ------
     InputError
         All faults of the run at once.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> columns = {"optimizer_step": range(1, 7), "reward": [0.1, 0.3, 0.45, 0.5, 0.58, 0.6]}
+    >>> run = bayes_grpo.make_run("mine", columns, {"group_size": 8, "momentum": 0.9})
+    >>> dict(run.sizes)
+    {'run': 1, 'step': 6}
     """
     where = source or name
     faults = []
@@ -93,12 +101,30 @@ def make_run(
 
 
 def combine(runs: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Join runs along ``run``, padding the shorter ones with NaN.
+    """Join runs along the dimension ``run``; shorter ones are padded with NaN.
+
+    Parameters
+    ----------
+    runs : sequence of xarray.Dataset
+        From `make_run` or `bayes_grpo.read_run`; each may hold several runs.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``(run, step)``.
 
     Raises
     ------
     InputError
         If two runs share a label, or their reward spreads mean different things.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> first = bayes_grpo.make_run("a", {"optimizer_step": range(5), "reward": [0.1, 0.2, 0.3, 0.4, 0.4]})
+    >>> second = bayes_grpo.make_run("b", {"optimizer_step": range(6), "reward": [0.2, 0.2, 0.3, 0.4, 0.5, 0.5]})
+    >>> bayes_grpo.combine([first, second]).sizes["step"]
+    6
     """
     names = [str(name) for run in runs for name in run["run"].values]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -115,7 +141,7 @@ def combine(runs: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def one_run(dataset: xr.Dataset, name: str | None = None) -> xr.Dataset:
-    """Return one run of a Dataset without its padding and without what is unknown for it, dims ``(step)``."""
+    """One run of a Dataset, dims ``(step)``, without its padding and without variables that are unknown for it."""
     run = dataset.sel(run=name) if name is not None else dataset.isel(run=0)
     run = run.isel(step=np.isfinite(run["optimizer_step"].values))
     empty = [key for key, value in run.data_vars.items() if value.dtype.kind == "f" and not np.isfinite(value).any()]
@@ -123,12 +149,13 @@ def one_run(dataset: xr.Dataset, name: str | None = None) -> xr.Dataset:
 
 
 def index_of(run: str | None, labels: Iterable[object], where: str) -> int:
-    """Place of the run that is named among labels, or of the only one.
+    """Place among the labels of the run that is named, or of the only run.
 
     Raises
     ------
     InputError
-        In the name of ``where``, if there are several and none is named, or the one that is named is not there.
+        If there are several runs and none is named, or there is no run of that name. ``where`` stands before the
+        message.
     """
     names = [str(label) for label in labels]
     if run is None and len(names) > 1:

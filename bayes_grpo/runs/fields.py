@@ -1,4 +1,4 @@
-"""Names, units and possible ranges of what is known of a run."""
+"""Names, units and possible ranges of what can be known about a run."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from bayes_grpo.errors import InputError
 
 @dataclass(frozen=True)
 class Field:
-    """Unit and meaning of one variable, and the range that is possible for it."""
+    """Unit and meaning of a variable, and its possible range."""
 
     unit: str
     meaning: str
@@ -28,7 +28,7 @@ class Field:
         return above and below
 
     def forbids(self, values: np.ndarray) -> np.ndarray:
-        """Which of many values lie outside the possible range; NaN does not."""
+        """Which values lie outside the possible range; NaN does not."""
         below = values <= self.low if self.low_open else values < self.low
         above = values >= self.high if self.high_open else values > self.high
         outside: np.ndarray = below | above
@@ -79,7 +79,7 @@ STEP_FIELDS: dict[str, Field] = {
     ),
 }
 
-#: Means of the single reward functions, dims (run, step, component).
+#: Mean of each reward function, dims (run, step, component).
 COMPONENTS = Field("reward", "mean of each reward function, before weighting, over the completions of the step")
 
 #: Per-run variables, dim (run).
@@ -105,16 +105,17 @@ RUN_FIELDS: dict[str, Field] = {
 #: What a logged reward spread can mean: the standard deviation inside a group, or over the whole batch.
 SPREADS = ("within_group", "batch", "unknown")
 
+#: Rows with a reward that a run must have.
 MIN_ROWS = 5
 
 
 def check_hyperparameters(where: str, values: Mapping[str, Any]) -> dict[str, float]:
-    """Return the known hyperparameters as floats.
+    """Check hyperparameters and return them as floats.
 
     Raises
     ------
     InputError
-        Listing every unknown name, non-number and impossible value at once.
+        Lists every unknown name, non-number and impossible value at once.
     """
     faults = []
     clean: dict[str, float] = {}

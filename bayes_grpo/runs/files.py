@@ -1,4 +1,4 @@
-"""Files written whole or not at all, with a seal by which damage is found."""
+"""Files that are written whole or not at all, with a seal that shows damage."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayes_grpo.errors import InputError
 
-#: Stands behind the content, where HDF5 does not look, before the content's SHA-256.
+#: Marks the seal: behind the content, where HDF5 does not look, stands this and then the content's SHA-256.
 _SEAL = b"\nbayes_grpo sha256 "
 
 
@@ -86,7 +86,7 @@ def _sealed(content: bytes | memoryview) -> bytes:
 
 
 def check_seal(path: Path) -> None:
-    """Refuse a damaged file before the HDF5 library sees it, which may not come back from some damage."""
+    """Refuse a damaged file before the HDF5 library reads it, which some kinds of damage make hang or crash."""
     length = len(_SEAL) + 64
     try:
         with path.open("rb") as file:
@@ -94,7 +94,7 @@ def check_seal(path: Path) -> None:
             file.seek(max(0, size - length))
             seal = file.read()
             if len(seal) < length or not seal.startswith(_SEAL):
-                return  # written by something else
+                return  # written by another program
             file.seek(0)
             digest = hashlib.sha256()
             left = size - length

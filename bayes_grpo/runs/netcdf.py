@@ -1,4 +1,4 @@
-"""Runs on disk: a NetCDF file that says what it is."""
+"""Runs on disk: a NetCDF file that states its format."""
 
 import contextlib
 from importlib.metadata import version
@@ -12,14 +12,14 @@ from bayes_grpo.runs.files import check_seal, write_netcdf
 
 #: Marks a NetCDF file of runs, with the version of its layout; docs/formats.md describes it.
 RUNS_FORMAT = "bayes_grpo runs 2"
-#: Versions that can be read: 1 had no conventions, reward components or rollout ages.
+#: Versions that can be read. Version 1 had no conventions, reward components or rollout ages.
 READABLE = ("bayes_grpo runs 1", RUNS_FORMAT)
 #: Runs larger than this are not loaded: a small file can claim any size.
 LARGEST = 8 << 30
 
 
 class _File(h5netcdf.File):
-    """A NetCDF file that, where it cannot be opened, says so once: the package's own fails again when it is collected."""
+    """A NetCDF file that, where it cannot be opened, fails once and not again when it is garbage-collected."""
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
@@ -27,12 +27,33 @@ class _File(h5netcdf.File):
 
 
 def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
-    """Save a run Dataset as NetCDF (HDF5), whole or not at all; `bayes_grpo.read_run` reads it back.
+    """Save runs as NetCDF (HDF5), whole or not at all; `bayes_grpo.read_run` reads them back.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Dims (run, step).
+    path : str or Path
+        The file to write, by custom with the suffix .nc.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
     OSError
         If it cannot be written; an older file at the path is left as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import bayes_grpo
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = bayes_grpo.save_runs(bayes_grpo.example_run(), f"{folder}/run.nc")
+    ...     bayes_grpo.read_run(path).sizes["step"]
+    380
     """
     marked = runs.assign_attrs(
         format=RUNS_FORMAT,
@@ -50,12 +71,12 @@ def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
 
 
 def load_runs(path: str | Path) -> xr.Dataset:
-    """Load a run Dataset that `save_runs` wrote.
+    """Load runs that `save_runs` wrote.
 
     Raises
     ------
     InputError
-        If the file is none.
+        If the file holds no such runs, or is damaged.
     """
     check_seal(Path(path))
     try:
@@ -76,7 +97,7 @@ def load_runs(path: str | Path) -> xr.Dataset:
 
 
 def _check_runs(path: str | Path, opened: xr.Dataset) -> None:
-    """Refuse what is no file of runs before its content is loaded."""
+    """Refuse a file that holds no runs before its content is loaded."""
     mark = str(opened.attrs.get("format", ""))
     if mark.startswith("bayes_grpo runs ") and mark not in READABLE:
         raise InputError(str(path), f"expected {' or '.join(READABLE)}, found {mark}; it needs a newer bayes_grpo")

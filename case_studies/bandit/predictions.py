@@ -1,6 +1,7 @@
 """Five predictions of the reduced-order model on the softmax bandit, each against simulation: one figure, one table.
 
-Every prediction uses the drift at the fixed point (automatic differentiation) and the hyperparameters, and no trajectory.
+Every prediction uses the drift at the fixed point (automatic differentiation) and the hyperparameters, and no
+trajectory.
 """
 
 import argparse

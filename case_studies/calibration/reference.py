@@ -1,4 +1,4 @@
-"""Long posteriors of three real runs, stored as moments with settings, versions and diagnostics: what later fits must agree with."""
+"""Long posteriors of three real runs, stored as moments with their settings: what later fits must agree with."""
 
 import argparse
 import json
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5000, help="a chain, of four")
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "tests" / "reference_posteriors")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "tests/inference/reference_posteriors")
     options = parser.parse_args()
     use_compilation_cache()
     for case in options.cases:

@@ -1,7 +1,7 @@
 """Simulation-based calibration and interval coverage (Talts et al. 2018) of the shipped models.
 
-Parameters are drawn from the prior of a run of given length, rewards from the model, and the posterior ranks of the true
-values must be uniform; equal-tailed 90 % intervals must hold the truth in 90 % of replicates.
+Parameters are drawn from the prior of a run of given length, rewards from the model, and the posterior ranks of the
+true values must be uniform; equal-tailed 90 % intervals must hold the truth in 90 % of replicates.
 """
 
 import argparse
@@ -29,7 +29,10 @@ POOL = [(2, 1e-6, 1e8), (4, 2e-6, 1e9), (8, 1e-6, 1e9), (16, 2e-6, 1e8)]
 
 
 def blank_runs(rows: int, pooled: bool) -> xr.Dataset:
-    """Runs whose rewards do not matter. The learning rate warms up and decays, and rollouts are reused, so that clock and lag are exercised."""
+    """Runs whose rewards do not matter.
+
+    The learning rate warms up and decays, and rollouts are used several times, so that clock and lag count.
+    """
     steps = np.arange(1, rows + 1)
     shape = np.minimum(1, steps / (0.1 * rows)) * (1 - 0.5 * steps / rows)
     runs = []
@@ -50,8 +53,8 @@ def ranks(
     """Rank (0..RANKS-1) of the true value among thinned posterior draws, for each parameter, shape (replicates,).
 
     Rewards are not clipped to the bounds: the laws under test are not either. Of runs fitted together the first one's
-    parameters are ranked, beside the population's. ``method`` is that of `bayes_grpo.fit`; the entry ``fallback`` is 1 where NUTS had to
-    follow importance sampling.
+    parameters are ranked, beside the population's. ``method`` is that of `bayes_grpo.fit`; the entry ``fallback`` is 1
+    where NUTS had to follow importance sampling.
     """
     spec = bayes_grpo.load_model(model)
     prepared = prepare(blank_runs(rows, spec.pooled), spec)

@@ -1,7 +1,7 @@
-"""How much each posterior owes to its prior: power-scaling sensitivity (Kallioinen et al. 2024) of every model on real runs.
+"""How much each posterior depends on its prior: power-scaling sensitivity (Kallioinen et al. 2024) on real runs.
 
-Models of one run are fitted to the bundled run and to two of the laboratory; models that pool to eight runs of the laboratory.
-Above 0.05 a posterior moves noticeably when the prior (or the likelihood) is weighted up or down.
+Models of one run are fitted to the bundled run and to two of the laboratory; models that pool to eight runs of the
+laboratory. Above 0.05 a posterior moves noticeably when the prior (or the likelihood) is weighted up or down.
 """
 
 import argparse

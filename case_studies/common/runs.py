@@ -1,6 +1,7 @@
 """The runs that studies are made on: a folder of public runs, and the runs of the laboratory.
 
-A folder of public runs holds one folder a run and an index.csv with the columns run, file, group_size and prompts_per_step.
+A folder of public runs holds one folder a run and an index.csv with the columns run, file, group_size and
+prompts_per_step.
 """
 
 import csv

@@ -1,8 +1,8 @@
 """Which law predicts real runs best, and by how much: every run of a data folder, or of a file of runs, by every law.
 
-The folder is laid out as for `../public_runs/sweep.py`. Resumable: a run with a row for every law is not fitted again; the rows
-of a run are written when its laws are done, one a law, with differences to the other laws as sums over the run. ``--report``
-turns the table into aggregates.
+The folder is laid out as for `../public_runs/sweep.py`. Resumable: a run with a row for every law is not fitted again;
+the rows of a run are written when its laws are done, one a law, with differences to the other laws as sums over the
+run. ``--report`` turns the table into aggregates.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """Is a law that made the data ever beaten? Runs simulated from each law, all laws compared on each.
 
-For every law and replicate the outcome is 'won' (all other laws count as worse by the rules of `bayes_grpo.analysis.differences`), 'lost' (some
-other law counts as better) or 'tied'. Resumable: a replicate that stands in the table is not made again.
+For every law and replicate the outcome is 'won' (all other laws count as worse by the rules of
+`bayes_grpo.analysis.differences`), 'lost' (some other law counts as better) or 'tied'. Resumable: a replicate that
+stands in the table is not made again.
 """
 
 import argparse

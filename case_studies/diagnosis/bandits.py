@@ -1,11 +1,12 @@
 """Runs that fail on purpose: a softmax bandit with many prompts, trained by GRPO, one failure switched on.
 
-Logits of prompt p and arm a are ``shared[a] + own[p, a]``, both trained. Every prompt has its right arms; the verifier errs now
-and then. Each mode changes one thing: an arm that is rewarded and wrong (reward hacking); prompts that become all right or all
-wrong (advantage degeneracy); a high learning rate without KL (policy concentration); more updates on one batch of rollouts than
-the threshold allows (dynamical instability). The last needs an interior fixed point whose threshold is known: the package's bandit of one
-prompt, whose learning rate puts the refresh interval at a drawn multiple of the exact threshold. Half of the healthy runs are such
-bandits too, well below it. A run counts only if what was caused has happened, by truths that no trainer could log.
+Logits of prompt p and arm a are ``shared[a] + own[p, a]``, both trained. Every prompt has its right arms; the verifier
+errs now and then. Each mode changes one thing: an arm that is rewarded and wrong (reward hacking); prompts that become
+all right or all wrong (advantage degeneracy); a high learning rate without KL (policy concentration); more updates on
+one batch of rollouts than the threshold allows (dynamical instability). The last needs an interior fixed point whose
+threshold is known: the package's bandit of one prompt, whose learning rate puts the refresh interval at a drawn
+multiple of the exact threshold. Half of the healthy runs are such bandits too, well below it. A run counts only if
+what was caused has happened, by truths that no trainer could log.
 """
 
 from dataclasses import dataclass

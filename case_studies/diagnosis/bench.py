@@ -1,7 +1,7 @@
 """The labelled bench: diagnose runs that fail on purpose; confusion, AUROC, calibration, detection time.
 
-Even seeds were used to set priors, odd ones are for the figures reported: ``--split test``. One row a run goes to a CSV file, from which
-``figure.py`` draws. ``--file`` takes the TRL runs that ``trl_failures.py`` made instead.
+Even seeds were used to set priors, odd ones are for the figures reported: ``--split test``. One row a run goes to a
+CSV file, from which ``figure.py`` draws. ``--file`` takes the TRL runs that ``trl_failures.py`` made instead.
 """
 
 import argparse
@@ -44,8 +44,9 @@ def row_of(run, mode: str, seed: int, cause: float) -> dict:
     onset = said["onset_step"] or {}
     steps = one_run(run).dropna("step", subset=["reward"])["optimizer_step"].values
     return {
-        "mode": mode, "seed": seed, **said["probabilities"], "peak_failing": failing.max(), "onset": onset.get("median"),
-        "onset_low": onset.get("lower"), "onset_high": onset.get("upper"), "first_seen": first_seen(found),
+        "mode": mode, "seed": seed, **said["probabilities"], "peak_failing": failing.max(),
+        "onset": onset.get("median"), "onset_low": onset.get("lower"), "onset_high": onset.get("upper"),
+        "first_seen": first_seen(found),
         "cause": cause, "rows": steps.size, "window": steps[1] - steps[0],
         "lost_a_third": lost_a_third(steps, one_run(run)["reward"].dropna("step").values),
     }  # fmt: skip
@@ -78,10 +79,10 @@ def report(rows: list[dict]) -> dict:
     p, hit = chances[:, :5].ravel(), (truth[:, None] == np.array(ANSWERS[:5])).ravel()
     which = np.digitize(p, edges) - 1
     out["reliability"] = [
-        {"said": round(float(p[which == b].mean()), 3), "was": round(float(hit[which == b].mean()), 3), "n": int((which == b).sum())}
-        for b in range(len(edges) - 1)
-        if (which == b).any()
-    ]  # fmt: skip
+        {"said": round(float(p[b].mean()), 3), "was": round(float(hit[b].mean()), 3), "n": int(b.sum())}
+        for b in (which == i for i in range(len(edges) - 1))
+        if b.any()
+    ]
     out["detection"] = {}
     for mode in modes:
         if mode == "healthy":
@@ -110,7 +111,7 @@ def simulated(seeds: range):
 
 
 def trained(file: Path, seeds: range):
-    """The same of TRL runs, whose labels are mode and seed; a cause that sets in late is a change of the learning rate."""
+    """TRL runs in the same form. Their labels are mode and seed; a cause that sets in late is a change of the rate."""
     runs = bayes_grpo.read_run(file)
     for label in map(str, runs["run"].values):
         mode, seed = label.rsplit("-", 1)

@@ -1,6 +1,7 @@
 """Diagnose the runs of the TRL laboratory: real GRPOTrainer runs of which some break under reuse of rollouts.
 
-No prior was set on them. Labels are those of ``labels.py``, from the reward alone; a run that never learned is told apart.
+No prior was set on them. Labels are those of ``labels.py``, from the reward alone; a run that never learned is told
+apart.
 """
 
 import json

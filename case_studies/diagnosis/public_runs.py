@@ -1,9 +1,10 @@
 """Diagnose public runs: collapsed ones against healthy siblings, and when each collapse was seen.
 
 The folder is that of ``case_studies/public_runs``. Labels come by a rule that knows nothing of the diagnosis: a run
-has collapsed if the mean of its last five rows is below half of its best stretch, has recovered if it was below half in between, is
-concentrated if its entropy lost 95 % (as the bench says), and else healthy if it lost less than a third of its gain
-(the noise of both means allowed for); what lies between has no label. Runs of some repositories were looked at while priors were set.
+has collapsed if the mean of its last five rows is below half of its best stretch, has recovered if it was below half
+in between, is concentrated if its entropy lost 95 % (as the bench says), and else healthy if it lost less than a third
+of its gain (the noise of both means allowed for); what lies between has no label. Runs of some repositories were
+looked at while priors were set.
 """
 
 import argparse
@@ -85,11 +86,11 @@ def report(rows: list[dict]) -> dict:
             "failing_at_end": sum(p > 0.5 for _, p in mine),
             "seen_at_any_time": sum(row["first_seen"] is not None for row, _ in mine),
         }
-    leads = [
-        (row["run"], row["said"], row["lost_a_third"] - row["first_seen"] if row["first_seen"] is not None else None, row["step"])
-        for row in rows
-        if row["label"] == "collapsed"
-    ]  # fmt: skip
+    leads = []
+    for row in rows:
+        if row["label"] == "collapsed":
+            lead = None if row["first_seen"] is None else row["lost_a_third"] - row["first_seen"]
+            leads.append((row["run"], row["said"], lead, row["step"]))
     out["steps_seen_before_a_third_is_lost"] = leads
     out["alarmed"] = [
         (row["run"], row["label"], row["said"], row["onset"], row["first_seen"])

@@ -1,7 +1,8 @@
 """rl-doctor (PyPI: rldoctor) on the same runs: what its detectors say, by severity, next to the labels.
 
-It runs as a program of its own, from an environment of its own. It gets every run as JSONL with all channels under its own canonical names, so
-nothing is lost to naming. A detector's severity (none, info, warning, critical) is its score for the failure it stands for.
+It runs as a program of its own, from an environment of its own. It gets every run as JSONL with all channels under its
+own canonical names, so nothing is lost to naming. A detector's severity (none, info, warning, critical) is its score
+for the failure it stands for.
 """
 
 import argparse

@@ -1,12 +1,12 @@
 """Real GRPOTrainer runs that fail on purpose, one cause each, and healthy ones with like settings.
 
-The laboratory's task (``../trl_lab/lab.py``) from a pretrained start: a few steps of cross-entropy give the words of an answer chosen
-shares. A second reward function with weight 0 is the metric that counts: whether the answer is right, by a verifier that neither errs
-nor pays the exploit. Causes: a word that is always paid and never right (reward hacking); symbols without a right answer, the rest
-with several and a verifier without errors (advantage degeneracy); a learning rate raised without KL (policy
-concentration); the same with KL, at 8 to 32 updates on each batch of rollouts (dynamical instability: the threshold in the refresh
-interval falls below what is used). A run counts
-if what was caused has happened, by the policy's own probabilities after every step. Resumable. Needs the extra `train`.
+The laboratory's task (``../trl_lab/lab.py``) from a pretrained start: a few steps of cross-entropy give the words of
+an answer chosen shares. A second reward function with weight 0 is the metric that counts: whether the answer is right,
+by a verifier that neither errs nor pays the exploit. Causes: a word that is always paid and never right (reward
+hacking); symbols without a right answer, the rest with several and a verifier without errors (advantage degeneracy); a
+learning rate raised without KL (policy concentration); the same with KL, at 8 to 32 updates on each batch of rollouts
+(dynamical instability: the threshold in the refresh interval falls below what is used). A run counts if what was
+caused has happened, by the policy's own probabilities after every step. Resumable. Needs the extra `train`.
 """
 
 import argparse
@@ -97,7 +97,10 @@ def right_answers(s: Failing) -> dict[str, set[str]]:
 
 
 def pretrain(model, tokenizer, s: Failing) -> None:
-    """Cross-entropy to the chosen shares at the place of the answer, jittered among words of one kind; 300 steps meet them to 0.02."""
+    """Train by cross-entropy until the answers have the chosen shares, jittered among words of one kind.
+
+    After 300 steps the shares are met to within 0.02.
+    """
     import torch
 
     answers = right_answers(s)

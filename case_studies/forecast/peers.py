@@ -1,6 +1,6 @@
-"""What people forecast a reward curve with today: least-squares curves, plain means, time-series packages, a Gaussian process.
+"""How people forecast a reward curve today: least-squares curves, means, time-series packages, a Gaussian process.
 
-statsforecast is no dependency of the project: without it its three models are left out, with a word on stderr.
+statsforecast is no dependency of the project: where it is missing, its three models are left out, and stderr says so.
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Learn the prior of models/population.toml: what runs of many tasks have in common, in dimensionless quantities.
 
 Every usable run is fitted by itself under the wide priors of interim.toml. The population is then the one that makes
-the runs most probable, the product over runs of the mean over their draws of population / interim density (Hogg, Myers and Bovy
-2010, "Inferring the eccentricity distribution"): the mode of the hierarchical model without sampling it. A repository of n runs
-counts as sqrt(n). Resumable: fitted runs are kept in a folder.
+the runs most probable, the product over runs of the mean over their draws of population / interim density (Hogg, Myers
+and Bovy 2010, "Inferring the eccentricity distribution"): the mode of the hierarchical model without sampling it. A
+repository of n runs counts as sqrt(n). Resumable: fitted runs are kept in a folder.
 
     python population.py ../../../shared/data --out FOLDER
 """

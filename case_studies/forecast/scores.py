@@ -5,12 +5,16 @@ from typing import NamedTuple
 import numpy as np
 
 BLOCKS = 5
-#: Logged rewards a series is scored on at most, evenly.
+#: A series is scored on at most this many logged rewards, spread evenly.
 MOST_ROWS = 100
 
 
 class Predicted(NamedTuple):
-    """Draws of the means of the blocks, shape (draw, BLOCKS), of rewards to come, (draw, row), and their log density at the truth."""
+    """A forecast of the rewards to come.
+
+    ``blocks`` are draws of their means over blocks, shape (draw, BLOCKS), ``rewards`` draws of themselves, shape
+    (draw, row), and ``log_density`` is the density of the true ones.
+    """
 
     blocks: np.ndarray
     rewards: np.ndarray
@@ -38,7 +42,7 @@ def crps(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def scored(predicted: Predicted, truth: np.ndarray, sd: float) -> dict[str, float]:
-    """Scores of one series relative to its standard deviation ``sd``; the log score is that of the reward over ``sd``."""
+    """Scores of a series in units of its standard deviation ``sd``; the log score is that of reward over ``sd``."""
     blocks, kept = block_means(truth), kept_rows(truth.size)
     row = {"crps_blocks": float(crps(predicted.blocks, blocks).mean() / sd)}
     for level in (0.5, 0.9):

@@ -1,7 +1,7 @@
-"""The three predictions against what can be measured apart from the fit: the bandit, the laboratory's transformers, public runs.
+"""The three predictions against what is measured apart from the fit: on the bandit, the laboratory and public runs.
 
-Resumable: each replicate is one JSON file below ``--out``, and what is there is not computed again. ``--report`` gathers them into
-tables and a figure.
+Resumable: each replicate is one JSON file below ``--out``, and what is there is not computed again. ``--report``
+gathers them into tables and a figure.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def threshold_experiment(index: int, draws: int) -> dict[str, Any]:
 
 
 def brute_threshold(bandit: Bandit, logits: np.ndarray) -> float:
-    """First K of a grid of 2 % steps at which a small deviation of the mean grows when rollouts are frozen for K updates."""
+    """First K of a grid in steps of 2 % at which a small deviation of the mean grows, if rollouts serve K updates."""
     linear = linearise(bandit, "finite")
     centre = float(refresh_threshold(linear.stiffness[0], bandit.momentum))
     intervals = np.unique(np.round(centre * np.arange(0.9, 1.11, 0.02)).astype(int))

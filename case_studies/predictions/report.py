@@ -49,9 +49,8 @@ def covered(folder: Path) -> None:
             ratio = np.array([one["truth"]["brute"] / one["truth"]["threshold"] for one in found])
             print(f"  brute force over exact threshold: {ratio.min():.3f} to {ratio.max():.3f}")
             off = np.array([np.log(one["stiffness"][1] / one["truth"]["stiffness"]) for one in found])
-            print(
-                f"  median stiffness over truth: geometric mean {np.exp(off.mean()):.3f} +- {off.std() / off.size**0.5:.3f}"
-            )
+            error = off.std() / off.size**0.5
+            print(f"  median stiffness over truth: geometric mean {np.exp(off.mean()):.3f} +- {error:.3f}")
             for momentum in (0.0, 0.5, 0.9):
                 own = [one for one in found if one["momentum"] == momentum]
                 rows = [coverage(own, *pair) for pair in (("threshold", "threshold"), *_ONSET)]

@@ -1,7 +1,7 @@
 """What the closed form says of the laboratory's runs, against what was seen: figures and a table.
 
-Predictions take the hyperparameters, the start of the runs and one curvature, the stiffness of the base setting (G = 8, K = 1,
-beta1 = 0.9, learning rate 1e-3). Runs as `lab.py --collect` leaves them.
+Predictions take the hyperparameters, the start of the runs and one curvature, the stiffness of the base setting (G =
+8, K = 1, beta1 = 0.9, learning rate 1e-3). Runs as `lab.py --collect` leaves them.
 """
 
 import argparse

@@ -1,8 +1,9 @@
-"""Exponent of the settled fluctuation in the group size: predicted by closed forms, and seen (``twin/fluctuation.csv``).
+"""Exponent of the settled fluctuation in the group size, predicted by closed forms and measured.
 
-Near the plateau Var x = q / (2 k). Under SGD stiffness k and noise q are the drift's slope and the update's variance, both known in closed form for
-one softmax over the answers. Adam divides by the gradient's root mean square, which is mostly noise: q does not depend on G then, k goes
-as slope over root of the variance, and Var x as the root of the variance over the slope.
+Near the plateau Var x = q / (2 k). Under SGD stiffness k and noise q are the drift's slope and the update's variance,
+both known in closed form for one softmax over the answers. Adam divides by the gradient's root mean square, which is
+mostly noise: q does not depend on G then, k goes as slope over root of the variance, and Var x as the root of the
+variance over the slope.
 """
 
 import csv

@@ -1,11 +1,11 @@
-"""A GRPOTrainer, changed in one thing: every update on a batch of rollouts repeats the gradient that the batch gave first."""
+"""A GRPOTrainer with one change: every update on a batch of rollouts repeats the gradient of the first."""
 
 import torch
 import trl
 
 
 class FrozenTrainer(trl.GRPOTrainer):
-    """Gradients are those of the policy that drew the rollouts: no re-weighting, no clipping, and the KL's pull frozen with them."""
+    """Gradients are those of the policy that drew the rollouts, the KL term's too: no re-weighting and no clipping."""
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Loss of a step; its gradient is the kept one unless the batch is new."""

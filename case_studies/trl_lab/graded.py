@@ -1,7 +1,8 @@
-"""The second task's plateau before any run of it: the balance law for answers of several scores, ``python -m case_studies.trl_lab.graded``.
+"""The second task's plateau, predicted before any run of it: the balance law for answers of several scores.
 
-At balance every answer a has ``log pi(a) - log pi_start(a) = A(a) / b + constant``, with A(a) its expected advantage in a group of G; for two
-kinds of answers this is the balance law. The expectation is an exact sum over the scores of the other G - 1 completions.
+At balance every answer a has ``log pi(a) - log pi_start(a) = A(a) / b + constant``, with A(a) its expected advantage
+in a group of G; for two kinds of answers this is the balance law. The expectation is an exact sum over the scores of
+the other G - 1 completions.
 """
 
 import csv

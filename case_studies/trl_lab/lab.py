@@ -1,7 +1,7 @@
 """The TRL laboratory: tiny transformers trained by the real GRPOTrainer, one setting varied at a time.
 
-Tasks stand in ``tasks.py``, the settings of the sweeps in ``sweeps.py``. Resumable: a finished run is not made again. Needs the
-extra `train`; runs on CPU, and on a GPU unchanged.
+Tasks stand in ``tasks.py``, the settings of the sweeps in ``sweeps.py``. Resumable: a finished run is not made again.
+Needs the extra `train`; runs on CPU, and on a GPU unchanged.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The balance law against the overdamped law on the laboratory's runs: expected log predictive density, a row a run. Resumable."""
+"""The balance law against the overdamped law on the laboratory's runs: expected log predictive densities. Resumable."""
 
 import argparse
 import csv
@@ -7,14 +7,15 @@ from pathlib import Path
 import bayes_grpo
 from bayes_grpo.inference.progress import use_compilation_cache
 
-#: What is known of every run of the first task: the weight of the KL term, and what answers and the uniform start earn.
+#: What is known of every run of the first task: the weight of the KL term, and what answers and the uniform start
+#: earn.
 KNOWN = {"kl_weight": 0.4, "reference_reward": 0.2 + 0.6 / 11, "wrong_reward": 0.2, "right_reward": 0.8}
 BOUNDS = {"reward_lower": 0.0, "reward_upper": 1.0}
 MODELS = ("overdamped", "balance_overdamped")
 
 
 def wanted(names: list[str]) -> list[str]:
-    """Runs with one update a batch, of all group sizes, and clipped runs that use batches again; three seeds, the first seed first."""
+    """Runs with one update a batch, of all group sizes, and clipped runs that use batches again; three seeds each."""
     marks = [f"G{g}-K1-clip-beta0.9-lr0.001" for g in (2, 4, 8, 16, 32)]
     marks += [f"G8-K{k}-clip-beta0.9-lr0.001" for k in (4, 8)]
     marks += ["G8-K1-clip-beta0.9-lr0.002", "G8-K1-clip-beta0.9-lr0.0005"]

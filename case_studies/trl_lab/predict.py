@@ -1,10 +1,11 @@
-"""Predictions of the laboratory's settled expected reward, written before the runs: ``python -m case_studies.trl_lab.predict SWEEP ...``.
+"""Predictions of the laboratory's settled expected reward, written before the runs.
 
-The plateau is that of the balance law with the drive reduced by what clipping removes. The share of clipped tokens follows from the growth
-of the log ratio by ``s`` an update: ``P(|s j z| > log(1 + clip)) / 2`` after j updates, half of it because a token is clipped only where it
-moves the way its advantage asks. ``s`` = 0.05 at learning rate 1e-3 reproduces the clip shares of the first laboratory at K = 4 and 8; under
-Adam it is proportional to the learning rate. Of the drive, either that share is removed (``tokens``) or twice as much (``drive``: of
-the movement that was asked for, nearly all lies in the direction that is clipped).
+The plateau is that of the balance law with the drive reduced by what clipping removes. The share of clipped tokens
+follows from the growth of the log ratio by ``s`` an update: ``P(|s j z| > log(1 + clip)) / 2`` after j updates, half
+of it because a token is clipped only where it moves the way its advantage asks. ``s`` = 0.05 at learning rate 1e-3
+reproduces the clip shares of the first laboratory at K = 4 and 8; under Adam it is proportional to the learning rate.
+Of the drive, either that share is removed (``tokens``) or twice as much (``drive``: of the movement that was asked
+for, nearly all lies in the direction that is clipped).
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Whether the logs of a public sweep show which runs collapse: s from KL to the rollout policy and from clip ratios, early in each run.
+"""Do the logs of a public sweep show early which runs collapse? s from KL to the rollout policy and clip ratios.
 
-``python -m case_studies.trl_lab.public_sweep ../shared/data`` prints a row a run; the early part is the first third of the rows.
+``python -m case_studies.trl_lab.public_sweep ../shared/data`` prints a row a run; the early part is the first third of
+the rows.
 """
 
 import argparse
@@ -32,8 +33,8 @@ def main() -> None:
         late = run["reward"].values[0]
         late = late[np.isfinite(late)]
         print(
-            f"{label.split('__')[-1]:32s} K {interval:2d}  KL {kl:.4f}  clip ratio {clip:.3f}  s {growth:.3f}  K_ess {limit:5.1f}  "
-            f"P(K > K_ess) {beyond:.3f}  reward {late.max():.2f} to {late[-5:].mean():.2f}"
+            f"{label.split('__')[-1]:32s} K {interval:2d}  KL {kl:.4f}  clip ratio {clip:.3f}  s {growth:.3f}  "
+            f"K_ess {limit:5.1f}  P(K > K_ess) {beyond:.3f}  reward {late.max():.2f} to {late[-5:].mean():.2f}"
         )
 
 

@@ -1,7 +1,7 @@
-"""The laboratory's tasks: one of eight symbols is asked for, one word of eleven answers, a verifier that errs scores it.
+"""The tasks of the laboratory: one of eight symbols is asked for, one of eleven words answers, a verifier may err.
 
-``copy``: right is the symbol itself. ``graded``: the symbols differ in difficulty, by how many words are right, and near answers earn
-half; nothing but chance tells a symbol which. A verifier that errs turns a score s into 1 - s.
+``copy``: right is the symbol itself. ``graded``: the symbols differ in difficulty, by how many words are right, and
+near answers earn half; nothing but chance tells a symbol which. A verifier that errs turns a score s into 1 - s.
 """
 
 import random
@@ -48,7 +48,7 @@ def verifier(task: Task, error: float, seed: int):
 
 
 def expectation(trainer, tokenizer, task: Task, error: float):
-    """A callback that logs the expected reward of the policy after each update, by its own probabilities: ``expected_reward``."""
+    """A callback that logs ``expected_reward`` after each update, computed from the policy's own probabilities."""
     import torch
     from transformers import TrainerCallback
 

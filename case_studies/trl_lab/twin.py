@@ -1,9 +1,9 @@
-"""The laboratory without TRL: the same transformer, task, loss and optimizer in one compiled JAX program, some twenty times faster.
+"""The laboratory without TRL: transformer, task, loss and optimizer in one JAX program, some twenty times faster.
 
-What it is for: runs too long for the laboratory, and looking for laws before the laboratory judges them. It leaves out nothing that the
-laboratory's runs have: a Llama of two layers, group-normalised advantages, importance ratios and clipping, TRL's estimator of the
-KL term (weighted by the ratio), AdamW with its bias correction and clipping of the gradient's norm, or SGD with momentum.
-`check` compares it with the laboratory's runs.
+What it is for: runs too long for the laboratory, and looking for laws before the laboratory judges them. It leaves out
+nothing that the laboratory's runs have: a Llama of two layers, group-normalised advantages, importance ratios and
+clipping, TRL's estimator of the KL term (weighted by the ratio), AdamW with its bias correction and clipping of the
+gradient's norm, or SGD with momentum. `check` compares it with the laboratory's runs.
 """
 
 from dataclasses import dataclass
@@ -162,7 +162,7 @@ def _step(weights: Any, moments: Any, gradient: Any, count: Array, knobs: Knobs,
 
 @partial(jax.jit, static_argnames="shape")
 def run(key: Array, knobs: Knobs, shape: Shape) -> dict[str, Array]:
-    """Runs side by side, one a key: exact expected reward and the ratios' figures after each update, shape (runs, updates)."""
+    """Runs side by side, one a key: exact expected reward and figures of the ratios, shape (runs, updates)."""
     score = scores_of(shape.task).astype(jnp.float32)
     paid = score * (1 - 2 * knobs.error) + knobs.error
     slope = jax.grad(loss, has_aux=True)

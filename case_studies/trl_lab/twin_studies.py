@@ -1,4 +1,4 @@
-"""Studies of the twin: each writes a table, a row a setting, ``python -m case_studies.trl_lab.twin_studies NAME --out FOLDER``.
+"""Studies of the twin; each writes a table with a row for each setting.
 
 Figures are those of the second half of each run, means over the seeds with the standard error of that mean.
 """

@@ -75,7 +75,7 @@ def test_every_note_has_a_kind_that_is_listed() -> None:
 
 
 def test_no_code_of_answers_reads_a_sentence() -> None:
-    """No comparison of a note's or warning's text with words in the rooms that answer: they ask for kind and subject."""
+    """The rooms that answer compare no text of a note or warning with words: they ask for kind and subject."""
     for room in ("analysis", "report", "cli"):
         for path in (ROOT / "bayes_grpo" / room).rglob("*.py"):
             text = path.read_text(encoding="utf-8")

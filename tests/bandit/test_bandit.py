@@ -72,7 +72,7 @@ def test_finite_group_factor_has_the_known_values() -> None:
 
 
 def test_stiffness_of_two_arms_has_its_closed_form() -> None:
-    """Without normalisation theta* = 1 / kl and k = 2 eta kl p (1 - p): two logits move apart at twice the rate of one."""
+    """Without normalisation theta* = 1 / kl and k = 2 eta kl p (1 - p): two logits move apart twice as fast as one."""
     bandit = Bandit(kl=0.4, learning_rate=0.03)
     found = linearise(bandit)
     p = 1 / (1 + np.exp(-1 / 0.4))
@@ -82,7 +82,7 @@ def test_stiffness_of_two_arms_has_its_closed_form() -> None:
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 def test_the_softest_mode_relaxes_at_its_stiffness(normalisation: str) -> None:
-    """Five arms, Gaussian rewards: push the policy off its fixed point; what is left late comes back along the softest mode."""
+    """Five arms, Gaussian rewards: a policy off its fixed point comes back along the softest mode in the end."""
     means, sds = (1.0, 0.6, 0.3, 0.1, -0.5), (0.2, 0.5, 0.3, 0.4, 0.1)
     base = Bandit(
         reward_mean=means, reward_sd=sds, kl=1.0, normalisation=normalisation, momentum=0.0, learning_rate=0.03
@@ -132,7 +132,7 @@ def test_refresh_threshold_of_a_frozen_gradient(momentum: float) -> None:
 
 @pytest.mark.parametrize("staleness", ["weighted", "clipped"])
 def test_exact_importance_weights_have_no_threshold(staleness: str) -> None:
-    """Without normalisation the re-weighted mean gradient is the current policy's: lag share 0, stable at any interval."""
+    """Without normalisation the re-weighted mean gradient is the current policy's: lag share 0, stable at any K."""
     base = Bandit(kl=0.5, learning_rate=0.1, staleness=staleness, refresh_interval=2000, steps=20_000)
     found = linearise(base)
     assert found.lag_share == pytest.approx([0.0], abs=1e-12)
@@ -154,7 +154,7 @@ def test_clipping_holds_back_what_weights_let_through() -> None:
 
 @pytest.mark.parametrize(("normalisation", "kl"), [("none", 0.5), ("group", 2.0)])
 def test_stationary_variance_falls_as_the_temperature_says(normalisation: str, kl: float) -> None:
-    """Var x = T / (2 G k) at every group size; 200 seeds leave a relative standard error below 2 %, the test allows 6 %.
+    """Var x = T / (2 G k) at every group size; 200 seeds have a relative standard error below 2 %, the test allows 6 %.
 
     False-alarm rate below 0.3 % (three standard errors; curvature of the reward adds up to 1 %).
     """

@@ -53,7 +53,7 @@ def test_logs_show_what_was_caused(runs: xr.Dataset, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_three_runs_of_each_are_named(mode: str) -> None:
-    """Of all 80, 78 are; these three of each kind are no sample: with the code as it is they pass or fail for certain."""
+    """Of all 80, 78 are. These three of each kind are no sample: for a given code they pass or fail for certain."""
     found = [
         bench.row_of(run, kind, seed, cause)
         for run, kind, seed, cause in bench.trained(RUNS, range(3, 6))
@@ -95,7 +95,8 @@ print(json.dumps(truth | {"start": s.start, "error": s.error, "exploit": s.explo
     run = one_run(bayes_grpo.read_run(tmp_path / "bayes_grpo.jsonl"))
     assert run.sizes["step"] == 8
     batch = int(run["prompts_per_step"]) * int(run["group_size"])
-    # Eight batches; the shares of all symbols start alike, so completions count as independent. Five standard errors: once in 1.7 million.
+    # Eight batches; the shares of all symbols start alike, so completions count as independent. Five standard errors:
+    # once in 1.7 million.
     error = 5 * 0.5 / np.sqrt(8 * batch)
     assert run["evaluation_reward"].mean() == pytest.approx(np.mean(truth["right"]), abs=error)
     paid = truth["error"] + (1 - 2 * truth["error"]) * np.mean(truth["right"]) + (1 - truth["error"]) * truth["exploit"]

@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import xarray as xr
 
 from bayes_grpo import compare_fits, load_fit, save_fit
 from bayes_grpo.analysis.posterior.table import sensitivity_table
-from tests.cli.test_fit import call, write_log
-from tests.common import curve
+from tests.cli.test_fit import write_log
+from tests.common import QUICK, call, curve, options
 
-QUICK = ("--draws", "25", "--tune", "25", "--chains", "2", "--target-accept", "0.995", "--reward-bounds", "0", "1")
+FAST = (*options(QUICK), "--reward-bounds", "0", "1")
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_compare_prints_one_json_object_and_keeps_fits(here: Path) -> None:
     write_log(here / "log.csv")
     write_log(here / "more.csv", reward=curve(40, seed=3).round(4))
     laws = ("--models", "exponential,sigmoid")
-    done = call("compare", "log.csv", "more.csv", "gone.csv", *laws, "--json", "--out", "fits", *QUICK, folder=here)
+    done = call("compare", "log.csv", "more.csv", "gone.csv", *laws, "--json", "--out", "fits", *FAST, folder=here)
     assert done.returncode == 2 and "gone.csv" in done.stderr, done.stderr
     result = json.loads(done.stdout)
     assert result["criterion"] == "loo" and result["runs"] == ["log", "more"] and result["rewards"] == 80
@@ -40,7 +41,7 @@ def test_compare_prints_one_json_object_and_keeps_fits(here: Path) -> None:
     fits = [load_fit(path) for path in sorted((here / "fits").glob("*.nc"))]
     assert compare_fits(fits).as_dict()["table"] == result["table"]
 
-    alone = call("compare", "log.csv", *laws, *QUICK, folder=here)
+    alone = call("compare", "log.csv", *laws, *FAST, folder=here)
     assert alone.returncode == 3, alone.stderr
     assert "log: loo, 40 rewards" in alone.stdout and "nothing can be said" in alone.stdout
     assert max(len(line) for line in alone.stdout.splitlines()) <= 100
@@ -56,7 +57,7 @@ def test_compare_names_every_fault_at_once(here: Path) -> None:
     assert single.returncode == 2 and "gone.csv" in single.stderr and "at least 2, found 1" in single.stderr
 
 
-def test_summary_and_plot_show_the_checks(here: Path, small_fit) -> None:
+def test_summary_and_plot_show_the_checks(here: Path, small_fit: xr.DataTree) -> None:
     save_fit(small_fit, here / "small.nc")
     done = call("summary", "small.nc", "--sensitivity", "--json", folder=here)
     sensitivity = json.loads(done.stdout)["sensitivity"]

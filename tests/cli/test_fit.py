@@ -1,35 +1,21 @@
-"""The real command: what it prints, writes and returns, on good input and on bad."""
+"""`bayes-grpo` fit, summary, plot, models and simulate: what they print, write and return, on good input and on bad."""
 
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from bayes_grpo import load_fit, load_model, save_fit
-from tests.common import FACTS, curve
+from tests.common import FACTS, LIMIT, QUICK, SAMPLER, Done, call, call_process, curve, interrupt, options
 
-COMMAND = Path(sys.executable).parent / "bayes-grpo"
-QUICK = ("--model", "exponential", "--draws", "25", "--tune", "25", "--chains", "2", "--target-accept", "0.995")
-
-
-def call(*arguments, folder: Path, within: tuple[str, ...] = ()) -> subprocess.CompletedProcess:
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder.parent / "cache"), "COLUMNS": "100"}
-    return subprocess.run(
-        [*within, COMMAND, *map(str, arguments)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+FAST = ("--model", "exponential", *options(QUICK))
 
 
 def write_log(path: Path, n: int = 40, **columns) -> Path:
@@ -47,14 +33,14 @@ def here(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def saved(small_fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(small_fit: xr.DataTree, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_fit(small_fit, tmp_path_factory.mktemp("saved") / "small.nc")
 
 
 def test_fit_prints_one_json_object_and_saves_a_fit(here: Path) -> None:
     log = write_log(here / "log.csv")
-    options = ("--json", "--group-size", "8", "--reward-bounds", "0", "1", "--seed", "3", "--draws", "1000")
-    done = call("fit", log, "--model", "overdamped", "--out", "fit.nc", *options, folder=here)
+    stated = ("--json", "--group-size", "8", "--reward-bounds", "0", "1", "--seed", "3", *options(SAMPLER))
+    done = call("fit", log, "--model", "overdamped", "--out", "fit.nc", *stated, folder=here)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert {"run", "model", "backend", "parameters", "interval", "diagnostics", "warnings"} <= set(summary)
@@ -102,7 +88,7 @@ def test_table_figure_and_models(here: Path, saved: Path) -> None:
 
 def test_several_runs_in_one_command_one_of_them_bad(here: Path) -> None:
     logs = [write_log(here / f"{name}.csv") for name in ("a", "b")]
-    done = call("fit", logs[0], here / "missing.csv", logs[1], "--json", *QUICK, folder=here)
+    done = call("fit", logs[0], here / "missing.csv", logs[1], "--json", *FAST, folder=here)
     assert done.returncode == 2
     assert "missing.csv: no such file" in done.stderr
     assert [fit["run"] for fit in json.loads(done.stdout)["fits"]] == ["a", "b"]
@@ -110,10 +96,11 @@ def test_several_runs_in_one_command_one_of_them_bad(here: Path) -> None:
 
 
 def test_a_fit_that_does_not_converge_exits_with_3(here: Path) -> None:
+    """The installed command, as a process of its own."""
     # A resumed run and repeated steps are ordinary input.
     steps = np.array([*range(1, 25), 20, 21, 21, *range(22, 35)])
     log = write_log(here / "log.csv", n=len(steps), step=steps)
-    done = call("fit", log, *QUICK, folder=here)
+    done = call_process("fit", log, *FAST, folder=here)
     assert done.returncode == 3
     assert "*** NOT CONVERGED" in done.stderr and "NOT CONVERGED" in done.stdout
     assert "resumed" in done.stderr
@@ -128,11 +115,11 @@ def test_help_and_import_are_light() -> None:
         "heavy = {'torch', 'matplotlib', 'jax', 'numpy', 'xarray', 'numpyro'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert "COMMAND" in done.stdout
     code = "import sys, bayes_grpo; bayes_grpo.fit; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=LIMIT).returncode == 0
 
 
 def pairs(reward: str, n: int = 20) -> str:
@@ -157,13 +144,13 @@ BAD_LOGS = {
 def test_bad_logs_end_with_2_and_one_clear_message(here: Path, case: str) -> None:
     content, said = BAD_LOGS[case]
     (here / "log.json").write_bytes(content)
-    done = call("fit", "log.json", *QUICK, folder=here)
+    done = call("fit", "log.json", *FAST, folder=here)
     assert_refused(done, said)
     assert "log.json" in done.stderr
     assert [p.name for p in here.iterdir()] == ["log.json"]
 
 
-def assert_refused(done: subprocess.CompletedProcess, *said: str) -> None:
+def assert_refused(done: Done, *said: str) -> None:
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -207,10 +194,9 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_work(here: Path) ->
 
 def test_a_full_disk_loses_no_answer_and_leaves_no_part(here: Path) -> None:
     """The file-size limit stands in for a full disk: writing fails after the first kilobytes."""
-
     log = write_log(here / "log.csv")
     limited = ("bash", "-c", 'trap "" XFSZ; ulimit -f 20; exec "$@"', "bash")
-    done = call("fit", log, *QUICK, "--out", "fit.nc", folder=here, within=limited)
+    done = call_process("fit", log, *FAST, "--out", "fit.nc", folder=here, within=limited)
     assert done.returncode == 2
     assert "plateau" in done.stdout
     assert "could not be saved" in done.stderr and "Traceback" not in done.stderr
@@ -219,23 +205,9 @@ def test_a_full_disk_loses_no_answer_and_leaves_no_part(here: Path) -> None:
 
 def test_ctrl_c_ends_with_130_and_no_traceback(here: Path) -> None:
     log = write_log(here / "log.csv")
-    command = [COMMAND, "fit", log, "--model", "exponential", "--draws", "5000000", "--out", "fit.nc"]
-    environment = os.environ | {"XDG_CACHE_HOME": str(here.parent / "cache")}
-    # What is started in the background ignores Ctrl-C, and so would its children: one step between them hears it.
-    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-    command = [sys.executable, "-c", heard, *command]
-    with subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True) as running:
-        try:
-            assert running.stderr is not None
-            assert "sampling" in running.stderr.readline()
-            time.sleep(20)
-            assert running.poll() is None
-            running.send_signal(signal.SIGINT)
-            _, message = running.communicate(timeout=60)
-        finally:
-            running.kill()
-    assert running.returncode == 130
-    assert "interrupted" in message and "Traceback" not in message
+    done = interrupt("fit", log, "--model", "exponential", "--draws", "5000000", "--out", "fit.nc", folder=here)
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr and "Traceback" not in done.stderr
     assert [p.name for p in here.iterdir()] == ["log.csv"]
 
 
@@ -250,13 +222,13 @@ def test_the_bundled_run_is_read_with_its_hyperparameters() -> None:
 
 
 def test_simulated_runs_are_read_and_fitted(here: Path) -> None:
-    options = ("--group-size", "16", "--steps", "60", "--seeds", "2", "--learning-rate", "0.3", "--json")
-    done = call("simulate", "bandit", *options, "--out", "runs.nc", folder=here)
+    setting = ("--group-size", "16", "--steps", "60", "--seeds", "2", "--learning-rate", "0.3", "--json")
+    done = call("simulate", "bandit", *setting, "--out", "runs.nc", folder=here)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["runs"] == ["bandit-seed0", "bandit-seed1"]
     assert told["truth"]["stiffness"][0] == pytest.approx(0.3 * 0.1153, rel=0.01)
-    fitted = call("fit", "runs.nc", *QUICK, "--json", folder=here)
+    fitted = call("fit", "runs.nc", *FAST, "--json", folder=here)
     assert fitted.returncode in (0, 3), fitted.stderr
     fits = json.loads(fitted.stdout)["fits"]
     assert [fit["run"] for fit in fits] == told["runs"]

@@ -1,22 +1,13 @@
 """`inspect` and `convert`: what they print, write and return."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from bayes_grpo import read_run
+from tests.common import QUICK, call, options
 from tests.readers.files import REWARDS, STEPS, N, jsonl, tfevents, trl_rows
-
-COMMAND = Path(sys.executable).parent / "bayes-grpo"
-
-
-def call(*arguments, columns: int = 100) -> subprocess.CompletedProcess:
-    environment = os.environ | {"COLUMNS": str(columns)}
-    return subprocess.run([COMMAND, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_inspect_shows_what_is_understood_assumed_and_missing(tmp_path: Path) -> None:
@@ -123,8 +114,8 @@ def test_fit_takes_a_folder_with_a_run_in_it(tmp_path: Path) -> None:
     (tmp_path / "project" / "run").mkdir(parents=True)
     (tmp_path / "project" / "config.json").write_text('{"reward": 1, "step": 2}')
     (tmp_path / "project" / "run" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in trl_rows()))
-    quick = ("--model", "exponential", "--draws", "25", "--tune", "25", "--chains", "2", "--json")
-    done = call("fit", tmp_path / "project", "--out", tmp_path / "fit.nc", *quick)
+    fast = ("--model", "exponential", "--json", *options(QUICK))
+    done = call("fit", tmp_path / "project", "--out", tmp_path / "fit.nc", *fast)
     assert done.returncode in (0, 3), done.stderr
     assert json.loads(done.stdout)["run"] == "log"
 

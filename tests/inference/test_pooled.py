@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,14 +13,14 @@ from bayes_grpo.inference.evaluate import over_runs
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.laws.likelihood import derived, leave_one_out, log_likelihood
-from tests.common import FACTS
+from tests.common import FACTS, SAMPLER
 
 #: Peak learning rate, model size (None: unknown), rows.
 RUNS = [(1e-6, 1e7, 40), (1e-6, 1e9, 60), (4e-6, 1e8, 50), (4e-6, None, 40), (2e-6, 1e7, 30), (2e-6, 1e9, 55)]
 
 
 def runs(seed: int = 0) -> xr.Dataset:
-    """Rises with stiffness 0.08 (eta / 2e-6) (N / 1e8)^-0.2 towards 0.7, rows of unequal number, one without a model size."""
+    """Rises with stiffness 0.08 (eta / 2e-6) (N / 1e8)^-0.2 to 0.7, of unequal length, one without a model size."""
     rng = np.random.default_rng(seed)
     out = []
     for i, (rate, size, n) in enumerate(RUNS):
@@ -32,7 +33,7 @@ def runs(seed: int = 0) -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def pooled_fit() -> xr.DataTree:
-    return fit(runs(), "size_exponent", seed=2, draws=500, tune=500, chains=2)
+    return fit(runs(), "size_exponent", seed=2, **SAMPLER)
 
 
 def test_stacked_runs_have_the_likelihood_of_each_alone() -> None:
@@ -45,7 +46,7 @@ def test_stacked_runs_have_the_likelihood_of_each_alone() -> None:
     left_out = np.asarray(over_runs(spec, leave_one_out)(parameters, together)).sum(1)
     for i in range(len(RUNS)):
         alone = prepare(runs().isel(run=[i]), load_model("oscillator")).data.run
-        mine = {name: value[i] for name, value in parameters.items()}
+        mine = {name: jnp.asarray(value[i]) for name, value in parameters.items()}
         law = load_model("oscillator").law
         assert found[i] == pytest.approx(float(log_likelihood(law, mine, alone)), rel=1e-9)
         assert left_out[i] == pytest.approx(float(leave_one_out(law, mine, alone).sum()), rel=1e-9)

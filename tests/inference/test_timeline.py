@@ -1,6 +1,7 @@
 """How a run is laid out in time, and what is assumed where it does not say."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -48,7 +49,7 @@ def test_rows_of_one_step_count_as_if_they_stood_alone() -> None:
     data = prepare(make_run("a", {"optimizer_step": steps, "reward": reward}, facts), OSCILLATOR).data.run
     p = {"plateau": 0.7, "initial_reward": 0.25, "stiffness": 0.1, "damping": 0.9, "initial_velocity": 0.8}
     p |= {"fluctuation": 0.05, "observation_sd": 0.1}
-    merged = float(filtered(OSCILLATOR.law, p, data).log_density.sum())
+    merged = float(filtered(OSCILLATOR.law, jax.tree.map(jnp.asarray, p), data).log_density.sum())
 
     noise = 2 * p["stiffness"] * p["fluctuation"] ** 2
     gaps = np.diff(steps, prepend=steps[0])
@@ -92,7 +93,8 @@ def single_steps(window: int, n: int) -> tuple[xr.Dataset, xr.Dataset]:
 def test_a_window_mean_has_the_density_of_the_points_it_averages(model: str) -> None:
     """Against the law's own simulation in single steps: mean and covariance of what is logged, 4,000 paths.
 
-    Each entry within 5 standard errors (false-alarm rate below 1e-4), and 2 % of the standard deviation for the steps of the rate in a window.
+    Each entry within 5 standard errors (false-alarm rate below 1e-4), and 2 % of the standard deviation for the steps
+    of the rate in a window.
     """
     window, n = 6, 8
     spec = load_model(model)

@@ -21,7 +21,7 @@ def sampled_drive(p: float, group_size: int, groups: int, rng: np.random.Generat
 
 @pytest.mark.parametrize("group_size", [2, 4, 8, 16])
 def test_drive_and_pull_balance_in_sampled_groups(group_size: int) -> None:
-    """At the fixed point the sampled drive equals the pull, to four standard errors (false alarms: 1 in 4,000 over all cases)."""
+    """At the fixed point the sampled drive equals the pull within 4 standard errors (false alarms: 1 in 4,000)."""
     p = float(fixed_point(KL, group_size, START, WRONG, RIGHT))
     push, error = sampled_drive(p, group_size, 200_000, np.random.default_rng(group_size))
     pull = KL * (np.log(p / (1 - p)) - np.log(START / (1 - START)))

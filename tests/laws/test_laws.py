@@ -99,59 +99,6 @@ def test_without_schedule_the_learning_rate_does_not_matter() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("model", "more", "temperature", "observation"),
-    [
-        ("pooled", {}, 4.0, 4.0),
-        ("noise_exponent", {"temperature_exponent": 0.5, "observation_exponent": 0.0}, 2.0, 1.0),
-        ("split_noise", {"temperature_share": 0.0, "observation_share": 1.0}, 4.0, 1.0),
-        ("split_noise", {"temperature_share": 0.2, "observation_share": 0.5}, 0.6 / 0.3, 0.75 / (0.5 + 0.5 / 8)),
-    ],
-)
-def test_noise_scales_with_the_group_size(
-    model: str, more: dict[str, float], temperature: float, observation: float
-) -> None:
-    """A run with G = 2 where noise is stated at G = 8, equal prompts: as the plain law with both variances multiplied."""
-    data = run_data("oscillator")._replace(group_size=2.0, reference_group=8.0)
-    ours = log_likelihood(load_model(model).law, parameters(model, **more), data)
-    wide = {"fluctuation": 0.05 * np.sqrt(temperature), "observation_sd": 0.06 * np.sqrt(observation)}
-    plain = log_likelihood(load_model("oscillator").law, parameters("oscillator", **wide), data)
-    assert float(ours) == pytest.approx(float(plain), rel=1e-10)
-
-
-def test_more_prompts_a_step_mean_less_noise() -> None:
-    data = run_data("oscillator")._replace(relative_prompts=4.0)
-    ours = log_likelihood(load_model("pooled").law, parameters("pooled"), data)
-    half = {"fluctuation": 0.025, "observation_sd": 0.03}
-    plain = log_likelihood(load_model("oscillator").law, parameters("oscillator", **half), data)
-    assert float(ours) == pytest.approx(float(plain), rel=1e-10)
-
-
-@pytest.mark.parametrize("model", ["random_walk", "overdamped", "oscillator", "delayed_oscillator"])
-def test_simulated_rewards_have_the_density_of_the_likelihood(model: str) -> None:
-    """The mean log density of simulated runs is minus the entropy of the dense Gaussian they are drawn from.
-
-    4,000 runs of 10 rows: standard error sqrt(10 / 2 / 4000) = 0.035; the bound is 4 of them (false-alarm rate 1e-4).
-    """
-    data, law = run_data(model, refresh_interval=4), load_model(model).law
-    given = parameters(model, lag_share=0.5)
-
-    def density(key: jax.Array) -> jax.Array:
-        logged = simulated(law, given, data, key)[1]
-        return log_likelihood(law, given, data._replace(grid=data.grid._replace(value=logged)))
-
-    found = np.asarray(jax.jit(jax.vmap(density))(jax.random.split(jax.random.key(1), 4000)))
-
-    def means(value: jax.Array) -> jax.Array:
-        """Standardised innovations of a run of given rewards: their map has the inverse Cholesky factor as Jacobian."""
-        grid = data.grid._replace(value=jnp.zeros(data.grid.value.shape).at[:10].set(value))
-        return filtered(law, given, data._replace(grid=grid)).residual[:10]
-
-    logdet = np.linalg.slogdet(np.asarray(jax.jacobian(means)(jnp.full(10, 0.4))))[1]
-    entropy = 5 * (1 + np.log(2 * np.pi)) - logdet
-    assert found.mean() == pytest.approx(-entropy, abs=4 * np.sqrt(5 / 4000))
-
-
 def test_a_missing_group_size_or_refresh_interval_is_said(small_run: xr.Dataset) -> None:
     bare = small_run.drop_vars(["group_size", "refresh_interval"])
     said = prepare(bare, load_model("delayed_oscillator")).settings[0].assumptions

@@ -1,4 +1,4 @@
-"""What reuse does to importance ratios: against draws of log ratios, and every channel back to the growth it came from."""
+"""What reuse does to importance ratios: against draws of log ratios, and every channel back to its growth."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from bayes_grpo.laws import reuse
 
 
 def drawn(growth: float, interval: int, tokens: int = 400_000) -> dict[str, float]:
-    """Mean figures of a batch's updates from drawn log ratios: a token is clipped where it moves as its advantage asks."""
+    """Mean figures of a batch's updates from drawn log ratios; a token is clipped if it moves as its advantage asks."""
     rng = np.random.default_rng(1)
     figures = []
     for age in range(interval):

@@ -13,7 +13,8 @@ from bayes_grpo.laws.smoother import kalman_smoother
 from bayes_grpo.laws.window import windowed
 from tests.laws.test_kalman import MASS, NOISE, SD, dense_covariance, gaussian
 
-#: Points of each row, and the gap (step) before its first point: windows of many lengths, apart from each other and not.
+#: Points of each row, and the gap (step) before its first point: windows of many lengths, apart from each other and
+#: not.
 POINTS = np.array([3, 1, 4, 20, 7, 1, 2, 33])
 GAPS = np.array([0.0, 2.0, 1.0, 1.0, 5.0, 1.0, 1.0, 3.0])
 DAMPING, STIFFNESS = 0.6, 0.1
@@ -87,7 +88,7 @@ def test_gradients_equal_central_differences() -> None:
 
 
 def test_simulated_means_have_the_law_of_the_likelihood() -> None:
-    """Covariance of 20,000 simulated states and means, each entry within 5 standard errors (false-alarm rate below 1e-4)."""
+    """Covariance of 20,000 simulated states and means within 5 standard errors (false-alarm rate below 1e-4)."""
     observations = Observations(jnp.zeros(POINTS.size), jnp.asarray(SD**2 / POINTS), jnp.ones(POINTS.size))
     keys = jax.random.split(jax.random.key(6), 20_000)
     path, logged = jax.jit(jax.vmap(lambda key: simulate_path(rows(), observations, -0.5, 0.03, key)))(keys)

@@ -3,10 +3,6 @@
 import html
 import json
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +14,7 @@ from bayes_grpo.cli import main
 from bayes_grpo.report.figures import inline_svg
 from bayes_grpo.report.page import MOST_DETAILED
 from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
-from tests.common import FACTS, curve
+from tests.common import FACTS, SAMPLER, curve, interrupt, options
 from tests.report.browser import CHROMIUM, Browser
 
 HOSTILE = (
@@ -26,30 +22,19 @@ HOSTILE = (
 )
 SECTIONS = ("Findings", "The run", "Trajectory and forecast", "Posteriors against priors", "Regime: does it ring?")
 SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "Sampler diagnostics", "Methods")
-FEW = {"draws": 150, "tune": 300, "chains": 2, "seed": 3}
-
-
-@pytest.fixture(scope="session")
-def rings_fit(small_run: xr.Dataset) -> xr.DataTree:
-    return fit(small_run, "oscillator", **FEW)
-
-
-@pytest.fixture(scope="session")
-def ahead_fit(small_run: xr.Dataset) -> xr.DataTree:
-    return fit(small_run, "population", **FEW)
 
 
 @pytest.fixture(scope="session")
 def hostile_fit() -> xr.DataTree:
     """Of a run with nothing but a reward column, and a name that would do harm."""
     run = make_run(HOSTILE, {"optimizer_step": np.arange(1, 61), "reward": curve()}, notes=[HOSTILE], source=HOSTILE)
-    return fit(run, "overdamped", **FEW)
+    return fit(run, "overdamped", seed=3, **SAMPLER)
 
 
 @pytest.fixture(scope="session")
-def saved(rings_fit: xr.DataTree, ahead_fit: xr.DataTree, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def saved(ringing_fit: xr.DataTree, ahead_fit: xr.DataTree, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("fits")
-    fits = {"oscillator": rings_fit, "population": ahead_fit}
+    fits = {"oscillator": ringing_fit, "population": ahead_fit}
     return [str(save_fit(tree, folder / f"{name}.nc")) for name, tree in fits.items()]
 
 
@@ -61,8 +46,8 @@ def one_page(saved: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def two_runs(rings_fit: xr.DataTree, ahead_fit: xr.DataTree, hostile_fit: xr.DataTree) -> list:
-    return [describe_run(subject) for subject in pair_fits([rings_fit, ahead_fit, hostile_fit])]
+def two_runs(ringing_fit: xr.DataTree, ahead_fit: xr.DataTree, hostile_fit: xr.DataTree) -> list:
+    return [describe_run(subject) for subject in pair_fits([ringing_fit, ahead_fit, hostile_fit])]
 
 
 @pytest.fixture(scope="session")
@@ -75,11 +60,11 @@ def text_of(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", " ", page))
 
 
-def test_one_run_has_every_section_with_its_numbers(one_page: Path, rings_fit: xr.DataTree) -> None:
+def test_one_run_has_every_section_with_its_numbers(one_page: Path, ringing_fit: xr.DataTree) -> None:
     page = one_page.read_text(encoding="utf-8")
     assert re.findall(r"<h3>(.*?)</h3>", page) == list(SECTIONS)
     text = text_of(page)
-    low, high = np.quantile(rings_fit["posterior"]["plateau"], [0.05, 0.95])
+    low, high = np.quantile(ringing_fit["posterior"]["plateau"], [0.05, 0.95])
     assert f"{low:.3g} to {high:.3g}" in text
     assert "Forecast under population" in text and "At step 120 the expected reward is" in text
     assert "m x'' + c x' + k(t)" in text and "numpyro" in text and "reward_upper = 1" in text
@@ -89,14 +74,14 @@ def test_one_run_has_every_section_with_its_numbers(one_page: Path, rings_fit: x
     assert set(re.findall(r"url\(#([^)]+)\)", page)) | set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
 
 
-def test_what_the_chart_reads_out_is_the_fit(one_page: Path, rings_fit: xr.DataTree) -> None:
+def test_what_the_chart_reads_out_is_the_fit(one_page: Path, ringing_fit: xr.DataTree) -> None:
     found = re.search(r'id="run-1-values">(.*?)</script>', one_page.read_text(encoding="utf-8"))
     values = json.loads(found[1])
     rows = np.array(values["rows"][: values["logged"]])
-    observed = rings_fit["observed_data"]["reward"]
+    observed = ringing_fit["observed_data"]["reward"]
     np.testing.assert_allclose(rows[:, 0], observed["optimizer_step"])
     np.testing.assert_allclose(rows[:, 1], observed, rtol=1e-3)
-    expected = rings_fit["latent"]["expected_reward"].quantile([0.5, 0.05, 0.95], "sample")
+    expected = ringing_fit["latent"]["expected_reward"].quantile([0.5, 0.05, 0.95], "sample")
     np.testing.assert_allclose(rows[:, 2:], expected.T, rtol=1e-3)
     assert values["rows"][-1][0] == 120 and len(values["x"]) == len(values["rows"])
 
@@ -154,7 +139,7 @@ def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, cap
     log.write_text("".join(json.dumps({"step": i, "reward": r}) + "\n" for i, r in enumerate(curve(), 1)))
     broken.write_text("a,b\n1,2\n", encoding="utf-8")
     arguments = ["report", str(log), str(broken), "--out", str(out), "--json", "--models", "oscillator,overdamped"]
-    code = main([*arguments, "--draws", "150", "--tune", "300", "--chains", "2"])
+    code = main([*arguments, *options(SAMPLER)])
     captured = capsys.readouterr()
     found = json.loads(captured.out)
     assert code == 2 and "broken.csv" in captured.err and out.stat().st_size > 1e5
@@ -175,22 +160,9 @@ def test_an_interrupted_report_has_what_was_done(saved: list[str], tmp_path: Pat
     """Ctrl-C in the second run's fit: the page has the first, and names the one that is missing."""
     log, out = tmp_path / "log.jsonl", tmp_path / "page.html"
     log.write_text("".join(json.dumps({"step": i, "reward": r}) + "\n" for i, r in enumerate(curve(), 1)))
-    # What is started in the background ignores Ctrl-C, and so would its children: one step between them hears it.
-    heard = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
-    command = [Path(sys.executable).with_name("bayes-grpo"), "report", *saved, log, "--out", out, "--draws", "5000000"]
-    with subprocess.Popen([sys.executable, "-c", heard, *command], stderr=subprocess.PIPE, text=True) as running:
-        try:
-            assert running.stderr is not None
-            for line in running.stderr:
-                if "sampling" in line or running.poll() is not None:
-                    break
-            time.sleep(20)
-            running.send_signal(signal.SIGINT)
-            _, message = running.communicate(timeout=120)
-        finally:
-            running.kill()
-    assert running.returncode == 130, message
-    assert "the page has the runs that were done" in message and "Traceback" not in message
+    done = interrupt("report", *saved, log, "--out", out, "--draws", "5000000", folder=tmp_path)
+    assert done.returncode == 130, done.stderr
+    assert "the page has the runs that were done" in done.stderr and "Traceback" not in done.stderr
     page = text_of(out.read_text(encoding="utf-8"))
     assert "interrupted before its turn" in page and "Posteriors against priors" in page
 
@@ -205,7 +177,7 @@ def test_one_of_runs_fitted_together_by_a_model_file(tmp_path: Path) -> None:
     )
     steps = np.arange(1, 61)
     runs = [make_run(f"run {i}", {"optimizer_step": steps, "reward": curve(seed=i)}, FACTS) for i in range(2)]
-    together = fit(combine(runs), model, **FEW)
+    together = fit(combine(runs), model, seed=3, **SAMPLER)
     subjects = pair_fits([together])
     assert [one.run for one in subjects] == ["run 0", "run 1"]
     reports = [describe_run(one, model=model) for one in subjects]
@@ -282,7 +254,8 @@ def test_colours_can_be_told_apart() -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 def test_in_a_browser(one_page: Path, two_page: Path, tmp_path: Path) -> None:
-    drawn = "[...document.querySelectorAll('svg')].every(s => s.getBoundingClientRect().height > 50 && s.querySelector('path'))"
+    high = "s.getBoundingClientRect().height > 50 && s.querySelector('path')"
+    drawn = f"[...document.querySelectorAll('svg')].every(s => {high})"
     with Browser(tmp_path / "profile") as browser:
         for page in (one_page, two_page):
             for width, dark in ((360, False), (1280, True)):

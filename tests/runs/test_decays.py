@@ -52,16 +52,46 @@ KINDS: dict[str, tuple[Rate, int, int, int, str]] = {
     "linear after a warm-up between two rows": (linear(13, 400), 10, 200, 400, "linear decay to step 400"),
     "cosine from its middle": (cosine(0, 1000), 5, 900, 1000, "cosine decay to step 1000"),
     "cosine to a floor": (cosine(10, 600, 0.1), 10, 400, 600, "cosine decay to step 600 and 5e-07"),
-    "resumed with a later end": (pieces((0, linear(50, 500)), (101, linear(0, 350))), 1, 200, 350, "linear decay to step 350 since step 101"),
-    "resumed with a lower rate": (pieces((0, cosine(0, 300)), (150, times(0.3, cosine(0, 800)))), 5, 500, 800, "cosine decay to step 800 since step 150"),
-    "resumed with a warm-up": (pieces((0, linear(0, 300)), (100, lambda s: linear(20, 400)(s - 100))), 2, 300, 500, "linear decay to step 500"),
-    "a jump to a constant": (pieces((0, linear(0, 300)), (120, lambda s: np.full(s.shape, 1e-6))), 3, 240, 600, "constant since step 120"),
-    "a rate that falls in steps": (pieces((0, times(1.0, lambda s: np.full(s.shape, PEAK))), (100, lambda s: np.full(s.shape, PEAK / 10))), 5, 200, 600, "constant since step 100"),
+    "resumed with a later end": (
+        pieces((0, linear(50, 500)), (101, linear(0, 350))),
+        1,
+        200,
+        350,
+        "linear decay to step 350 since step 101",
+    ),
+    "resumed with a lower rate": (
+        pieces((0, cosine(0, 300)), (150, times(0.3, cosine(0, 800)))),
+        5,
+        500,
+        800,
+        "cosine decay to step 800 since step 150",
+    ),
+    "resumed with a warm-up": (
+        pieces((0, linear(0, 300)), (100, lambda s: linear(20, 400)(s - 100))),
+        2,
+        300,
+        500,
+        "linear decay to step 500",
+    ),
+    "a jump to a constant": (
+        pieces((0, linear(0, 300)), (120, lambda s: np.full(s.shape, 1e-6))),
+        3,
+        240,
+        600,
+        "constant since step 120",
+    ),
+    "a rate that falls in steps": (
+        pieces((0, times(1.0, lambda s: np.full(s.shape, PEAK))), (100, lambda s: np.full(s.shape, PEAK / 10))),
+        5,
+        200,
+        600,
+        "constant since step 100",
+    ),
     "stable, then linear": (stable(20, 300, 500, "linear"), 10, 400, 500, "linear decay to step 500"),
     "stable, then 1-sqrt": (stable(20, 300, 500, "1-sqrt"), 10, 400, 500, "1-sqrt decay to step 500"),
     "stable, then cosine": (stable(0, 305, 505, "cosine"), 10, 430, 505, "cosine decay to step 505"),
     "stable so far": (stable(20, 800, 1000, "linear"), 10, 500, 1000, "constant since step 20"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,29 +1,30 @@
-"""Forecasts during real GRPOTrainer runs, each in a process of its own."""
+"""Forecasts during real GRPOTrainer runs, one after another in a process of their own."""
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.common import LIMIT
+from tests.trl.environment import ENVIRONMENT
+
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="the extra `train` is not installed")
 
-SCRIPT = "tests.trl.run_forecaster"
 
-
-def outcome(*arguments: object) -> dict:
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, "-W", "ignore", "-m", SCRIPT, *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
+    """Of the run that may not be stopped, and of the one that may."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.trl.run_forecaster", tmp_path_factory.mktemp("forecast")]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    goes_on, stops = (json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"logged"'))
+    return goes_on, stops
 
 
-def test_forecasts_reach_the_trackers_and_the_run_goes_on(tmp_path: Path) -> None:
-    found = outcome(tmp_path, 30)
+def test_forecasts_reach_the_trackers_and_the_run_goes_on(outcomes: tuple[dict, dict]) -> None:
+    found, _ = outcomes
     assert found["failure"] is None and found["steps"] == 30
     assert len(found["logged"]) == len(found["asked_at"]) >= 1
     for row in found["logged"]:
@@ -33,7 +34,7 @@ def test_forecasts_reach_the_trackers_and_the_run_goes_on(tmp_path: Path) -> Non
     assert found["asked_at"] == sorted(found["asked_at"]) and found["asked_at"][0] >= 10
 
 
-def test_a_run_is_stopped_only_if_asked_and_agreed(tmp_path: Path) -> None:
-    found = outcome(tmp_path, 200, "stop")
+def test_a_run_is_stopped_only_if_asked_and_agreed(outcomes: tuple[dict, dict]) -> None:
+    _, found = outcomes
     assert found["failure"] is None and len(found["asked_at"]) == 2
     assert found["asked_at"][-1] <= found["steps"] < 200

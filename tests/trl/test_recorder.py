@@ -1,41 +1,67 @@
-"""The recorder in real GRPOTrainer runs, each in a process of its own."""
+"""The recorder in real GRPOTrainer runs, one after another in a process of their own."""
 
 import importlib.util
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from bayes_grpo import fit, read_run, summarise
+from tests.common import LIMIT, SAMPLER
+from tests.trl.environment import ENVIRONMENT
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="the extra `train` is not installed")
 
-SCRIPT = "tests.trl.run_recorder"
+#: Steps that the last run makes before it is killed.
+STEPS = 15
 
 
-def start(*arguments) -> subprocess.Popen:
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, "-W", "ignore", "-m", SCRIPT, *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+class Recorded(NamedTuple):
+    """Outcomes by the name of the run, the folder that holds the logs, and how the process ended."""
+
+    outcomes: dict[str, dict]
+    folder: Path
+    returncode: int
 
 
-def outcome(process: subprocess.Popen) -> dict:
-    out, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors[-2000:]
-    return json.loads(out.splitlines()[-1])
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    folder = tmp_path_factory.mktemp("recorded")
+    errors, log = folder / "errors.txt", folder / "killed" / "bayes_grpo.jsonl"
+    command = [sys.executable, "-W", "ignore", "-m", "tests.trl.run_recorder", folder]
+    outcomes: dict[str, dict] = {}
+    with (
+        errors.open("w") as complaints,
+        subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=complaints, text=True) as process,
+    ):
+        try:
+            while len(outcomes) < 3 and (line := process.stdout.readline()):
+                if line.startswith("{"):
+                    outcome = json.loads(line)
+                    outcomes[outcome.pop("name")] = outcome
+            end = time.monotonic() + LIMIT
+            while process.poll() is None and time.monotonic() < end:
+                if log.exists() and log.read_text().count("\n") >= STEPS:
+                    break
+                time.sleep(0.1)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+    assert len(outcomes) == 3, errors.read_text()[-2000:]
+    return Recorded(outcomes, folder, process.returncode)
 
 
-def test_a_run_is_recorded_as_it_was(tmp_path: Path) -> None:
+def test_a_run_is_recorded_as_it_was(recorded: Recorded) -> None:
     """Thirty steps, every batch used twice: rewards, spreads and ages against the raw rewards."""
-    done = outcome(start(tmp_path, 30, 2))
-    assert done["failure"] is None
-    rows = [json.loads(line) for line in (tmp_path / "bayes_grpo.jsonl").read_text().splitlines()]
+    done, log = recorded.outcomes["recorded"], recorded.folder / "recorded" / "bayes_grpo.jsonl"
+    assert done["failure"] is None and done["messages"] == []
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert [row["optimizer_step"] for row in rows] == list(range(1, 31))
     assert [row["rollout_age"] for row in rows] == [0, 1] * 15
     batches = [np.array(batch).reshape(-1, 4) for batch in done["rewards"]]
@@ -56,7 +82,7 @@ def test_a_run_is_recorded_as_it_was(tmp_path: Path) -> None:
         assert row["zero_spread_share"] == pytest.approx((batch.var(1) == 0).mean())
         assert row["groups"] == 16
         assert row["rewards/reward/mean"] == pytest.approx(batch.mean())  # what TRL logs itself
-    run = read_run(tmp_path / "bayes_grpo.jsonl")
+    run = read_run(log)
     known = {
         "group_size": 4,
         "prompts_per_step": 16,
@@ -72,43 +98,33 @@ def test_a_run_is_recorded_as_it_was(tmp_path: Path) -> None:
     assert np.isfinite(run["reward"].values[0]).sum() == 15
 
 
-def test_evaluations_of_the_trainer_are_recorded(tmp_path: Path) -> None:
-    """Every fifth step the trainer evaluates; those rewards stand in its row alone, and not among the training rewards."""
-    done = outcome(start(tmp_path, 10, 1, "evaluate"))
-    run = read_run(tmp_path / "bayes_grpo.jsonl")
-    heard = run["evaluation_reward"].values[0]
-    assert np.flatnonzero(np.isfinite(heard)).tolist() == [4, 9]
+def test_evaluations_of_the_trainer_are_recorded(recorded: Recorded) -> None:
+    """The trainer evaluates every 15 steps; those rewards are in that row alone, and not among the training rewards."""
+    done = recorded.outcomes["recorded"]
+    run = read_run(recorded.folder / "recorded" / "bayes_grpo.jsonl")
+    evaluated = run["evaluation_reward"].values[0]
+    assert np.flatnonzero(np.isfinite(evaluated)).tolist() == [14, 29]
     halves = np.array_split(np.array(done["evaluated"]), 2)
-    assert heard[[4, 9]] == pytest.approx([half.mean() for half in halves])
-    assert run["reward"].values[0] == pytest.approx([np.mean(batch) for batch in done["rewards"]])
+    assert evaluated[[14, 29]] == pytest.approx([half.mean() for half in halves])
 
 
-def test_an_evaluation_that_never_came_is_said(tmp_path: Path) -> None:
-    done = outcome(start(tmp_path, 3, 1, "wrong"))
-    (said,) = done["said"]
-    assert "expected a figure 'rewards/wrong/mean' in TRL's log, found rewards/reward/mean, rewards/reward/std" in said
+def test_an_evaluation_that_never_came_is_said(recorded: Recorded) -> None:
+    (message,) = recorded.outcomes["misnamed"]["messages"]
+    assert (
+        "expected a figure 'rewards/wrong/mean' in TRL's log, found rewards/reward/mean, rewards/reward/std" in message
+    )
 
 
-def test_a_killed_run_is_read_and_fitted(tmp_path: Path) -> None:
-    process = start(tmp_path, 100_000, 1)
-    log = tmp_path / "bayes_grpo.jsonl"
-    try:
-        for _ in range(1200):
-            if process.poll() is not None or (log.exists() and log.read_text().count("\n") >= 15):
-                break
-            time.sleep(0.1)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    run = read_run(log)
-    steps = run["optimizer_step"].values[0]
-    assert len(steps) >= 15 and (np.diff(steps) == 1).all() and np.isfinite(run["reward"].values).all()
-    found = summarise(fit(run, "overdamped", draws=200, tune=200, chains=2))
-    assert 0 < found["parameters"]["initial_reward"]["mean"] < 0.6
-
-
-def test_its_own_failure_does_not_stop_training(tmp_path: Path) -> None:
-    done = outcome(start(tmp_path, 3, 1, "break"))
+def test_its_own_failure_does_not_stop_training(recorded: Recorded) -> None:
+    done = recorded.outcomes["broken"]
     assert done["steps"] == 3
     assert "Error" in done["failure"]
+
+
+def test_a_killed_run_is_read_and_fitted(recorded: Recorded) -> None:
+    assert recorded.returncode == -signal.SIGKILL
+    run = read_run(recorded.folder / "killed" / "bayes_grpo.jsonl")
+    steps = run["optimizer_step"].values[0]
+    assert len(steps) >= STEPS and (np.diff(steps) == 1).all() and np.isfinite(run["reward"].values).all()
+    summary = summarise(fit(run, "overdamped", **SAMPLER))
+    assert 0 < summary["parameters"]["initial_reward"]["median"] < 0.6

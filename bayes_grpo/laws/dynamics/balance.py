@@ -6,8 +6,6 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
 
 from bayes_grpo.laws.coordinates import NODES, WEIGHTS, Coordinate, LogitCoordinate, logit_of
 from bayes_grpo.laws.dynamics.first_order import FirstOrder
@@ -15,15 +13,18 @@ from bayes_grpo.laws.dynamics.second_order import SecondOrder
 from bayes_grpo.laws.finite_groups import FiniteGroups, Groups
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
-#: Logits about the reference in which the fixed point is sought, and at how many points.
+#: The fixed point is sought up to this many logits above the reference, at so many points, then by so many halvings.
 _REACH, _POINTS, _HALVINGS = 12.0, 97, 25
+#: Right answers earn at least this much more than wrong ones (reward).
 _LEAST_SPAN = 1e-3
+#: Least variance of a reward between 0 and 1 that the drive is divided by.
 _LEAST_VARIANCE = 1e-6
 
 _LOGIT, _FINITE = LogitCoordinate(), FiniteGroups()
 _COSTS = {
-    "kl_weight": "the weight of the KL term is inferred from the approach alone, and the plateau with it; state --kl-weight",
+    "kl_weight": "the weight of the KL term, and so the plateau, is inferred from the approach; state --kl-weight",
     "reference_reward": "the reference is taken to lie near the bottom of the reward's range; state reference_reward",
     "wrong_reward": "what a wrong answer earns is taken to be near the lower bound; state wrong_reward",
     "right_reward": "what a right answer earns is taken to be near the upper bound; state right_reward",
@@ -33,11 +34,12 @@ _COSTS = {
 
 @dataclass(frozen=True)
 class Balance(Relaxation):
-    """``z' = k(t) [D phi_G(x) / sqrt(x (1 - x)) (1 - clipped) - b (z - z_ref)] + sqrt(q(t)) w(t)``, with z the logit of p.
+    """``z' = k(t) [D phi_G(x) / sqrt(x (1 - x)) (1 - clipped) - b (z - z_ref)] + sqrt(q(t)) w(t)``.
 
-    The reward is ``x = wrong + D p``, ``D = right - wrong``; p the success probability, z_ref the reference's logit, b the weight of the KL
-    term. Rewards are 0 or 1 (or at the bounds of their range). Without finite groups phi_G = 1; the fixed point is then that of
-    Mroueh (arXiv 2503.06639). The plateau is no parameter: it follows from b, G, the reference and what answers earn.
+    Here z is the logit of the success probability p, and z_ref that of the reference. The reward is ``x = wrong + D
+    p`` with ``D = right - wrong``, and b is the weight of the KL term. Rewards are 0 or 1, or at the bounds of their
+    range. Without finite groups phi_G = 1; the fixed point is then that of Mroueh (arXiv 2503.06639). The plateau is
+    no parameter: it follows from b, G, the reference, and what right and wrong answers earn.
     """
 
     coordinate: Coordinate = _LOGIT
@@ -60,37 +62,39 @@ class Balance(Relaxation):
         return {**super().needs(), **_COSTS}
 
     def faults(self) -> list[str]:
-        """None that the keys allow."""
+        """None: all corrections that the keys allow go together."""
         return []
 
-    def origin(self, parameters: Parameters, run: RunData) -> Array:
-        """None: the state is the logit itself."""
+    def origin(self, parameters: Parameters, run: RunData) -> Scalar:
+        """Zero, as the state is the logit itself."""
         return jnp.zeros(())
 
-    def place(self, parameters: Parameters, reward: ArrayLike) -> Array:
+    def place(self, parameters: Parameters, reward: Operand) -> Values:
         """Success probability at an expected reward."""
         wrong = parameters["wrong_reward"]
         span = jnp.maximum(parameters["right_reward"] - wrong, _LEAST_SPAN)
         return jnp.clip((jnp.asarray(reward) - wrong) / span, 1e-4, 1 - 1e-4)
 
-    def to_reward(self, parameters: Parameters, run: RunData, state: Array) -> Array:
+    def to_reward(self, parameters: Parameters, run: RunData, state: Values) -> Values:
         """Expected reward at a logit of the success probability."""
         wrong = parameters["wrong_reward"]
         return wrong + (parameters["right_reward"] - wrong) * jax.nn.sigmoid(state)
 
-    def line(self, parameters: Parameters, run: RunData, state: Array, variance: Array) -> tuple[Array, Array, Array]:
-        """Reward as the straight line in the state that fits best under its uncertainty."""
+    def line(
+        self, parameters: Parameters, run: RunData, state: Scalar, variance: Scalar
+    ) -> tuple[Scalar, Scalar, Scalar]:
+        """Straight line in the state that stands for the reward: slope, intercept, and variance about the line."""
         share = jax.nn.sigmoid(state + jnp.sqrt(variance) * NODES)
         mean, slope = WEIGHTS @ share, WEIGHTS @ (share * (1 - share))
         excess = jnp.maximum(WEIGHTS @ (share - mean) ** 2 - slope**2 * variance, 0.0)
         span = parameters["right_reward"] - parameters["wrong_reward"]
         return span * slope, parameters["wrong_reward"] + span * (mean - slope * state), span**2 * excess
 
-    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
+    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Scalar, Scalar]:
         """The start, at rest."""
         return logit_of(self.place(parameters, parameters["initial_reward"])), jnp.zeros(())
 
-    def pull(self, parameters: Parameters, run: RunData, state: Array) -> Array:
+    def pull(self, parameters: Parameters, run: RunData, state: Values) -> Values:
         """Force on the logit per unit of rate: the drive less the pull of the reference, of the state's shape."""
         reward = (self.to_reward(parameters, run, state) - run.reward_lower) / run.reward_range
         spread = jnp.sqrt(jnp.maximum(reward * (1 - reward), _LEAST_VARIANCE))
@@ -100,7 +104,7 @@ class Balance(Relaxation):
         return span * factor / spread * (1 - run.clipped) - parameters["kl_weight"] * (state - reference)
 
     def absolute(self, parameters: Parameters, run: RunData) -> Parameters:
-        """Parameters with the plateau: the reward at the first fixed point above the reference, or at the end of the search."""
+        """The parameters and the plateau: the reward at the first fixed point above the reference."""
         reference = logit_of(self.place(parameters, parameters["reference_reward"]))
         rises = jnp.linspace(0.0, _REACH, _POINTS)
         below = self.pull(parameters, run, reference + rises) <= 0
@@ -113,14 +117,17 @@ class Balance(Relaxation):
         rest = jax.lax.stop_gradient(reference + high)
         return {**parameters, "plateau": self.to_reward(parameters, run, rest)}
 
-    def plateau_stiffness(self, parameters: Parameters, run: RunData) -> Array:
-        """Restoring rate at the plateau (1/step)."""
+    def plateau_stiffness(self, parameters: Parameters, run: RunData) -> Scalar:
+        """Slope of the force towards the plateau (1/step)."""
         state = logit_of(self.place(parameters, parameters["plateau"]))
-        slope: Array = jax.grad(lambda z: self.pull(parameters, run, z))(state)
+        slope: Scalar = jax.grad(lambda z: self.pull(parameters, run, z))(state)
         return -parameters["stiffness"] * slope
 
-    def diffusion(self, parameters: Parameters, run: RunData, rate: Array) -> Array:
-        """White-noise intensity of the logit, ``8 k (2 fluctuation rate / range)^2``: fluctuation is that at the middle of the range."""
+    def diffusion(self, parameters: Parameters, run: RunData, rate: Values) -> Values:
+        """Intensity of the logit's white noise, ``8 k (2 fluctuation rate / range)^2``.
+
+        ``fluctuation`` is that of a reward in the middle of its range.
+        """
         if not self.process_noise:
             return jnp.zeros_like(rate)
         q = 2 * parameters["stiffness"] * (4 * parameters["fluctuation"] / run.reward_range * rate) ** 2
@@ -129,7 +136,7 @@ class Balance(Relaxation):
 
 @dataclass(frozen=True)
 class FirstOrderBalance(Balance, FirstOrder, name="balance_first_order"):
-    """The balance law without inertia; its equation stands in `Balance`."""
+    """The balance law without inertia; `Balance` has its equation."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,8 @@ class SecondOrderBalance(Balance, SecondOrder, name="balance_second_order"):
         """Those of the balance law, with damping, initial velocity and, where it is inferred, the mass."""
         return (*super().motion_parameters(), *self.damping.parameters, "initial_velocity", *self.mass.parameters)
 
-    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
-        """The start, moving with ``nu`` times the velocity that the law without mass would have."""
+    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Scalar, Scalar]:
+        """The start, moving at ``nu`` times the velocity that the law without mass would have."""
         position, _ = super().initial_state(parameters, run)
         _, start_rate = self.clock.rates(run)
         velocity = parameters["initial_velocity"] * parameters["stiffness"] * start_rate

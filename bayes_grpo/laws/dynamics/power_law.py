@@ -14,11 +14,12 @@ from bayes_grpo.laws.run_data import Parameters, RunData
 class PowerLaw(Curve, name="power_law"):
     """``x = x* - (x* - x0) (1 + g k t)^(-1/g)``: a steep rise that goes over into a creep.
 
-    Each prompt relaxes exponentially, at a rate that depends on how far its success probability is from 0 and 1. If the rates are gamma
-    distributed over the prompts, with mean k and squared coefficient of variation g, the mean over the prompts is this curve: the
-    expectation of ``exp(-rate t)`` is the Laplace transform of the gamma distribution. It solves ``x' = k (x* - x) r^g`` with r the share
-    of the way that is left, so the pull weakens as the quick prompts are done. At g = 0 it is the exponential; a large time is the tail
-    ``t^(-1/g)`` of the ScaleRL sigmoid with exponent B = 1/g.
+    Each prompt relaxes exponentially, at a rate that depends on how far its success probability is from 0 and 1. If the
+    rates are gamma distributed over the prompts, with mean k and squared coefficient of variation g, the mean over the
+    prompts is this curve: the expectation of ``exp(-rate t)`` is the Laplace transform of the gamma distribution. It
+    solves ``x' = k (x* - x) r^g`` with r the share of the way that is left, so the pull weakens as the quick prompts
+    are done. At g = 0 it is the exponential; a large time is the tail ``t^(-1/g)`` of the ScaleRL sigmoid with exponent
+    B = 1/g.
     """
 
     positive: ClassVar[tuple[str, ...]] = (*Curve.positive, "difficulty_spread")

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
 
 from bayes_grpo.laws.correction import Correction
 from bayes_grpo.laws.corrections import ClosedFormMass, Damping, FreeDamping, LagDamping, Mass
 from bayes_grpo.laws.oscillator import Transition, damping_ratio, second_order
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Operand, Scalar, Values
 
-#: Restoring rates nearer to zero than this (1/step) are taken as this, where the motion is stated about its resting point.
+#: A stiffness nearer to zero than this (1/step) is replaced by this, where the motion is stated about the point at
+#: which it rests.
 _LEAST_STIFFNESS = 1e-6
 
 
@@ -21,13 +21,15 @@ _LEAST_STIFFNESS = 1e-6
 class SecondOrder(Relaxation, name="second_order"):
     """``m x'' + c x' + k(t) (x - x*) = sqrt(q(t)) w(t)`` (Predictable GRPO, arXiv 2606.30789).
 
-    Momentum is the mass m, off-policy lag erodes the damping c, learning rate times curvature is the stiffness k. The
-    initial velocity is ``nu k (x* - x(0))``, with nu = 1 for Adam and ``(1 - beta1) / 2`` for a heavy ball from rest.
+    Momentum gives the mass m, off-policy lag erodes the damping c, and the stiffness k is learning rate times
+    curvature. The initial velocity is ``nu k (x* - x(0))``, with nu = 1 for Adam and ``(1 - beta1) / 2`` for a heavy
+    ball from rest.
 
     Parameters
     ----------
     mass, damping
-        Corrections: whether the mass follows from the momentum, and whether lag gives the damping.
+        Corrections: whether the mass follows from the momentum or is inferred, and whether the damping follows from
+        the lag or is inferred.
     """
 
     mass: Mass = ClosedFormMass()
@@ -43,17 +45,17 @@ class SecondOrder(Relaxation, name="second_order"):
         """All corrections that the law is composed with."""
         return (*super().corrections(), self.mass, self.damping)
 
-    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
-        """The start, moving with ``nu`` times the velocity that the law without mass would have."""
+    def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Scalar, Scalar]:
+        """The start, moving at ``nu`` times the velocity that the law without mass would have."""
         position, _ = super().initial_state(parameters, run)
         _, start_rate = self.clock.rates(run)
         velocity = parameters["initial_velocity"] * parameters["stiffness"] * start_rate
         return position, velocity * self.pull(parameters, run, position)
 
     def motion(
-        self, parameters: Parameters, run: RunData, gap: ArrayLike, stiffness: ArrayLike, noise: ArrayLike
+        self, parameters: Parameters, run: RunData, gap: Operand, stiffness: Operand, noise: Operand
     ) -> Transition:
-        """Exact motion over a gap (step) under a linear pull of this stiffness (1/step) and this noise intensity."""
+        """Exact motion over a gap (step) under a linear pull with this stiffness (1/step) and this noise intensity."""
         damping = self.damping.value(parameters, run, stiffness)
         return second_order(gap, self.mass.value(parameters, run), damping, stiffness, noise)
 
@@ -61,20 +63,20 @@ class SecondOrder(Relaxation, name="second_order"):
         self,
         parameters: Parameters,
         run: RunData,
-        gap: Array,
-        state: Array,
-        force: Array,
-        stiffness: Array,
-        noise: Array,
+        gap: Scalar,
+        state: Scalar,
+        force: Scalar,
+        stiffness: Scalar,
+        noise: Scalar,
     ) -> Transition:
-        """The linear motion about the point at which the straight line of the drift is zero."""
+        """The linear motion about the point at which the straight line that stands for the drift is zero."""
         stiffness = jnp.where(jnp.abs(stiffness) < _LEAST_STIFFNESS, _LEAST_STIFFNESS, stiffness)
         linear = self.motion(parameters, run, gap, stiffness, noise)
         rest = state + force / stiffness
         return linear._replace(b1=(1 - linear.f11) * rest, b2=-linear.f21 * rest)
 
-    def derived(self, parameters: Parameters, run: RunData) -> dict[str, Array]:
-        """Those of every relaxation, with damping (where lag gives it) and damping ratio at the plateau."""
+    def derived(self, parameters: Parameters, run: RunData) -> dict[str, Values]:
+        """Those of every relaxation, the damping ratio and, where lag gives it, the damping at the plateau."""
         of_relaxation = super().derived(parameters, run)
         stiffness = self.plateau_stiffness(parameters, run)
         damping = self.damping.value(parameters, run, stiffness)

@@ -1,14 +1,14 @@
-"""The ScaleRL sigmoid: a curve that most people fit."""
+"""The sigmoid of ScaleRL: the curve that most people fit."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
 from bayes_grpo.laws.curve import Curve
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Values
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Sigmoid(Curve, name="sigmoid"):
         """Plateau, start, midpoint and steepness."""
         return ("plateau", "initial_reward", "midpoint", "steepness")
 
-    def curve(self, parameters: Parameters, run: RunData, time: Array) -> Array:
+    def curve(self, parameters: Parameters, run: RunData, time: Values) -> Values:
         """Expected reward without fluctuation at a time of the clock (step), of its shape."""
         begun = time > 0
         log_ratio = jnp.log(jnp.where(begun, time, 1.0)) - jnp.log(parameters["midpoint"])

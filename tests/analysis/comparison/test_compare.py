@@ -8,6 +8,7 @@ from functools import partial
 
 import arviz_stats as az
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -20,11 +21,11 @@ from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.laws import likelihood
-from tests.common import FACTS, curve
+from tests.common import FACTS, SAMPLER, curve
 
 SHORT = FACTS | {"planned_steps": 12}
 LAWS = ["exponential", "random_walk"]
-QUICK = {"draws": 300, "tune": 300, "chains": 2, "seed": 3}
+SETTINGS = SAMPLER | {"seed": 3}
 
 
 def short_run(name: str = "short", n: int = 12, seed: int = 0, **facts: float) -> xr.Dataset:
@@ -49,7 +50,7 @@ def psis_error(result, terms: xr.DataArray, share: float) -> np.ndarray:
 
 
 def test_leave_one_out_equals_refits_without_each_reward() -> None:
-    fit = bayes_grpo.fit(short_run(), "overdamped", seed=1, draws=1000, tune=500, chains=2)
+    fit = bayes_grpo.fit(short_run(), "overdamped", **SETTINGS)
     spec, prepared = reopen(fit)
     result, terms = loo(fit), fit["leave_one_out"]["reward"]
     share = 0.25  # effective draws a draw: ESS of these fits lies above
@@ -75,7 +76,7 @@ def test_leave_one_out_equals_refits_without_each_reward() -> None:
 
 
 def left_out_ratio(model: str, run: xr.Dataset, draws: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Terms log p(y_t | all other y, theta) at prior draws near the data: by the smoother, and as ratio of likelihoods."""
+    """Terms log p(y_t | all other y, theta) at draws near the data: by the smoother, and as ratio of likelihoods."""
     spec = bayes_grpo.load_model(model)
     prepared = prepare(run, spec)
     rng = np.random.default_rng(0)
@@ -110,7 +111,7 @@ def test_leave_one_out_terms_of_the_bounded_law_are_near() -> None:
 
 
 def test_leave_future_out_equals_refits_at_every_origin() -> None:
-    fit = bayes_grpo.fit(short_run(), "exponential", seed=1, draws=1000, tune=500, chains=2)
+    fit = bayes_grpo.fit(short_run(), "exponential", **SETTINGS)
     near, exact = (bayes_grpo.lfo(fit, min_observations=7, method=method) for method in ("approx", "exact"))
     assert near.n_data_points == exact.n_data_points == 5
     assert exact.n_refits == 5 and near.n_refits < 5
@@ -130,7 +131,9 @@ def test_a_refit_does_not_see_what_is_left_out() -> None:
     for rewards in (reward, changed):
         run = bayes_grpo.make_run("masked", {"optimizer_step": step, "reward": rewards}, SHORT)
         data = masked(prepare(run, spec), np.array([3, 4, 5]))
-        values.append(np.asarray(likelihood.filtered(spec.law, parameters, data.run).log_density))
+        values.append(
+            np.asarray(likelihood.filtered(spec.law, jax.tree.map(jnp.asarray, parameters), data.run).log_density)
+        )
     np.testing.assert_array_equal(*values)
     assert np.count_nonzero(values[0]) == 3
 
@@ -140,7 +143,7 @@ def compared() -> tuple[Comparison, list[xr.DataTree]]:
     """Two laws on two runs, and the fits."""
     fits: list[xr.DataTree] = []
     runs = [short_run("one", n=20, seed=1), short_run("two", n=17, seed=2)]
-    done = bayes_grpo.compare(runs, LAWS, on_fit=fits.append, **QUICK)
+    done = bayes_grpo.compare(runs, LAWS, on_fit=fits.append, **SETTINGS)
     return done, fits
 
 
@@ -245,7 +248,7 @@ def test_what_cannot_be_compared(runs: list[str], models: list[str], options: di
 def test_a_run_that_cannot_be_fitted_does_not_lose_the_others() -> None:
     dead = short_run("dead", seed=4)
     dead["learning_rate"] = xr.zeros_like(dead["reward"])
-    done = bayes_grpo.compare([short_run("good"), dead], LAWS, **QUICK)
+    done = bayes_grpo.compare([short_run("good"), dead], LAWS, **SETTINGS)
     assert done.as_dict()["runs"] == ["good"]
     assert any(text.startswith("dead is left out") and "learning_rate" in text for text in done.warnings)
     with pytest.raises(bayes_grpo.InputError, match="dead: .*learning_rate"):
@@ -256,7 +259,7 @@ def test_a_model_that_pools_is_scored_on_the_same_rewards(tmp_path) -> None:
     shared = tmp_path / "shared.toml"
     shared.write_text('extends = "exponential"\n[parameters.plateau]\npooling = "shared"\n')
     runs = [short_run("one", n=20, seed=1), short_run("two", n=17, seed=2)]
-    done = bayes_grpo.compare(runs, ["exponential", shared], **QUICK)
+    done = bayes_grpo.compare(runs, ["exponential", shared], **SETTINGS)
     assert done.pointwise.sizes == {"model": 2, "observation": 37}
     assert list(done.pointwise["run"].values) == ["one"] * 20 + ["two"] * 17
     assert list(done.pointwise["optimizer_step"].values) == [*range(1, 21), *range(1, 18)]
@@ -273,7 +276,7 @@ def test_a_pool_that_cannot_be_fitted_is_found_out_first() -> None:
 
 
 def test_simulated_runs_are_not_lost_to_other_laws() -> None:
-    """A run of each of two laws. The study (case_studies/comparison) states the rate at which a law loses its own run."""
+    """A run of each of two laws; case_studies/comparison states the rate at which a law loses its own run."""
     from case_studies.comparison.recovery import study
 
     laws = ["overdamped", "random_walk"]

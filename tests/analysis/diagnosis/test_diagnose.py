@@ -1,4 +1,4 @@
-"""Diagnosis: the filter against dense Gaussians, the sum over onsets against brute force, failures recognised, bad input."""
+"""Diagnosis: the filter against dense Gaussians, the sum over onsets against brute force, failures, bad input."""
 
 import json
 from pathlib import Path
@@ -118,7 +118,8 @@ def test_sum_over_onsets_is_brute_force() -> None:
             for s in range(6):
                 onset = 0.7 / 6 + 0.3 * (s == 0)
                 like = np.prod([
-                    mix(MODES[failure].effects.get(n, {}), {c: factors[n][c][0, s] for c in factors[n]}, begun[n]) for n in names
+                    mix(MODES[failure].effects.get(n, {}), {c: factors[n][c][0, s] for c in factors[n]}, begun[n]) for n
+                    in names
                 ])  # fmt: skip
                 key = (failure, s)
                 weight[key] = weight.get(key, 0) + chances[failure] * onset * chance * like
@@ -254,7 +255,7 @@ def test_a_prior_without_a_failure_rules_it_out(hacked: xr.Dataset) -> None:
 
 
 def test_a_new_mode_is_one_entry(hacked: xr.Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A mode added in memory gets a probability, its evidence, a colour, a line of the table and a place in the report's findings."""
+    """A mode added in memory gets a probability, evidence, a colour, a line of the table and a place in the report."""
     before = bayes_grpo.summarise_diagnosis(bayes_grpo.diagnose(hacked))
     runaway = Mode(
         label="runaway length",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -85,7 +86,7 @@ def test_paths_with_inertia_go_on_from_the_filtered_velocity(small_run: xr.Datas
     found = sample_paths(one, ahead, np.ones(5), 0.0, seed=2, count=count)["expected_reward"]
     whole = _extended(one.run, ahead, np.ones(5))
     grid, rows = build_grid(whole, one.setting)
-    values = {name: value[0] for name, value in one.values.items()}
+    values = {name: jnp.asarray(value[0]) for name, value in one.values.items()}
     exact = kalman_smoother(*state_space(one.spec.law, values, one.data._replace(grid=grid)))
     mean, spread = np.asarray(exact.mean)[rows[60:]] + TRUTH["plateau"], np.sqrt(np.asarray(exact.variance)[rows[60:]])
     assert (np.abs(found.mean(0) - mean) < 4.5 * spread / np.sqrt(count)).all()
@@ -173,8 +174,8 @@ def test_the_same_seed_gives_the_same_paths(small_run: xr.Dataset) -> None:
 def test_intervals_cover_at_their_rate() -> None:
     """Runs drawn from the model's own prior, cut at a third, fitted and forecast: blocks inside 90 % intervals.
 
-    24 runs of 3 blocks, which within a run all but move together: were they one, the number of runs covered is binomial (24, 0.9),
-    below 18 with probability 0.9 %.
+    24 runs of 3 blocks, which within a run all but move together: were they one, the number of runs covered is
+    binomial (24, 0.9), below 18 with probability 0.9 %.
     """
     spec = load_model("overdamped")
     steps = np.arange(1.0, 91.0)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -33,7 +34,7 @@ def run_of(label: str, facts: dict[str, float], rate: float = 1e-6, n: int = ROW
     data = prepare(make_run(label, columns, FACTS | facts), law).data.run
     parameters = {"plateau": 0.6, "initial_reward": 0.2, "stiffness": 0.15} | truth
     key = jax.random.key(sum(map(ord, label)))
-    logged = np.asarray(simulated(law.law, parameters, data, key)[1])[:n]
+    logged = np.asarray(simulated(law.law, jax.tree.map(jnp.asarray, parameters), data, key)[1])[:n]
     return make_run(label, columns | {"reward": logged.clip(0, 1)}, FACTS | facts)
 
 
@@ -126,7 +127,7 @@ def test_a_plateau_that_depends_on_the_group_size_is_flagged(summary: dict) -> N
 
 
 def test_noise_that_falls_as_one_over_g_has_exponent_one(summary: dict) -> None:
-    """90 % intervals (each fails one time in ten over seeds); with a = 0 the noise of the means would be the same at 2 and 16."""
+    """90 % intervals, each of which fails once in ten seeds; with a = 0 the noise would be that of G = 2 at 16."""
     for name in ("exponent", "sampling_exponent"):
         assert summary[name]["lower"] < 1 < summary[name]["upper"], (name, summary[name])
     assert summary["exponent"]["lower"] > 0
@@ -142,7 +143,7 @@ def test_the_table_fits(summary: dict) -> None:
 
 
 def test_p_values_are_uniform_where_the_prediction_is_right() -> None:
-    """400 sets of two runs from the predictive itself: p < 0.1 in 10 %; the band of +-5 % is beyond 3.3 standard errors (0.1 %)."""
+    """400 sets of two runs from the predictive itself: p < 0.1 in 10 % +- 5 %, which is 3.3 standard errors (0.1 %)."""
     rng = np.random.default_rng(5)
     steps = [np.arange(60), np.arange(0, 60, 2)]
     edges = np.linspace(0, 60, 7)

@@ -3,13 +3,17 @@
 import json
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
 
 from bayes_grpo import (
     InputError,
+    combine,
     fit,
+    load_model,
     make_run,
     oscillation,
     plot_oscillation,
@@ -21,8 +25,13 @@ from bayes_grpo import (
 )
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.laws.likelihood import simulated
 from bayes_grpo.laws.stability import exact_delay_threshold, refresh_cycle, refresh_threshold, spectral_radius
-from tests.common import FACTS, curve
+from tests.common import FACTS, SAMPLER, curve, options
+
+#: Rows of the simulated runs with lag.
+ROWS = 96
 
 
 def test_thresholds_are_the_closed_forms_at_the_draws(ringing_fit: xr.DataTree) -> None:
@@ -61,7 +70,7 @@ def test_what_is_unknown_is_said(ringing_fit: xr.DataTree, small_run: xr.Dataset
     assert any(note.kind == "assumption" and note.subject == "lag_share" for note in notes_of(summary))
     assert 0.35 < summary["threshold"]["exact"]["probability_none"] < 0.65  # half of lambda lies below 1/2
     bare = small_run.drop_vars(["refresh_interval", "momentum"])
-    loose = fit(bare, "overdamped", draws=50, tune=100, chains=2, target_accept=0.99)
+    loose = fit(bare, "overdamped", **SAMPLER)
     summary = summarise_threshold(threshold(loose), loose)
     assert summary["probability_beyond_threshold"] is None and summary["learning_rate_margin"] is None
     subjects = {(note.kind, note.subject) for note in notes_of(summary)}
@@ -74,7 +83,7 @@ def test_what_is_unknown_is_said(ringing_fit: xr.DataTree, small_run: xr.Dataset
 
 
 def test_laws_without_a_plateau_are_refused(small_run: xr.Dataset) -> None:
-    walk = fit(small_run, "random_walk", draws=25, tune=50, chains=2, target_accept=0.99)
+    walk = fit(small_run, "random_walk", **SAMPLER)
     with pytest.raises(InputError, match="random_walk has no stiffness"):
         threshold(walk)
     with pytest.raises(InputError, match="random_walk has no stiffness"):
@@ -82,7 +91,7 @@ def test_laws_without_a_plateau_are_refused(small_run: xr.Dataset) -> None:
 
 
 def test_ringing_is_that_of_the_damped_oscillator(ringing_fit: xr.DataTree) -> None:
-    """Period and overshoot against the impulse-free solution of m x'' + c x' + k x = 0 from rest, integrated numerically."""
+    """Period and overshoot against the solution of m x'' + c x' + k x = 0 from rest, integrated numerically."""
     from scipy.integrate import solve_ivp
 
     found = oscillation(ringing_fit)
@@ -136,8 +145,7 @@ def test_commands_take_fits_and_logs(ringing_fit: xr.DataTree, tmp_path: Path, c
     log = tmp_path / "log.csv"
     rows = "\n".join(f"{i},{value:.4f}" for i, value in enumerate(curve(40)))
     log.write_text(f"step,reward\n{rows}\n")
-    options = ["--model", "overdamped", "--draws", "50", "--tune", "100", "--chains", "2", "--momentum", "0.9"]
-    main(["threshold", str(log), *options])
+    main(["threshold", str(log), "--model", "overdamped", "--momentum", "0.9", *options(SAMPLER)])
     assert "constant delay, exact" in capsys.readouterr().out
     assert main(["threshold", str(saved), "--refresh-interval", "x"]) == 2
     assert "--refresh-interval: expected a number, found 'x'" in capsys.readouterr().err
@@ -164,31 +172,26 @@ def test_the_figures_show_what_was_found(ringing_fit: xr.DataTree, small_fit: xr
 
 
 def test_runs_of_several_intervals_tell_the_lag_share() -> None:
-    """Two simulated runs with K = 1 and 40, lambda k (K - 1) / 2 = 0.8 at lambda = 1: the posterior leaves the small shares.
+    """Two simulated runs, K = 1 and 40, with lambda k (K - 1) / 2 = 0.8 at lambda = 1: small shares become improbable.
 
     Seed fixed; P(lambda < 1/4) is 1/4 before the rewards and must fall below 1/10.
     """
-    import jax
-
-    from bayes_grpo import combine, load_model
-    from bayes_grpo.inference.layout import prepare
-    from bayes_grpo.laws.likelihood import simulated
-
     law, runs = load_model("delayed_oscillator"), []
     truth = {"plateau": 0.6, "initial_reward": 0.2, "stiffness": 0.04, "lag_share": 1.0, "initial_velocity": 1.0}
     truth |= {"fluctuation": 0.05, "observation_sd": 0.03}
     for interval in (1, 40):
-        facts = FACTS | {"refresh_interval": interval, "planned_steps": 150}
+        facts = FACTS | {"refresh_interval": interval, "planned_steps": ROWS}
         columns = {
-            "optimizer_step": np.arange(150),
-            "reward": np.linspace(0.2, 0.6, 150),
-            "learning_rate": np.full(150, 1e-6),
+            "optimizer_step": np.arange(ROWS),
+            "reward": np.linspace(0.2, 0.6, ROWS),
+            "learning_rate": np.full(ROWS, 1e-6),
         }
         blank = make_run(f"K{interval}", columns, facts)
         data = prepare(blank, law).data.run
-        logged = np.asarray(simulated(law.law, truth, data, jax.random.key(interval))[1])[:150]
+        point = jax.tree.map(jnp.asarray, truth)
+        logged = np.asarray(simulated(law.law, point, data, jax.random.key(interval))[1])[:ROWS]
         runs.append(make_run(f"K{interval}", columns | {"reward": logged.clip(0, 1)}, facts))
-    pooled = fit(combine(runs), "pooled_lag", seed=1, draws=300, tune=300, chains=2, target_accept=0.9)
+    pooled = fit(combine(runs), "pooled_lag", seed=1, **SAMPLER | {"target_accept": 0.9})
     share = pooled["posterior"]["lag_share"].values
     assert (share < 0.25).mean() < 0.1
     found = threshold(pooled, run="K40")

@@ -47,7 +47,7 @@ def moments(weighted: Weighted) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_narrow_correlated_gaussian_has_its_moments() -> None:
-    """Posterior sd 0.01 of the prior's, correlations 0.95: mean and covariance within 5 standard errors of 2,000 effective draws."""
+    """Posterior sd 0.01 of the prior's, correlation 0.95: moments within 5 standard errors of 2,000 effective draws."""
     covariance = 1e-4 * (0.05 * np.eye(DIMENSION) + 0.95)
     precision, centre = np.linalg.inv(covariance), np.array([0.5, -1.0, 0.2, 1.5])
     weighted, quality = sampled(lambda x: -(x - centre) @ precision @ (x - centre) / 2)
@@ -91,7 +91,7 @@ def test_two_modes_are_found_counted_and_weighed() -> None:
 
 
 def test_a_mode_that_one_repetition_missed_is_noticed() -> None:
-    """A second, narrower mode that 64 prior draws find now and then: where the repetitions differ on it, the fit is not believed."""
+    """A second, narrower mode that 64 prior draws find now and then: repetitions that differ on it are not believed."""
 
     def log_likelihood(x: Array) -> Array:
         narrow = -((x - 0.9) ** 2).sum() / (2 * 0.15**2) + 5.0
@@ -110,7 +110,7 @@ def test_a_mode_that_one_repetition_missed_is_noticed() -> None:
 
 
 def test_a_funnel_is_not_to_be_believed() -> None:
-    """Neal's funnel with a neck a thousand times narrower than its mouth: Pareto k or the effective number of draws says so."""
+    """Neal's funnel with a neck a thousand times narrower than its mouth: Pareto k or the effective draws say so."""
 
     def log_likelihood(x: Array) -> Array:
         width = jnp.exp(4 * x[0])
