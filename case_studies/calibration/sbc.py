@@ -19,7 +19,7 @@ from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import use_compilation_cache
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler import METHODS, Sampler
 from bayes_grpo.runs.dataset import combine, make_run
 
 RANKS = 100
@@ -117,29 +117,31 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--method", choices=METHODS, default="auto")
     parser.add_argument("--out", type=Path, default=Path("calibration"))
     options = parser.parse_args()
     use_compilation_cache()
     options.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, np.ndarray]] = {}
+    fallbacks: dict[str, float] = {}
     for model in options.models:
         kept = options.out / f"{model}.json"
         found = {name: list(values) for name, values in json.loads(kept.read_text()).items()} if kept.exists() else {}
         done = len(next(iter(found.values()), []))
         for start in range(done, options.replicates, 10):
-            more = ranks(model, min(10, options.replicates - start), options.rows, options.seed, start)
+            more = ranks(model, min(10, options.replicates - start), options.rows, options.seed, start, options.method)
             found = {name: [*found.get(name, []), *values.tolist()] for name, values in more.items()}
             kept.write_text(json.dumps(found))
             print(f"{model}: {start + 10} of {options.replicates}", flush=True)
         results[model] = {name: np.array(values) for name, values in found.items()}
+        fallbacks[model] = float(results[model].pop("fallback").mean())
     with (options.out / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("model", "parameter", "replicates", "coverage_of_90", "p_value"))
+        writer.writerow(("model", "parameter", "replicates", "coverage_of_90", "p_value", "share_of_nuts"))
         for model, found in results.items():
             for name, values in found.items():
-                writer.writerow(
-                    (model, name, values.size, f"{coverage(values):.3f}", f"{uniformity_p_value(values):.3f}")
-                )
+                found_out = (f"{coverage(values):.3f}", f"{uniformity_p_value(values):.3f}", f"{fallbacks[model]:.3f}")
+                writer.writerow((model, name, values.size, *found_out))
     plot(results, options.out / "calibration.png")
     print((options.out / "calibration.csv").read_text())
 
