@@ -27,7 +27,6 @@ from case_studies.forecast.usable import usable
 HERE = Path(__file__).parent
 #: Heavy tails, so that a run unlike all others can leave the population.
 DEGREES = 4.0
-#: Enough for re-weighted means over a few hundred draws.
 #: Narrower than this no population is believed, however few the runs.
 LEAST_SCALE = 0.05
 #: Location and scale of interim.toml, in the coordinates of `coordinates`.

@@ -75,7 +75,6 @@ def test_the_benchmark_runs_on_the_laboratory(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(place)
     few = ["--limit", "1", "--draws", "50", "--tune", "100"]
     monkeypatch.setattr(sys, "argv", ["population.py", "--out", str(tmp_path / "fits"), *few])
-    monkeypatch.setattr(population, "LARGEST_RHAT", 2.0)
     monkeypatch.setattr(benchmark, "ORIGINS", (0.2, 0.3))
     population.main()
     scores = tmp_path / "scores.jsonl"

@@ -11,7 +11,7 @@ from bayes_grpo.analysis.posterior.table import sensitivity_table
 from tests.cli.test_fit import write_log
 from tests.common import QUICK, call, curve, options
 
-FAST = (*options(QUICK), "--reward-bounds", "0", "1")
+FAST = (*options(QUICK), "--method", "nuts", "--reward-bounds", "0", "1")
 
 
 @pytest.fixture

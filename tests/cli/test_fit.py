@@ -57,7 +57,16 @@ def test_fit_prints_one_json_object_and_saves_a_fit(here: Path) -> None:
         "divergences",
         "min_bfmi",
         "seconds",
+        "method",
+        "khat",
+        "importance_ess",
+        "modes",
+        "disagreement",
+        "power",
+        "generations",
+        "evaluations",
     }
+    assert summary["diagnostics"]["method"] == "importance"
     assert any("planned length unknown" in text for text in summary["warnings"])
     assert ("assumption", "planned_steps") in {(note["kind"], note["subject"]) for note in summary["notes"]}
     assert len(summary["notes"]) == len(summary["warnings"])
@@ -100,7 +109,7 @@ def test_a_fit_that_does_not_converge_exits_with_3(here: Path) -> None:
     # A resumed run and repeated steps are ordinary input.
     steps = np.array([*range(1, 25), 20, 21, 21, *range(22, 35)])
     log = write_log(here / "log.csv", n=len(steps), step=steps)
-    done = call_process("fit", log, *FAST, folder=here)
+    done = call_process("fit", log, "--method", "nuts", *FAST, folder=here)
     assert done.returncode == 3
     assert "*** NOT CONVERGED" in done.stderr and "NOT CONVERGED" in done.stdout
     assert "resumed" in done.stderr

@@ -114,13 +114,13 @@ def test_smoother_equals_conditioning_of_a_dense_gaussian() -> None:
     observed = np.ones(25)
     observed[[0, 5, 24]] = 0.0
     rows = observe(values)._replace(observed=jnp.asarray(observed))
-    mean, variance, *_ = kalman_smoother(transition, rows, 0.4, -0.01)
+    smoothed = kalman_smoother(transition, rows, 0.4, -0.01)
     maps, covariance = dense_covariance(gaps, 0.6, np.full(25, 0.05), np.full(25, NOISE))
     prior = maps @ np.array([0.4, -0.01])
     seen = observed > 0
     gain = covariance[:, seen] @ np.linalg.inv(covariance[np.ix_(seen, seen)] + SD**2 * np.eye(seen.sum()))
-    np.testing.assert_allclose(mean, prior + gain @ (values - prior)[seen], rtol=1e-8, atol=1e-11)
-    np.testing.assert_allclose(variance, np.diag(covariance - gain @ covariance[seen, :]), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(smoothed.mean, prior + gain @ (values - prior)[seen], rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(smoothed.variance, np.diag(covariance - gain @ covariance[seen, :]), rtol=1e-6, atol=1e-12)
     # The last filtered state has seen everything.
     filtered = kalman.kalman_filter(transition, rows, 0.4, -0.01)
     assert float(filtered.mean[-1]) == pytest.approx(float(mean[-1]), rel=1e-10)
