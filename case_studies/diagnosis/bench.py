@@ -61,7 +61,7 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float:
 def report(rows: list[dict]) -> dict:
     """Aggregates of the bench."""
     truth = np.array([row["mode"] for row in rows])
-    chances = np.array([[float(row[answer]) for answer in ANSWERS] for row in rows])
+    chances = np.array([[float(row.get(answer, 0)) for answer in ANSWERS] for row in rows])
     said = np.array(ANSWERS)[chances.argmax(1)]
     modes = [mode for mode in ANSWERS[:-1] if (truth == mode).any()]
     out: dict = {"runs": {mode: int((truth == mode).sum()) for mode in modes}}

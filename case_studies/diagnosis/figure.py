@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 
 import bayes_grpo
 from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis
-from bayes_grpo.analysis.diagnosis.modes import answers
 from bayes_grpo.analysis.figures import save_figure
 from case_studies.diagnosis import bandits
 
 
 def draw(rows: list[dict]) -> Figure:
-    modes = list(answers())[:-1]
+    modes = list(bandits.MODES)
     truth = np.array([row["mode"] for row in rows])
     chances = np.array([[float(row[a]) for a in modes] for row in rows])
     said = chances.argmax(1)

@@ -50,6 +50,14 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Still:
+    """No settling: the gain is normal about 0 with this standard deviation."""
+
+    sd: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class Channel:
     """One channel of a run.
 
@@ -92,7 +100,7 @@ class Channel:
     fluctuation: float
     source: str
     reason: str
-    changes: Mapping[str, Shift | Noise] = field(default_factory=dict)
+    changes: Mapping[str, Shift | Noise | Still] = field(default_factory=dict)
     own: Mapping[str, float] = field(default_factory=dict)
     take_off: Mapping[str, float] = field(default_factory=dict)
     floor: float | None = None
@@ -121,6 +129,7 @@ CHANNELS: dict[str, Channel] = {
                 (1.0, 4.0, 16.0, 64.0), _RINGS, "eigenvalues of a stale update leave the unit circle at -1 or in pairs"
             ),
             "louder": Noise((6.0, 25.0, 100.0), (None,), "variance diverges where damping ends"),
+            "still": Still(0.01, "a gain of two hundredths of the range is all that passes for none"),
         },
         own={"ordinary": 0.3, "rises": 0.2, "falls": 0.003, "rings": 0.001, "louder": 0.1},
         take_off={"rises": 0.8},

@@ -30,6 +30,13 @@ class Channels:
         Values by channel, shape (rows,), NaN where not logged.
     reward_noise : tuple or None
         Standard deviation of a row's reward, expected and at most, where its completions are counted.
+    scale : tuple
+        Lower and upper end of the reward's scale, and whether they are the bounds of the reward function.
+    no_signal : bool
+        Whether no row carries a signal: all rewards are the same, or no group ever had a spread. The informative groups
+        are then a channel in any case.
+    solved : bool
+        Whether that is so because all rewards are the highest possible.
     notes : list of Note
         What was assumed or left out.
     """
@@ -37,6 +44,9 @@ class Channels:
     optimizer_step: np.ndarray
     values: dict[str, np.ndarray]
     reward_noise: tuple[float, float] | None
+    scale: tuple[float, float, bool]
+    no_signal: bool
+    solved: bool
     notes: list[Note] = field(default_factory=list)
 
 
@@ -82,9 +92,45 @@ def extract_channels(run: xr.Dataset) -> Channels:
     if spikes:
         listed = ", ".join(f"{name} {count}" for name, count in spikes.items())
         notes.append(Note("limit", ", ".join(spikes), f"isolated spikes of single rows left out: {listed}"))
-    values = {n: v for n, v in values.items() if np.isfinite(v).sum() >= FEWEST and np.nanmax(v) > np.nanmin(v)}
+    no_signal = _without_signal(run)
+    solved = no_signal and bounded and bool(np.nanmin(reward) == high)
+    if no_signal:
+        values["informative_groups"] = np.full(at.size, np.log(_least(known) / (1 + _least(known))))
+    if no_signal and not solved:
+        notes.append(Note("alarm", "informative_groups", _no_signal_text(reward, bounded)))
+    told = {"reward", "informative_groups"} if no_signal else {"reward"}
+    values = {
+        name: column
+        for name, column in values.items()
+        if np.isfinite(column).sum() >= FEWEST and (np.nanmax(column) > np.nanmin(column) or name in told)
+    }
     noise = _sampling_noise(known, width) if bounded else None
-    return Channels(run["optimizer_step"].values[at], values, noise, notes)
+    return Channels(run["optimizer_step"].values[at], values, noise, (low, high, bounded), no_signal, solved, notes)
+
+
+def _without_signal(run: xr.Dataset) -> bool:
+    """Whether every row has the same reward, or says that all groups are of one reward each."""
+    reward = run["reward"].values
+    if np.nanmax(reward) == np.nanmin(reward):
+        return True
+    if "zero_spread_share" not in run:
+        return False
+    dead = run["zero_spread_share"].values
+    dead = dead[np.isfinite(dead)]
+    return dead.size >= FEWEST and bool((dead == 1).all())
+
+
+def _no_signal_text(reward: np.ndarray, bounded: bool) -> str:
+    low, high = float(np.nanmin(reward)), float(np.nanmax(reward))
+    if low < high:
+        return "no group carries a signal: in every row all groups are of one reward each"
+    text = f"no group carries a signal: the reward is {low:g} in every row"
+    return text if bounded else f"{text}; if that is the highest possible, the task is solved: state --reward-bounds"
+
+
+def _least(known: dict[str, float]) -> float:
+    """Half a group as a share of a batch, for a count does not resolve less."""
+    return 0.5 / known.get("prompts_per_step", 10.0)
 
 
 def _binned(column: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -164,8 +210,7 @@ def _informative(
                 notes.append(Note("assumption", "group_size", text))
             x = np.clip(place, 0, 1)
             expected = 1 - x**size - (1 - x) ** size
-        # Half a group, for a count does not resolve less.
-        least = 0.5 / known.get("prompts_per_step", 10.0)
+        least = _least(known)
         log_share: np.ndarray = np.log((share + least) / (expected + least))
         return log_share
     if "reward_spread" not in columns or run["reward_spread"].attrs.get("spread") != "within_group" or place is None:

@@ -3,17 +3,27 @@
 One generative model: a hypothesis and an onset row are drawn; given both, the channels are independent. Each settles
 and fluctuates as `bayes_grpo.analysis.diagnosis.evidence` says, and changes as `bayes_grpo.analysis.diagnosis.joint`
 says, with the probabilities of `bayes_grpo.analysis.diagnosis.modes`. The onset and all else are summed or integrated
-out. A channel that is not logged drops out.
+out. A channel that is not logged drops out. Where nothing fails, the reward rises or is still.
 """
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.diagnosis.channels import extract_channels
-from bayes_grpo.analysis.diagnosis.joint import channel_factors, given_failure, joint_posterior
-from bayes_grpo.analysis.diagnosis.modes import HEALTHY, MODES, UNDETERMINED, answers
+from bayes_grpo.analysis.diagnosis.joint import channel_factors, given_failure, joint_posterior, without_signal
+from bayes_grpo.analysis.diagnosis.learning import gain, why_not
+from bayes_grpo.analysis.diagnosis.modes import (
+    HEALTHY,
+    MODES,
+    NO_SIGNAL_FACTOR,
+    NOT_LEARNING,
+    STILL,
+    UNDETERMINED,
+    answers,
+)
 from bayes_grpo.analysis.diagnosis.modes import prior as default_prior
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError
@@ -23,6 +33,9 @@ from bayes_grpo.runs.dataset import index_of, one_run
 #: At most this many rows are tried as the onset, and at most this many get probabilities from the rows up to them. In
 #: longer runs these rows are evenly spaced.
 MOST_ONSETS, MOST_SEEN = 80, 50
+
+#: Probability of not learning from which its reasons are looked for.
+WORTH_A_REASON = 0.1
 
 
 def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, float] | None = None) -> xr.Dataset:
@@ -41,16 +54,17 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     Returns
     -------
     xarray.Dataset
-        - ``probability`` (answer): of healthy training, each mode, and ``undetermined``, the modes that the log cannot
-          show.
+        - ``probability`` (answer): of healthy training, each mode, ``not_learning`` (nothing fails and the reward does
+          not rise), and ``undetermined``, the modes that the log cannot show.
         - ``probability_at`` (seen, answer): the same, given only the rows up to optimizer step ``seen_step``.
         - ``onset`` (failure, onset_row): distribution of the row where the failure began, at ``onset_step``, if it is
-          that
-          failure.
+          that failure.
         - ``evidence`` (failure, channel): log Bayes factor against healthy training (nat), averaged over the onset.
+        - ``not_learning_evidence`` (seen): log Bayes factor of a reward that does not rise against one that does.
         - ``channel_value`` (row, channel): the channels as the model sees them, at ``row_step``.
 
-        Attributes: run, notes.
+        Attributes: run, notes, and as JSON reward_gain, from the first quarter of the rows to the last, and
+        why_not_learning, the likely reasons in order where that is not improbable.
 
     Raises
     ------
@@ -71,13 +85,20 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     rows = channels.optimizer_step.size
     onsets = np.arange(1, rows)[evenly(rows - 1, MOST_ONSETS)]
     seen = evenly(rows, MOST_SEEN)
-    joint, evidence = joint_posterior(channel_factors(channels, onsets, seen), chances)
-    seen_so_far = _seen_so_far(joint, onsets, seen, list(channels.values))
+    if channels.no_signal:
+        joint, evidence = without_signal(channels, chances, seen.size, onsets.size)
+        still = np.full(seen.size, np.log(NO_SIGNAL_FACTOR))
+    else:
+        factors = channel_factors(channels, onsets, seen)
+        joint, evidence = joint_posterior(factors, chances)
+        still = factors["reward"]["still"][:, 0]
+    seen_so_far = _seen_so_far(joint, onsets, seen, still, untold(list(channels.values)))
     data = {
         "probability": ("answer", seen_so_far[-1]),
         "probability_at": (("seen", "answer"), seen_so_far),
         "onset": (("failure", "onset_row"), given_failure(joint[-1])),
         "evidence": (("failure", "channel"), evidence, {"units": "nat"}),
+        "not_learning_evidence": ("seen", still, {"units": "nat"}),
         "channel_value": (("row", "channel"), np.column_stack(list(channels.values.values()))),
     }
     coords = {
@@ -88,7 +109,12 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         "onset_step": ("onset_row", channels.optimizer_step[onsets], {"units": "step"}),
         "row_step": ("row", channels.optimizer_step, {"units": "step"}),
     }
-    return xr.Dataset(data, coords, {"run": str(single["run"].values), **stored(channels.notes)})
+    improbable = seen_so_far[-1, list(answers()).index(NOT_LEARNING)] < WORTH_A_REASON
+    learning = {
+        "reward_gain": json.dumps(gain(single)),
+        "why_not_learning": json.dumps([] if improbable else why_not(single, *channels.scale)),
+    }
+    return xr.Dataset(data, coords, {"run": str(single["run"].values), **learning, **stored(channels.notes)})
 
 
 def untold(channels: list[str]) -> list[str]:
@@ -96,14 +122,19 @@ def untold(channels: list[str]) -> list[str]:
     return [name for name, mode in MODES.items() if mode.decisive not in channels]
 
 
-def _seen_so_far(joint: np.ndarray, onsets: np.ndarray, seen: np.ndarray, channels: list[str]) -> np.ndarray:
+def _seen_so_far(
+    joint: np.ndarray, onsets: np.ndarray, seen: np.ndarray, still: np.ndarray, hidden: list[str]
+) -> np.ndarray:
     """Probability of each answer given the rows up to each row in ``seen``, shape (seen, answer)."""
     begun = np.where(onsets <= seen[:, None, None], joint, 0.0).sum(2)
-    names, hidden = list(answers()), untold(channels)
+    names = list(answers())
     out = np.zeros((seen.size, len(names)))
     for i, name in enumerate(MODES):
         out[:, names.index(UNDETERMINED if name in hidden else name)] += begun[:, i]
-    out[:, names.index(HEALTHY)] = 1 - out.sum(1)  # and what is yet to begin
+    rest = 1 - out.sum(1)  # and what is yet to begin
+    odds = STILL / (1 - STILL) * np.exp(np.minimum(still, 600.0))
+    out[:, names.index(NOT_LEARNING)] = rest * odds / (1 + odds)
+    out[:, names.index(HEALTHY)] = rest / (1 + odds)
     return out
 
 

@@ -9,6 +9,7 @@ Willsky & Jones 1976). The rest are sums over grids. Whitening is causal, so the
 known at t.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from bayes_grpo.analysis.diagnosis.channel_priors import (
     Channel,
     Noise,
     Shift,
+    Still,
 )
 
 #: Prior standard deviation of a channel's level: wide on the scale of every channel.
@@ -104,7 +106,7 @@ class ChannelEvidence:
     """
 
     def __init__(self, channel: Channel, values: np.ndarray, onsets: np.ndarray, seen: np.ndarray) -> None:
-        self.channel, self.onsets, self.seen = channel, onsets, seen
+        self.channel, self.values, self.onsets, self.seen = channel, values, onsets, seen
         self.noise = noise_grid(values, channel.noise)
         self.observed = np.isfinite(values)
         rows = np.arange(values.size)
@@ -127,9 +129,23 @@ class ChannelEvidence:
         self.residual, self.log_evidence = self._static()
         self.total = _log_sum(self.log_evidence[seen].reshape(seen.size, -1), 1)
 
-    def log_factor(self, change: Shift | Noise) -> np.ndarray:
+    def log_factor(self, change: Shift | Noise | Still) -> np.ndarray:
         """Log Bayes factor of a change against none, shape (seen, onset); 0 where the onset is still to come."""
+        if isinstance(change, Still):
+            return self._still(change)
         return self._shift(change) if isinstance(change, Shift) else self._noise(change)
+
+    def _still(self, still: Still) -> np.ndarray:
+        """Against settling that takes at least a row, for a gain before the second row is none that anybody saw.
+
+        The same for every onset, for a channel is still from the first row on.
+        """
+        channel = replace(self.channel, settle_mean=0.0, settle_sd=still.sd)
+        other = ChannelEvidence(channel, self.values, self.onsets[:1], self.seen)
+        slow = np.array(SETTLING) >= 1
+        rises = _log_sum(self.log_evidence[self.seen][:, :, slow].reshape(self.seen.size, -1), 1) - np.log(slow.mean())
+        log: np.ndarray = np.repeat((other.total - rises)[:, None], self.onsets.size, axis=1)
+        return log
 
     def _posterior(self, at: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, ...]:
         """Level and gain given the rows up to ``at``, for each noise: 3 entries of a covariance, 2 of a right side."""

@@ -21,7 +21,14 @@ from bayes_grpo.analysis.diagnosis.channel_priors import (
 )
 from bayes_grpo.analysis.diagnosis.channels import Channels
 from bayes_grpo.analysis.diagnosis.evidence import ChannelEvidence
-from bayes_grpo.analysis.diagnosis.modes import FROM_START, HEALTHY, MODES, SLOW_START
+from bayes_grpo.analysis.diagnosis.modes import (
+    FROM_START,
+    HEALTHY,
+    MODES,
+    NO_SIGNAL,
+    NO_SIGNAL_FACTOR,
+    SLOW_START,
+)
 
 #: A slow start may end at every fourth of the rows at which a failure may begin.
 _TAKE_OFF_STRIDE = 4
@@ -112,6 +119,20 @@ def joint_posterior(factors: Mapping[str, Logs], prior: Mapping[str, float]) -> 
     weight = np.exp(log - most[:, None, None])
     joint = weight / (weight.sum(axis=(1, 2)) + np.exp(healthy - most))[:, None, None]
     return joint, (given_failure(joint[-1])[:, None] * alone).sum(-1)
+
+
+def without_signal(
+    channels: Channels, prior: Mapping[str, float], seen: int, onsets: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `joint_posterior` is where no row carries a signal: no group has one, from the first row on, or all solved."""
+    explains = HEALTHY if channels.solved else NO_SIGNAL
+    weight = {name: chance * (NO_SIGNAL_FACTOR if name == explains else 1.0) for name, chance in prior.items()}
+    joint, evidence = np.zeros((seen, len(MODES), onsets)), np.zeros((len(MODES), len(channels.values)))
+    for i, name in enumerate(MODES):
+        joint[:, i, 0] = weight[name] / sum(weight.values())
+        if name == explains:
+            evidence[i, list(channels.values).index("informative_groups")] = np.log(NO_SIGNAL_FACTOR)
+    return joint, evidence
 
 
 def given_failure(joint: np.ndarray) -> np.ndarray:

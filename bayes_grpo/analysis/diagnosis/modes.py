@@ -119,14 +119,22 @@ MODES: dict[str, Mode] = {
     ),
 }
 
-HEALTHY, UNDETERMINED = "healthy", "undetermined"
+HEALTHY, NOT_LEARNING, UNDETERMINED = "healthy", "not_learning", "undetermined"
+
+#: The mode of runs without any signal from the first row to the last, and how many times likelier such a run is under
+#: what explains it than under anything else.
+NO_SIGNAL, NO_SIGNAL_FACTOR = "advantage_degeneracy", 1000.0
+
+#: Probability that a run in which nothing fails does not learn either.
+STILL = 0.2
 
 
 def answers() -> dict[str, Answer]:
-    """Everything that a diagnosis can say, by name: healthy, the modes, and undetermined."""
+    """Everything that a diagnosis can say, by name: healthy, the modes, not learning, and undetermined."""
     return {
         HEALTHY: Answer("healthy training", colour="#56B4E9"),
         **MODES,
+        NOT_LEARNING: Answer("not learning", "nothing fails, and the reward does not rise", "#0072B2"),
         UNDETERMINED: Answer("undetermined", "the channel that would tell is not logged", "#C8C8C8"),
     }
 

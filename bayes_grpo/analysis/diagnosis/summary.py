@@ -1,5 +1,6 @@
 """What a diagnosis says, as numbers: the answer, when it began, when it was seen, and what speaks for it."""
 
+import json
 from typing import TypedDict
 
 import numpy as np
@@ -7,7 +8,8 @@ import xarray as xr
 
 from bayes_grpo.analysis.diagnosis.channel_priors import CHANNELS
 from bayes_grpo.analysis.diagnosis.diagnose import untold
-from bayes_grpo.analysis.diagnosis.modes import MODES
+from bayes_grpo.analysis.diagnosis.learning import Gain, Reason
+from bayes_grpo.analysis.diagnosis.modes import MODES, NOT_LEARNING
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, LEVELS
 from bayes_grpo.analysis.notes import Noted, noted, stored_notes
 from bayes_grpo.errors import Note
@@ -36,6 +38,8 @@ class DiagnosisSummary(Noted):
     first_seen_step: float | None
     evidence: dict[str, dict[str, float]]
     missing_channels: list[str]
+    reward_gain: Gain
+    why_not_learning: list[Reason]
 
 
 def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> DiagnosisSummary:
@@ -54,11 +58,14 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         - ``run``: label of the run.
         - ``probabilities``: of each answer; ``diagnosis`` is the most probable one.
         - ``onset_step``: the most probable failure, and ``median``, ``lower`` and ``upper`` of the optimizer step at
-          which it
-          began; None where no failure is more probable than not.
+          which it began; None where no failure is more probable than not.
         - ``first_seen_step``: see `first_seen`; None in the same case.
-        - ``evidence``: by channel, what it says for each failure against healthy training (nat).
+        - ``evidence``: by channel, what it says for each failure against healthy training (nat), and of the reward what
+          it says for not learning.
         - ``missing_channels``: what is not logged and would have told more.
+        - ``reward_gain``: ``median``, ``lower`` and ``upper`` of what the mean reward of the last quarter of the rows
+          lies above that of the first.
+        - ``why_not_learning``: the likely reasons in order, where that the run does not learn is not improbable.
         - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
 
     Examples
@@ -82,17 +89,21 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         "diagnosis": max(probabilities, key=lambda name: probabilities[name]),
         "onset_step": _onset(result, failure) if failing else None,
         "first_seen_step": first_seen(result) if failing else None,
-        "evidence": {
-            channel: {
-                name: float(result["evidence"].sel(failure=name, channel=channel))
-                for name in failures
-                if name not in hidden
-            }
-            for channel in channels
-        },
+        "evidence": {channel: _evidence(result, channel, hidden) for channel in channels},
+        "reward_gain": json.loads(result.attrs["reward_gain"]),
+        "why_not_learning": json.loads(result.attrs["why_not_learning"]),
         "missing_channels": [_supply(name) for name in CHANNELS if name not in channels],
         **noted([*stored_notes(result), *(_untold_note(name) for name in hidden)]),
     }
+
+
+def _evidence(result: xr.Dataset, channel: str, hidden: list[str]) -> dict[str, float]:
+    """What a channel says for each answer that can be told, against healthy training."""
+    said = result["evidence"].sel(channel=channel)
+    evidence = {name: float(said.sel(failure=name)) for name in MODES if name not in hidden}
+    if channel == "reward" and "not_learning_evidence" in result:
+        evidence[NOT_LEARNING] = float(result["not_learning_evidence"][-1])
+    return evidence
 
 
 def first_seen(result: xr.Dataset, alarm: float = ALARM) -> float | None:

@@ -1,11 +1,13 @@
 """A diagnosis as text that fits a terminal."""
 
-from bayes_grpo.analysis.diagnosis.modes import answers
+from bayes_grpo.analysis.diagnosis.diagnose import WORTH_A_REASON
+from bayes_grpo.analysis.diagnosis.modes import NOT_LEARNING, answers
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary
 from bayes_grpo.analysis.tables import render, titled, wrapped
 
 #: Log Bayes factors smaller than this are not shown.
 _WORTH_SHOWING = 1.0
+WHY = "; what may keep it from rising, the likeliest first:"
 
 
 def label_of(name: str) -> str:
@@ -18,6 +20,15 @@ def evidence_for(summary: DiagnosisSummary, name: str) -> str:
     """What the channels say for an answer against healthy training, strongest first, in nats."""
     terms = sorted(((row[name], channel) for channel, row in summary["evidence"].items() if name in row), reverse=True)
     return ", ".join(f"{channel.replace('_', ' ')} {v:+.1f}" for v, channel in terms if abs(v) >= _WORTH_SHOWING)
+
+
+def gain_text(summary: DiagnosisSummary) -> str:
+    """What the reward has gained, in words."""
+    gain = summary["reward_gain"]
+    return (
+        f"from the first quarter of the rows to the last the mean reward changed by {gain['median']:+.2g} "
+        f"({gain['prob']:.0%} interval {gain['lower']:+.2g} to {gain['upper']:+.2g})"
+    )
 
 
 def diagnosis_table(summary: DiagnosisSummary) -> str:
@@ -36,6 +47,11 @@ def diagnosis_table(summary: DiagnosisSummary) -> str:
             f"{label_of(onset['failure'])} began at step {onset['median']:g} ({onset['prob']:.0%} interval "
             f"{onset['lower']:g} to {onset['upper']:g}); {seen}"
         )
+    if summary["probabilities"][NOT_LEARNING] >= WORTH_A_REASON:
+        lines.append(
+            wrapped(f"not learning: {gain_text(summary)}{WHY if summary['why_not_learning'] else ''}", indent="  ")
+        )
+        lines += [wrapped(f"- {reason['text']}", indent="  ") for reason in summary["why_not_learning"]]
     if summary["missing_channels"]:
         lines.append(wrapped(f"not logged: {', '.join(summary['missing_channels'])}", indent="  "))
     return "\n".join(lines)

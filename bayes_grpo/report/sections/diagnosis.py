@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from bayes_grpo.analysis.diagnosis.diagnose import diagnose
+from bayes_grpo.analysis.diagnosis.diagnose import WORTH_A_REASON, diagnose
 from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis
-from bayes_grpo.analysis.diagnosis.modes import HEALTHY, UNDETERMINED, answers
+from bayes_grpo.analysis.diagnosis.modes import HEALTHY, MODES, NOT_LEARNING, UNDETERMINED, answers
 from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis
-from bayes_grpo.analysis.diagnosis.table import evidence_for, label_of
+from bayes_grpo.analysis.diagnosis.table import evidence_for, gain_text, label_of
 from bayes_grpo.inference.attributes import runs_of
 from bayes_grpo.report.figures import Drawn, inline_svg
 from bayes_grpo.report.run_report import RunReport
@@ -26,7 +26,7 @@ def _blocks(run: RunReport) -> list[Block]:
     summary: Any = run.parts["diagnosis"]
     rows: list[tuple[str, ...]] = []
     for name, probability in summary["probabilities"].items():
-        told = name in (HEALTHY, UNDETERMINED) or any(name in row for row in summary["evidence"].values())
+        told = name not in MODES or any(name in row for row in summary["evidence"].values())
         cell = f"{probability:.3f}" if told else "cannot be told"
         rows.append((label_of(name), cell, evidence_for(summary, name)))
     heads = ("", "probability", "what speaks for it against healthy (nats)")
@@ -58,6 +58,11 @@ def _findings(run: RunReport) -> list[Finding]:
     runner_up = f" Next: {label_of(second)} ({chances[second]:.2f})." if named else ""
     text = f"Diagnosis: {_with_meaning(top)} is {surely(chances[top])}.{runner_up}"
     findings = [likely("diagnosis", text, chances[top], top != HEALTHY)]
+    if chances[NOT_LEARNING] >= WORTH_A_REASON:
+        why = "; ".join(reason["text"] for reason in summary["why_not_learning"])
+        likely_why = f" What may keep it from rising, the likeliest first: {why}." if why else ""
+        text = f"Does it learn? {gain_text(summary).capitalize()}.{likely_why}"
+        findings.append(likely("diagnosis", text, chances[NOT_LEARNING], top == NOT_LEARNING))
     onset, first = summary["onset_step"], summary["first_seen_step"]
     if onset is not None:
         seen = f" It could have been seen at step {first:g}." if first is not None else ""

@@ -195,7 +195,7 @@ def test_onset_and_first_sight(hacked: xr.Dataset) -> None:
     assert said["first_seen_step"] >= onset["lower"]
     at = found["probability_at"]
     np.testing.assert_allclose(at.sum("answer"), 1, rtol=1e-12)
-    assert float(at.isel(seen=0).sel(answer="healthy")) > 0.9
+    assert float(at.isel(seen=0).sel(answer=["healthy", "not_learning"]).sum()) > 0.9
 
 
 def test_what_was_seen_does_not_depend_on_what_came_later(hacked: xr.Dataset) -> None:
