@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from bayes_grpo.inference.backends.programs import forget_programs
 
 import bayes_grpo
+from bayes_grpo.inference.evaluate import forget_programs
 from tests import COMPILED
 from tests.common import FACTS, SAMPLER, curve
 

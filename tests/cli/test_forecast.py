@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from bayes_grpo.inference.backends.programs import programs
 
 from bayes_grpo import fit, forecast, load_model, make_run, read_runs, save_fit, summarise_forecast
-from bayes_grpo.analysis.forecast.live import TUNE, Refitter, headline
+from bayes_grpo.analysis.forecast.live import Refitter, headline
 from bayes_grpo.analysis.forecast.watching import Watcher
 from bayes_grpo.cli import main
+from bayes_grpo.inference.importance.target import target_of
 from tests.common import FACTS, SAMPLER, curve, options
 
 KEYS = {"until", "steps", "mean", "logged", "plateau", "step_95", "gain_per_100_steps", "recommendation", "interval"}
@@ -153,14 +153,14 @@ def test_a_refit_agrees_with_a_fresh_fit() -> None:
     run = make_run("r", {"optimizer_step": np.arange(1, 61), "reward": curve(60)}, FACTS)
     warm = Refitter("overdamped", stability_model=None, until=200, seed=1)
     warm(run.isel(step=slice(40)))
-    advance = programs(load_model("overdamped"), TUNE, 0.9).advance
-    compiled = advance._cache_size()
+    evaluate = target_of(load_model("overdamped"))._evaluate
+    compiled = evaluate._cache_size()
     second, fresh = warm(run), Refitter("overdamped", stability_model=None, until=200, seed=2)(run)
     assert second["converged"] and fresh["converged"]
     width = (fresh["plateau"]["upper"] - fresh["plateau"]["lower"]) / 3.3
     assert abs(second["plateau"]["median"] - fresh["plateau"]["median"]) < 5 * np.sqrt(2) * 1.25 * width / 10
     # A later fit of the same padded length is quick because it compiles nothing.
-    assert advance._cache_size() == compiled >= 1
+    assert evaluate._cache_size() == compiled >= 1
 
 
 def test_watch_prints_a_line_of_json_a_refit(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

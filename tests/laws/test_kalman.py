@@ -120,13 +120,12 @@ def test_smoother_equals_conditioning_of_a_dense_gaussian() -> None:
     seen = observed > 0
     gain = covariance[:, seen] @ np.linalg.inv(covariance[np.ix_(seen, seen)] + SD**2 * np.eye(seen.sum()))
     np.testing.assert_allclose(smoothed.mean, prior + gain @ (values - prior)[seen], rtol=1e-8, atol=1e-11)
-    np.testing.assert_allclose(
-        smoothed.variance, np.diag(covariance - gain @ covariance[seen, :]), rtol=1e-6, atol=1e-12
-    )
+    expected = np.diag(covariance - gain @ covariance[seen, :])
+    np.testing.assert_allclose(smoothed.variance, expected, rtol=1e-6, atol=1e-12)
     # The last filtered state has seen everything.
     filtered = kalman.kalman_filter(transition, rows, 0.4, -0.01)
-    assert float(filtered.mean[-1]) == pytest.approx(float(mean[-1]), rel=1e-10)
-    assert float(filtered.variance[-1]) == pytest.approx(float(variance[-1]), rel=1e-8)
+    assert float(filtered.mean[-1]) == pytest.approx(float(smoothed.mean[-1]), rel=1e-10)
+    assert float(filtered.variance[-1]) == pytest.approx(float(smoothed.variance[-1]), rel=1e-8)
 
 
 def test_leave_one_out_densities_equal_those_of_a_dense_gaussian() -> None:
