@@ -38,14 +38,17 @@ def risen(rows: int, seed: int = 0) -> np.ndarray:
 
 
 def test_flat_at_an_unbounded_reward_with_dead_groups() -> None:
-    said = said_of(made(flat(200, 1.8, 0.15), zero_spread_share=np.clip(flat(200, 0.62, 0.1, 1), 0, 1)))
+    dead = np.clip(flat(200, 0.62, 0.1, 1), 0, 1)
+    said = said_of(made(flat(200, 1.8, 0.15), zero_spread_share=dead))
     assert said["diagnosis"] == "not_learning"
-    assert reasons_of(said)[0] == "few_groups" and "0.38 of them" in said["why_not_learning"][0]["text"]
+    assert reasons_of(said)[0] == "few_groups" and f"{1 - dead.mean():.2f} of them" in said["why_not_learning"][0]["text"]
     assert said["reward_gain"]["lower"] < 0 < said["reward_gain"]["upper"]
 
 
-def test_thousands_of_steps_without_a_gain() -> None:
-    said = said_of(made(flat(9751, -0.6, 0.7)))
+@pytest.mark.parametrize("seed", range(3))
+def test_thousands_of_steps_without_a_gain(seed: int) -> None:
+    """Rows are averaged; 9,751 of them leave a last mean of one row unless all means are of equally many."""
+    said = said_of(made(flat(9751, -0.6, 0.7, seed)))
     assert said["diagnosis"] == "not_learning" and said["probabilities"]["healthy"] < 0.3
 
 
@@ -88,7 +91,7 @@ def test_what_falls_is_not_said_to_be_still() -> None:
 
 def test_reasons_in_order() -> None:
     rate = np.where(np.arange(200) < 60, 1e-6, 1e-9)
-    said = said_of(made(flat(200, 0.4, 0.1), learning_rate=rate, kl=flat(200, 4e-4, 2e-5)))
+    said = said_of(made(flat(200, 0.4, 0.2), learning_rate=rate, kl=flat(200, 4e-4, 2e-5)))
     assert reasons_of(said) == ["learning_rate", "noise"]
     assert "spent: below 2% of its peak of 1e-06 from step 61" in said["why_not_learning"][0]["text"]
     said = said_of(made(flat(200, 0.4, 0.1), learning_rate=np.full(200, 1e-6), kl=flat(200, 4e-4, 2e-5)))
