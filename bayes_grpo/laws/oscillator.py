@@ -8,6 +8,7 @@ from math import factorial
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -59,7 +60,7 @@ def closed_form_mass(momentum: float) -> float:
     return (1 + momentum) / (2 * (1 - momentum))
 
 
-def mean_age(refresh_interval: float, delay: float = 0.0) -> float:
+def mean_age[Number: (float, np.ndarray, Array)](refresh_interval: Number, delay: float = 0.0) -> Number:
     """Mean age (step) of an update's rollouts: ``(K - 1) / 2`` for a refresh every K updates, plus a delay."""
     return (refresh_interval - 1) / 2 + delay
 

@@ -69,7 +69,7 @@ def compose(first: Map, then: Map) -> Map:
     )
 
 
-def windowed(first: Transition, step: Transition, digits: Array, points: ArrayLike) -> Transition:
+def windowed(first: Transition, step: Transition, digits: ArrayLike, points: ArrayLike) -> Transition:
     """Motion to the end of a window, with the mean of the state over its points.
 
     Parameters
@@ -78,13 +78,13 @@ def windowed(first: Transition, step: Transition, digits: Array, points: ArrayLi
         Motion to the window's first point.
     step : Transition
         Motion from one point to the next.
-    digits : jax.Array
+    digits : array_like
         Binary digits of the number of points less one, lowest first, shape (digit, ...).
     points : array_like
         Number of points.
     """
     whole, power = one_step(first), one_step(step)
-    for digit in digits:
+    for digit in jnp.asarray(digits):
         longer = compose(whole, power)
         whole = jax.tree.map(lambda more, less, take=digit > 0.5: jnp.where(take, more, less), longer, whole)
         power = compose(power, power)

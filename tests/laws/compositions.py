@@ -52,9 +52,11 @@ VALUES = {
     "wrong_reward": 0.1,
     "right_reward": 2.2,
     "shape": 1.6,
+    "difficulty_spread": 0.8,
+    "correlation_time": 3.0,
 }
 
-#: Gap before each row (step) and learning rate over its peak in it.
+#: Time from one row's end to the next (step) and learning rate over its peak in it.
 GAPS = np.array([0.0, 1, 1, 2, 0.5, 3, 1, 1, 2, 4])
 RATES = np.array([0.3, 0.4, 0.6, 0.8, 1, 1, 0.9, 0.8, 0.7, 0.5])
 GROUP_SIZE, REFERENCE_GROUP, RELATIVE_PROMPTS, MEAN_AGE, MASS = 4.0, 8.0, 1.5, 1.5, 2.5
@@ -64,13 +66,24 @@ LOWER, RANGE, CLIPPED = -0.5, 3.0, 0.1
 def run_data() -> RunData:
     """Ten rows: irregular gaps, warm-up and decay, a mean over two points, a row without a reward, a repeated step."""
     n = GAPS.size
-    observed, keep, weight, repeats, scatter = (np.full(n, value) for value in (1.0, 0.0, 1.0, 1.0, 0.0))
-    observed[[4, 7]], keep[8], weight[8] = 0.0, 1.0, 0.5
+    observed, points, spacing, repeats, scatter = (np.full(n, value) for value in (1.0, 1.0, 1.0, 1.0, 0.0))
+    observed[[4, 7]], points[8] = 0.0, 2.0
     repeats[5], scatter[5] = 2.0, 0.02
     value = np.array([0.5, 0.7, 0.6, 1.0, 0.0, 1.3, 1.2, 0.0, 1.6, 1.7])
-    rows = {"observed": observed, "keep": keep, "weight": weight, "repeats": repeats, "scatter": scatter}
     grid = Grid(
-        gap=GAPS, rate=RATES, kind=np.arange(n), value=value, noise=np.ones(n), start_rate=np.asarray(0.3), **rows
+        gap=GAPS - (points - 1) * spacing,
+        rate=RATES,
+        points=points,
+        spacing=spacing,
+        digits=(points - 1)[None],
+        kind=np.arange(n),
+        blend=None,
+        value=value,
+        noise=np.ones(n),
+        repeats=repeats,
+        scatter=scatter,
+        observed=observed,
+        start_rate=np.asarray(0.3),
     )
     return RunData(
         grid=grid,

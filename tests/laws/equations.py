@@ -36,6 +36,11 @@ def is_linear(chosen: Chosen) -> bool:
     return chosen.get("coordinate", "reward") == "reward" and not chosen.get("finite_groups", False)
 
 
+def is_curve(chosen: Chosen) -> bool:
+    """Whether the law is a curve in time with a fluctuation about it."""
+    return chosen["dynamics"] in ("sigmoid", "power_law")
+
+
 def is_heavy(chosen: Chosen) -> bool:
     """Whether the law has mass."""
     return chosen["dynamics"].endswith("second_order")
@@ -70,7 +75,8 @@ def intensity(chosen: Chosen, rate: float) -> float:
     if chosen["dynamics"] == "random_walk":
         return (VALUES["step_sd"] * rate) ** 2 * scale
     fluctuation = VALUES["noise_ratio"] * VALUES["observation_sd"] if chosen.get("relative") else VALUES["fluctuation"]
-    return 2 * VALUES["stiffness"] * (fluctuation * rate) ** 2 * scale
+    pull = 1 / VALUES["correlation_time"] if is_curve(chosen) else VALUES["stiffness"]
+    return 2 * pull * (fluctuation * rate) ** 2 * scale
 
 
 def mass(chosen: Chosen) -> float:
@@ -90,13 +96,13 @@ def start_velocity(chosen: Chosen, force: float) -> float:
 
 def moments(chosen: Chosen) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Mean (2,) and covariance (2, 2) of (expected reward, velocity) in each row of a linear law."""
-    if chosen["dynamics"] == "sigmoid":
-        compute = np.cumsum(GAPS * rates(chosen))
-        with np.errstate(divide="ignore"):
-            share = 1 / (1 + (VALUES["midpoint"] / compute) ** VALUES["steepness"])
-        for part in share:
-            rise = VALUES["plateau"] - VALUES["initial_reward"]
-            yield np.array([VALUES["initial_reward"] + rise * part, 0.0]), np.zeros((2, 2))
+    if is_curve(chosen):
+        start = VALUES["initial_reward"]
+        variance = 0.0
+        for part, gap, rate in zip(_share_of_the_way(chosen), GAPS, rates(chosen), strict=True):
+            q, pull = intensity(chosen, rate), rate / VALUES["correlation_time"]
+            variance = variance * np.exp(-2 * pull * gap) + q * -np.expm1(-2 * pull * gap) / (2 * pull)
+            yield np.array([start + (plateau(chosen) - start) * part, 0.0]), np.diag([variance, 0.0])
         return
     rest = 0.0 if chosen["dynamics"] == "random_walk" else plateau(chosen)
     gap_to_rest = rest - VALUES["initial_reward"]
@@ -109,6 +115,18 @@ def moments(chosen: Chosen) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         f = exponential[2:, 2:].T
         mean, covariance = f @ mean, f @ covariance @ f.T + f @ exponential[:2, 2:]
         yield mean + np.array([rest, 0.0]), covariance
+
+
+def _share_of_the_way(chosen: Chosen) -> np.ndarray:
+    """Share of the way from the start to the plateau that a curve has gone in each row."""
+    time = np.cumsum(GAPS * rates(chosen))
+    if chosen["dynamics"] == "power_law":
+        spread = VALUES["difficulty_spread"]
+        left: np.ndarray = (1 + spread * VALUES["stiffness"] * time) ** (-1 / spread)
+        return 1 - left
+    with np.errstate(divide="ignore"):
+        share: np.ndarray = 1 / (1 + (VALUES["midpoint"] / time) ** VALUES["steepness"])
+    return share
 
 
 def _generator(chosen: Chosen, rate: float) -> tuple[np.ndarray, np.ndarray]:

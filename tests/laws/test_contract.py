@@ -134,10 +134,16 @@ def test_motion_equals_the_matrix_exponential(chosen: Mapping[str, Any], law: La
     """Mean and covariance of (expected reward, velocity) in every row; for the noise, Van Loan (1978)."""
     assert law.linear
     run, values = run_data(), parameters_of(law)
-    transition, _, position, velocity = state_space(law, values, run)
-    rows = {name: np.asarray(entry) for name, entry in transition._asdict().items() if entry is not None}
+    motion, _, position, velocity = state_space(law, values, run)
+    motion = motion.per_row()._replace(window=None)
+    rows = {name: np.asarray(entry) for name, entry in motion._asdict().items() if entry is not None}
     absolute = law.absolute(values, run)
-    assert float(law.to_reward(absolute, run, position)) == pytest.approx(float(values["initial_reward"]))
+
+    def reward(state: float, row: int) -> float:
+        return float(np.broadcast_to(law.to_reward(absolute, run, jnp.asarray(state)), GAPS.shape)[row])
+
+    # The first row ends where it begins: its gap is 0.
+    assert reward(float(position), 0) == pytest.approx(float(values["initial_reward"]))
     mean, covariance = np.array([float(position), float(velocity)]), np.zeros((2, 2))
     for row, (expected, expected_covariance) in enumerate(equations.moments(chosen)):
         t = {name: entry[row] for name, entry in rows.items()}
@@ -145,7 +151,7 @@ def test_motion_equals_the_matrix_exponential(chosen: Mapping[str, Any], law: La
         q = np.array([[t["q11"], t["q12"]], [t["q12"], t["q22"]]])
         mean = f @ mean + np.array([t.get("b1", 0.0), t.get("b2", 0.0)])
         covariance = f @ covariance @ f.T + q
-        ours = [float(law.to_reward(absolute, run, jnp.asarray(mean[0]))), mean[1]]
+        ours = [reward(mean[0], row), mean[1]]
         np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12, err_msg=f"row {row}")
         np.testing.assert_allclose(covariance, expected_covariance, rtol=1e-8, atol=1e-14, err_msg=f"row {row}")
 
