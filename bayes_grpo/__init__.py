@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bayes_grpo.readers import example_run as example_run
     from bayes_grpo.readers import read_run as read_run
     from bayes_grpo.readers import read_runs as read_runs
+    from bayes_grpo.report.batch.batch import batch as batch
     from bayes_grpo.report.describe import describe_run as describe_run
     from bayes_grpo.report.page import report_html as report_html
     from bayes_grpo.report.page import save_report as save_report
@@ -61,6 +62,7 @@ _HOMES = {
     "InputError": "errors",
     "ModelSpec": "models.spec",
     "balance_plateau": "analysis.balance.plateau",
+    "batch": "report.batch.batch",
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
     "compare_fits": "analysis.comparison.compare",

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from bayes_grpo.cli.batch import add_batch
 from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
 from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.convert import add_convert
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         add_watch,
         add_diagnose,
         add_report,
+        add_batch,
         add_threshold,
         add_plateau,
         add_invariance,

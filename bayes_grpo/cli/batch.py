@@ -1,0 +1,165 @@
+"""`bayes-grpo batch`: any number of logs, a row each."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bayes_grpo.cli.common import (
+    BAD_INPUT,
+    NOT_CONVERGED,
+    OK,
+    add_json,
+    add_sampler,
+    make_folder,
+    print_json,
+    sampler_options,
+    say,
+)
+from bayes_grpo.cli.reading import add_reading, reading_options
+from bayes_grpo.errors import InputError
+
+#: Seconds between two lines of progress where there is no terminal.
+_EVERY = 10.0
+#: Errors that are named before the table is pointed to.
+_MOST_ERRORS = 5
+
+
+def add_batch(commands: Any) -> None:
+    """Define `batch`."""
+    batch = commands.add_parser(
+        "batch",
+        help="fit any number of logs, a row each, on all processors or on a cluster",
+        description="Fit every run of any number of logs by itself. One row a run goes to OUT/batch.parquet. What is "
+        "finished is kept at once: the same command goes on where it was ended.",
+    )
+    batch.add_argument(
+        "paths", nargs="+", metavar="PATH", help="logs, folders, patterns ('runs/*.csv'), or @FILE with a path a line"
+    )
+    batch.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the table")
+    batch.add_argument(
+        "--model", default="oscillator", metavar="NAME|FILE", help="model name or file (default: oscillator)"
+    )
+    batch.add_argument(
+        "--until", type=float, metavar="STEP", help="forecast to this step; below 10, times the last logged step"
+    )
+    batch.add_argument("--diagnose", action="store_true", help="look for failures, too")
+    batch.add_argument("--keep-fits", action="store_true", help="keep whole fits in FOLDER/fits")
+    where = batch.add_argument_group("where the work is done")
+    where.add_argument("--engine", default="local", help="local (default), dask or ray")
+    where.add_argument("--address", help="of a Dask scheduler or a Ray head; without one a cluster is made here")
+    where.add_argument("--workers", type=int, metavar="N", help="processes (default: one a processor)")
+    add_json(batch)
+    add_sampler(batch)
+    add_reading(batch, appended=False)
+    batch.set_defaults(run=_batch, appended="")
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from bayes_grpo.report.batch.batch import batch
+    from bayes_grpo.report.batch.table import TABLE
+
+    reading = reading_options(options)
+    make_folder(options.out)
+    try:
+        with _progress() as progress:
+            table = batch(
+                options.paths,
+                options.out,
+                model=options.model,
+                engine=options.engine,
+                address=options.address,
+                workers=options.workers,
+                until=options.until,
+                diagnose=options.diagnose,
+                keep_fits=options.keep_fits,
+                laws=options.law,
+                reading=reading,
+                progress=progress,
+                **sampler_options(options),
+            )
+    except OSError as error:
+        raise InputError(
+            str(options.out),
+            f"a part of the table could not be written ({error.strerror or error}); what was finished before is kept, "
+            "and the same command goes on there",
+        ) from error
+    summary = _summary(table, options.out / TABLE)
+    if options.json:
+        print_json(summary)
+    else:
+        print(_words(summary), flush=True)
+    for text in summary["errors"][:_MOST_ERRORS]:
+        say(f"bayes-grpo: {text}")
+    if len(summary["errors"]) > _MOST_ERRORS:
+        say(f"and {len(summary['errors']) - _MOST_ERRORS} more errors, in the column error of the table")
+    if summary["errors"]:
+        return BAD_INPUT
+    return NOT_CONVERGED if summary["not_converged"] else OK
+
+
+def _summary(table: Any, path: Path) -> dict[str, Any]:
+    """What is said of a table, ready for JSON."""
+
+    def counts(name: str) -> dict[str, int]:
+        return {str(key): int(n) for key, n in table[name].value_counts().items()} if name in table else {}
+
+    fitted = table["converged"].notna() if "converged" in table else table.index < 0
+    errors = table["error"].dropna() if "error" in table else []
+    return {
+        "table": str(path),
+        "runs": len(table),
+        "fitted": int(fitted.sum()),
+        "methods": counts("method"),
+        "not_converged": int((~table["converged"][fitted].astype(bool)).sum()) if "converged" in table else 0,
+        "recommendations": counts("recommendation"),
+        "diagnoses": counts("diagnosis"),
+        "errors": [str(error) for error in errors],
+    }
+
+
+def _words(summary: dict[str, Any]) -> str:
+    """The summary in a few lines."""
+    by = ", ".join(f"{count} by {name}" for name, count in summary["methods"].items())
+    lines = [f"{summary['fitted']} of {summary['runs']} runs fitted" + (f" ({by})" if by else "")]
+    if summary["not_converged"]:
+        lines.append(f"{summary['not_converged']} fits did not converge: see the columns of diagnostics")
+    for title, name in (("recommended", "recommendations"), ("diagnosed", "diagnoses")):
+        if summary[name]:
+            lines.append(f"{title}: " + ", ".join(f"{count} {key}" for key, count in summary[name].items()))
+    if summary["errors"]:
+        lines.append(f"{len(summary['errors'])} logs or runs with an error")
+    return "\n".join([*lines, f"table: {summary['table']}"])
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Any], None]]:
+    """A bar on a terminal, a line now and then elsewhere; both with the rate and the time that is left."""
+    began = time.monotonic()
+
+    def told(state: Any) -> str:
+        rate = state.fitted / max(time.monotonic() - began, 1e-9)
+        left = (state.expected - state.runs) / rate if rate > 0 else float("nan")
+        remaining = f", about {left:.0f} s left" if left == left else ""
+        errors = f", {state.errors} errors" if state.errors else ""
+        return f"{state.runs} of about {state.expected:.0f} runs, {rate:.1f} a second{remaining}{errors}"
+
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("reading and compiling ...") as status:
+            yield lambda state: status.update(told(state))
+        return
+    say("reading and compiling ...")
+    last = began
+
+    def line(state: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _EVERY:
+            last = time.monotonic()
+            say(told(state))
+
+    yield line

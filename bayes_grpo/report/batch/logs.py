@@ -1,0 +1,109 @@
+"""Paths, folders, globs and lists of them -> runs, one after another, with what could not be read."""
+
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xarray as xr
+
+from bayes_grpo.errors import InputError
+from bayes_grpo.readers import read_log
+from bayes_grpo.readers.find import find
+
+#: A folder with more logs than this is read log by log; in a smaller one, parts of one run are joined.
+MOST_TOGETHER = 100
+
+
+class Item(NamedTuple):
+    """A run of a log, or what is wrong with it; ``place`` counts logs and ``logs`` is how many there are."""
+
+    source: str
+    run: xr.Dataset | None
+    error: str
+    place: int
+    logs: int
+
+
+def find_logs(paths: Sequence[str | Path]) -> list[str]:
+    """Logs of all paths, each once, in the order of the paths.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Logs, folders, patterns (``runs/*.csv``), and lists of them: a name that begins with ``@`` is a text file with a
+        path a line.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches nothing, or a list cannot be read; all faults at once.
+    """
+    logs: dict[str, None] = {}
+    faults = []
+    for path in paths:
+        text = str(path)
+        try:
+            for entry in _listed(text[1:]) if text.startswith("@") else _matches(text):
+                logs |= dict.fromkeys(_below(entry))
+        except InputError as error:
+            faults += [f"{error.where}: {fault}" for fault in error.faults]
+    if faults:
+        raise InputError("batch", faults)
+    return list(logs)
+
+
+def read_items(logs: Sequence[str], options: Mapping[str, Any]) -> Iterator[Item]:
+    """The runs of logs, as they are read."""
+    for place, log in enumerate(logs):
+        try:
+            readings, faults = read_log(log, **options)
+        except InputError as error:
+            yield Item(log, None, str(error), place, len(logs))
+            continue
+        for reading in readings:
+            for label in reading.run["run"].values:
+                yield Item(log, reading.run.sel(run=[label]), "", place, len(logs))
+        for fault in faults:
+            yield Item(fault.where or log, None, str(fault), place, len(logs))
+
+
+def _listed(name: str) -> list[str]:
+    path = Path(name)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(name, f"expected a text file with a path a line, which cannot be read ({error})") from error
+    entries = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not entries:
+        raise InputError(name, "expected a path a line, found none")
+    return [str(path.parent / entry) if not _is_address(entry) else entry for entry in entries]
+
+
+def _matches(text: str) -> list[str]:
+    if _is_address(text) or Path(text).exists() or not glob.has_magic(text):
+        return [text]
+    matches = sorted(glob.glob(text, recursive=True))
+    if not matches:
+        raise InputError(text, "expected a pattern that matches logs, found that nothing matches")
+    return matches
+
+
+def _below(entry: str) -> list[str]:
+    """A log, or the logs of a folder where there are many."""
+    if _is_address(entry) or not Path(entry).is_dir():
+        return [entry]
+    try:
+        found = find(entry).found
+    except InputError:
+        return [entry]  # it is said when it is read
+    by_folder: dict[str, list[str]] = {}
+    for item in found:
+        by_folder.setdefault(str(item.source.path.parent), []).append(str(item.source.path))
+    if len(found) == 1:
+        return [entry]
+    return [log for folder, logs in by_folder.items() for log in ([folder] if 1 < len(logs) <= MOST_TOGETHER else logs)]
+
+
+def _is_address(text: str) -> bool:
+    return text.startswith(("wandb:", "https://"))
