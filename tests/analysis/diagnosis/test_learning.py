@@ -41,7 +41,9 @@ def test_flat_at_an_unbounded_reward_with_dead_groups() -> None:
     dead = np.clip(flat(200, 0.62, 0.1, 1), 0, 1)
     said = said_of(made(flat(200, 1.8, 0.15), zero_spread_share=dead))
     assert said["diagnosis"] == "not_learning"
-    assert reasons_of(said)[0] == "few_groups" and f"{1 - dead.mean():.2f} of them" in said["why_not_learning"][0]["text"]
+    assert (
+        reasons_of(said)[0] == "few_groups" and f"{1 - dead.mean():.2f} of them" in said["why_not_learning"][0]["text"]
+    )
     assert said["reward_gain"]["lower"] < 0 < said["reward_gain"]["upper"]
 
 
