@@ -43,7 +43,7 @@ def list_models() -> list[ModelSpec]:
     --------
     >>> import bayes_grpo
     >>> [model.name for model in bayes_grpo.list_models()][:3]
-    ['bounded', 'bounded_overdamped', 'delayed_oscillator']
+    ['balance', 'balance_overdamped', 'bounded']
     """
     return [_parse(path) for path in sorted(models_folder().glob("*.toml"))]
 

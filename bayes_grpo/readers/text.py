@@ -182,7 +182,7 @@ def json_lines(path: Path) -> Iterator[Row | Note]:
             if not isinstance(row, dict):
                 broken = (number, f"a {type(row).__name__}")
                 continue
-            if not SUMMARY_KEYS.isdisjoint(row) and "reward" not in row:
+            if not SUMMARY_KEYS.isdisjoint(row) and row.keys().isdisjoint(("reward", "optimizer_step")):
                 yield reading_note("", f"line {number}, a summary of training, was left out")
                 continue
             yield flatten(row, wrapper="data")  # some write {"step": 1, "data": {...}}

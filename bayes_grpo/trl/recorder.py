@@ -150,8 +150,8 @@ class Recorder(TrainerCallback):
         self._guard(self._take_over, state, logs or {})
 
     def _take_over(self, state: Any, logs: dict[str, Any]) -> None:
-        if state.global_step != self._row.get("optimizer_step"):
-            return
+        if state.global_step != self._row.get("optimizer_step") or "train_runtime" in logs:
+            return  # of another step, or the summary of all training
         measured = ("reward", "reward_std", "frac_reward_zero_std", "learning_rate", "epoch", "step", "loss")
         for key, value in logs.items():
             self._figures.add(key)

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.nn import softmax
@@ -59,7 +60,7 @@ def test_batch_drive_of_many_prompts_equals_enumeration() -> None:
             chance = p ** rewards.sum() * (1 - p) ** (rewards.size - rewards.sum())
             share = rewards.mean(1)
             expected += chance * (share * (1 - share)).mean() / deviation
-    ours = drive(np.float64(p), np.float64(group), np.float64(prompts), "batch", 5, 4)
+    ours = drive(jnp.asarray(p), jnp.asarray(float(group)), jnp.asarray(float(prompts)), "batch", 5, 4)
     assert float(ours) == pytest.approx(expected, rel=1e-12)
 
 

@@ -110,7 +110,7 @@ def test_a_window_mean_has_the_density_of_the_points_it_averages(model: str) -> 
     ).data.run
     p = {"plateau": 0.7, "initial_reward": 0.3, "stiffness": 0.08, "damping": 0.9, "initial_velocity": 0.8}
     p |= {"fluctuation": 0.05, "observation_sd": 1e-6, "step_sd": 0.02}
-    p = {name: p[name] for name in spec.parameters}
+    p = {name: jnp.asarray(p[name]) for name in spec.parameters}
     draw = jax.jit(jax.vmap(lambda key, run: simulated(spec.law, p, run, key)[1], (0, None)))
     means = np.asarray(draw(jax.random.split(jax.random.key(0), 4000), data))[:, :n]
     points = np.asarray(draw(jax.random.split(jax.random.key(1), 4000), single))[:, : n * window]
@@ -139,7 +139,7 @@ def test_a_schedule_is_interpolated_and_nothing_is_lost(model: str) -> None:
     for stiffness in (0.01, 0.3, 0.95):
         p = {"plateau": 0.7, "initial_reward": 0.3, "stiffness": stiffness, "damping": 0.9, "initial_velocity": 0.8}
         p |= {"fluctuation": 0.05, "observation_sd": 0.1, "lag_share": 0.3}
-        p = {name: p[name] for name in spec.parameters}
+        p = {name: jnp.asarray(p[name]) for name in spec.parameters}
         ours, exact = (float(filtered(spec.law, p, run).log_density.sum()) for run in (blended, by_row))
         assert ours == pytest.approx(exact, rel=1e-8), stiffness
 
