@@ -225,7 +225,8 @@ def work(engine: Engine, tasks: Iterable[Any]) -> Iterator[Done]:
                 running[engine.submit(following[1])] = following
         if not running and suspects:
             # One at a time: if its worker dies, it was this task.
-            running[engine.submit(suspects[0][1])] = suspects.pop(0)
+            place, task = suspects.pop(0)
+            running[engine.submit(task)] = place, task
         if not running:
             return
         died = False

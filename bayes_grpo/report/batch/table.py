@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.report.batch.rows import Row
@@ -17,6 +18,8 @@ TABLE, PARTS = "batch.parquet", "parts"
 
 #: Columns that come first.
 FIRST = ("source", "run", "error", "model", "method", "converged", "rows", "last_step")
+
+_DTYPES = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.string(): pd.StringDtype()}
 
 
 class Store:
@@ -91,7 +94,9 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
     order = [name for name in FIRST if name in names]
     order += [name for name in names if name not in (*order, "key", "seconds")]
     order += [name for name in ("seconds", "key") if name in names]
-    return pd.DataFrame(list(rows), columns=order).convert_dtypes(convert_integer=False)
+    columns = {name: pa.array([row.get(name) for row in rows]) for name in order}
+    # Where a value is missing, whole numbers stay whole numbers, and truth values stay truth values.
+    return pa.table(columns).to_pandas(types_mapper=_DTYPES.get)
 
 
 def _absent(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Each engine as it is: processes of this machine, a real Dask cluster, a real Ray; workers are killed in the middle."""
+"""Engines as they are: processes of this machine, a real Dask cluster, a real Ray; workers are killed in the middle."""
 
 import os
 import signal
