@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.comparison.compare import compare_fits as compare_fits
     from bayes_grpo.analysis.comparison.crossval import lfo as lfo
     from bayes_grpo.analysis.comparison.crossval import loo as loo
+    from bayes_grpo.analysis.decisions.ask.ask import ask as ask
+    from bayes_grpo.analysis.decisions.ask.summary import summarise_ask as summarise_ask
     from bayes_grpo.analysis.diagnosis.diagnose import diagnose as diagnose
     from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis as plot_diagnosis
     from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis as summarise_diagnosis
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "InputError": "errors",
     "ModelSpec": "models.spec",
+    "ask": "analysis.decisions.ask.ask",
     "balance_plateau": "analysis.balance.plateau",
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
@@ -96,6 +99,7 @@ _HOMES = {
     "save_runs": "runs.netcdf",
     "sensitivity": "analysis.posterior.checks",
     "summarise": "analysis.posterior.summary",
+    "summarise_ask": "analysis.decisions.ask.summary",
     "summarise_diagnosis": "analysis.diagnosis.summary",
     "summarise_forecast": "analysis.forecast.summary",
     "summarise_invariance": "analysis.invariance.summary",

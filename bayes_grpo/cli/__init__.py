@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from bayes_grpo.cli.ask import add_ask
 from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
 from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.convert import add_convert
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shown = (
+        add_ask,
         add_fit,
         add_inspect,
         add_convert,
