@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.comparison.crossval import loo as loo
     from bayes_grpo.analysis.decisions.ask.ask import ask as ask
     from bayes_grpo.analysis.decisions.ask.summary import summarise_ask as summarise_ask
+    from bayes_grpo.analysis.decisions.contrast.contrast import contrast as contrast
+    from bayes_grpo.analysis.decisions.contrast.figure import plot_contrast as plot_contrast
+    from bayes_grpo.analysis.decisions.contrast.summary import summarise_contrast as summarise_contrast
     from bayes_grpo.analysis.diagnosis.diagnose import diagnose as diagnose
     from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis as plot_diagnosis
     from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis as summarise_diagnosis
@@ -67,6 +70,7 @@ _HOMES = {
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
     "compare_fits": "analysis.comparison.compare",
+    "contrast": "analysis.decisions.contrast.contrast",
     "describe_run": "report.describe",
     "diagnose": "analysis.diagnosis.diagnose",
     "example_run": "readers",
@@ -81,6 +85,7 @@ _HOMES = {
     "make_run": "runs.dataset",
     "oscillation": "analysis.stability.oscillation",
     "pair_fits": "report.single",
+    "plot_contrast": "analysis.decisions.contrast.figure",
     "plot_diagnosis": "analysis.diagnosis.figure",
     "plot_fit": "analysis.posterior.figure",
     "plot_forecast": "analysis.forecast.figure",
@@ -100,6 +105,7 @@ _HOMES = {
     "sensitivity": "analysis.posterior.checks",
     "summarise": "analysis.posterior.summary",
     "summarise_ask": "analysis.decisions.ask.summary",
+    "summarise_contrast": "analysis.decisions.contrast.summary",
     "summarise_diagnosis": "analysis.diagnosis.summary",
     "summarise_forecast": "analysis.forecast.summary",
     "summarise_invariance": "analysis.invariance.summary",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bayes_grpo.cli.ask import add_ask
 from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
 from bayes_grpo.cli.compare import add_compare
+from bayes_grpo.cli.contrast import add_contrast
 from bayes_grpo.cli.convert import add_convert
 from bayes_grpo.cli.diagnose import add_diagnose
 from bayes_grpo.cli.fit import add_demo, add_fit
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         add_inspect,
         add_convert,
         add_compare,
+        add_contrast,
         add_show,
         add_forecast,
         add_watch,
