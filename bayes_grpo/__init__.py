@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.decisions.contrast.contrast import contrast as contrast
     from bayes_grpo.analysis.decisions.contrast.figure import plot_contrast as plot_contrast
     from bayes_grpo.analysis.decisions.contrast.summary import summarise_contrast as summarise_contrast
+    from bayes_grpo.analysis.decisions.plan.figure import plot_plan as plot_plan
+    from bayes_grpo.analysis.decisions.plan.plan import plan as plan
+    from bayes_grpo.analysis.decisions.plan.summary import summarise_plan as summarise_plan
     from bayes_grpo.analysis.diagnosis.diagnose import diagnose as diagnose
     from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis as plot_diagnosis
     from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis as summarise_diagnosis
@@ -60,11 +63,13 @@ if TYPE_CHECKING:
     from bayes_grpo.runs.dataset import combine as combine
     from bayes_grpo.runs.dataset import make_run as make_run
     from bayes_grpo.runs.netcdf import save_runs as save_runs
+    from bayes_grpo.runs.planned import PlannedRun as PlannedRun
 
 #: The public names and the modules that define them. `__all__` and the imports on first use follow from it.
 _HOMES = {
     "InputError": "errors",
     "ModelSpec": "models.spec",
+    "PlannedRun": "runs.planned",
     "ask": "analysis.decisions.ask.ask",
     "balance_plateau": "analysis.balance.plateau",
     "combine": "runs.dataset",
@@ -85,6 +90,7 @@ _HOMES = {
     "make_run": "runs.dataset",
     "oscillation": "analysis.stability.oscillation",
     "pair_fits": "report.single",
+    "plan": "analysis.decisions.plan.plan",
     "plot_contrast": "analysis.decisions.contrast.figure",
     "plot_diagnosis": "analysis.diagnosis.figure",
     "plot_fit": "analysis.posterior.figure",
@@ -92,6 +98,7 @@ _HOMES = {
     "plot_invariance": "analysis.invariance.figure",
     "plot_marginals": "analysis.posterior.figure",
     "plot_oscillation": "analysis.stability.figure",
+    "plot_plan": "analysis.decisions.plan.figure",
     "plot_threshold": "analysis.stability.figure",
     "prior_predictive": "inference.fit",
     "pymc_model": "inference.backends.pymc",
@@ -110,6 +117,7 @@ _HOMES = {
     "summarise_forecast": "analysis.forecast.summary",
     "summarise_invariance": "analysis.invariance.summary",
     "summarise_oscillation": "analysis.stability.oscillation",
+    "summarise_plan": "analysis.decisions.plan.summary",
     "summarise_threshold": "analysis.stability.threshold",
     "threshold": "analysis.stability.threshold",
 }

@@ -15,6 +15,7 @@ from bayes_grpo.cli.fit import add_demo, add_fit
 from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.invariance import add_invariance
+from bayes_grpo.cli.plan import add_plan
 from bayes_grpo.cli.plateau import add_plateau
 from bayes_grpo.cli.report import add_report
 from bayes_grpo.cli.show import add_show
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         add_diagnose,
         add_report,
         add_threshold,
+        add_plan,
         add_plateau,
         add_invariance,
         add_simulate,
