@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.comparison.compare import compare_fits as compare_fits
     from bayes_grpo.analysis.comparison.crossval import lfo as lfo
     from bayes_grpo.analysis.comparison.crossval import loo as loo
+    from bayes_grpo.analysis.decisions.ask.ask import ask as ask
+    from bayes_grpo.analysis.decisions.ask.summary import summarise_ask as summarise_ask
+    from bayes_grpo.analysis.decisions.contrast.contrast import contrast as contrast
+    from bayes_grpo.analysis.decisions.contrast.figure import plot_contrast as plot_contrast
+    from bayes_grpo.analysis.decisions.contrast.summary import summarise_contrast as summarise_contrast
+    from bayes_grpo.analysis.decisions.plan.figure import plot_plan as plot_plan
+    from bayes_grpo.analysis.decisions.plan.plan import plan as plan
+    from bayes_grpo.analysis.decisions.plan.summary import summarise_plan as summarise_plan
     from bayes_grpo.analysis.diagnosis.diagnose import diagnose as diagnose
     from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis as plot_diagnosis
     from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis as summarise_diagnosis
@@ -56,16 +64,20 @@ if TYPE_CHECKING:
     from bayes_grpo.runs.dataset import combine as combine
     from bayes_grpo.runs.dataset import make_run as make_run
     from bayes_grpo.runs.netcdf import save_runs as save_runs
+    from bayes_grpo.runs.planned import PlannedRun as PlannedRun
 
 #: The public names and the modules that define them. `__all__` and the imports on first use follow from it.
 _HOMES = {
     "InputError": "errors",
     "ModelSpec": "models.spec",
+    "PlannedRun": "runs.planned",
+    "ask": "analysis.decisions.ask.ask",
     "balance_plateau": "analysis.balance.plateau",
     "batch": "report.batch.batch",
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
     "compare_fits": "analysis.comparison.compare",
+    "contrast": "analysis.decisions.contrast.contrast",
     "describe_run": "report.describe",
     "diagnose": "analysis.diagnosis.diagnose",
     "example_run": "readers",
@@ -80,12 +92,15 @@ _HOMES = {
     "make_run": "runs.dataset",
     "oscillation": "analysis.stability.oscillation",
     "pair_fits": "report.single",
+    "plan": "analysis.decisions.plan.plan",
+    "plot_contrast": "analysis.decisions.contrast.figure",
     "plot_diagnosis": "analysis.diagnosis.figure",
     "plot_fit": "analysis.posterior.figure",
     "plot_forecast": "analysis.forecast.figure",
     "plot_invariance": "analysis.invariance.figure",
     "plot_marginals": "analysis.posterior.figure",
     "plot_oscillation": "analysis.stability.figure",
+    "plot_plan": "analysis.decisions.plan.figure",
     "plot_threshold": "analysis.stability.figure",
     "prior_predictive": "inference.fit",
     "pymc_model": "inference.backends.pymc",
@@ -98,10 +113,13 @@ _HOMES = {
     "save_runs": "runs.netcdf",
     "sensitivity": "analysis.posterior.checks",
     "summarise": "analysis.posterior.summary",
+    "summarise_ask": "analysis.decisions.ask.summary",
+    "summarise_contrast": "analysis.decisions.contrast.summary",
     "summarise_diagnosis": "analysis.diagnosis.summary",
     "summarise_forecast": "analysis.forecast.summary",
     "summarise_invariance": "analysis.invariance.summary",
     "summarise_oscillation": "analysis.stability.oscillation",
+    "summarise_plan": "analysis.decisions.plan.summary",
     "summarise_threshold": "analysis.stability.threshold",
     "threshold": "analysis.stability.threshold",
 }

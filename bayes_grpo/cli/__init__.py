@@ -5,15 +5,18 @@ import os
 import sys
 from collections.abc import Sequence
 
+from bayes_grpo.cli.ask import add_ask
 from bayes_grpo.cli.batch import add_batch
 from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
 from bayes_grpo.cli.compare import add_compare
+from bayes_grpo.cli.contrast import add_contrast
 from bayes_grpo.cli.convert import add_convert
 from bayes_grpo.cli.diagnose import add_diagnose
 from bayes_grpo.cli.fit import add_demo, add_fit
 from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.invariance import add_invariance
+from bayes_grpo.cli.plan import add_plan
 from bayes_grpo.cli.plateau import add_plateau
 from bayes_grpo.cli.report import add_report
 from bayes_grpo.cli.show import add_show
@@ -59,10 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shown = (
+        add_ask,
         add_fit,
         add_inspect,
         add_convert,
         add_compare,
+        add_contrast,
         add_show,
         add_forecast,
         add_watch,
@@ -70,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         add_report,
         add_batch,
         add_threshold,
+        add_plan,
         add_plateau,
         add_invariance,
         add_simulate,

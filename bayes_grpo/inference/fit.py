@@ -5,6 +5,7 @@ import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,14 +13,17 @@ import xarray as xr
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.attributes import describe
 from bayes_grpo.inference.evaluate import evaluator
-from bayes_grpo.inference.layout import choose, prepare
-from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.layout import Prepared, choose, prepare
+from bayes_grpo.inference.posterior import Posterior, draw_posterior
 from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.inference.tree import TreeBuilder, unit_of
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
+
+#: Draws a chain of `light_fit`.
+LIGHT_DRAWS = 500
 
 _PACKAGES = ("bayes-grpo", "numpyro", "pymc", "nutpie", "jax", "arviz", "xarray", "numpy")
 
@@ -83,19 +87,58 @@ def fit(
     posterior = draw_posterior(spec, prepared, sampler, progress)
     seconds = time.perf_counter() - began
     tree = TreeBuilder(spec, prepared, seed).build(posterior.values, posterior.statistics, posterior.weighted)
-    tree.attrs = describe(spec, prepared) | {
+    tree.attrs = _attributes(spec, prepared, sampler, posterior, seconds)
+    return tree
+
+
+def light_fit(
+    runs: xr.Dataset, model: str | Path | ModelSpec = "population", *, run: str | None = None, seed: int = 0
+) -> xr.DataTree:
+    """Fit one run as `fit` does, with fewer draws and without the groups that only checks of a fit need.
+
+    Parameters
+    ----------
+    runs, model, run, seed
+        As for `fit`.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, sample_stats, observed_data and constant_data, and the attributes of a fit. Forecasts and
+        thresholds take it.
+
+    Raises
+    ------
+    InputError
+        As for `fit`.
+    """
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    sampler = Sampler("auto", seed=seed, draws=LIGHT_DRAWS, tune=LIGHT_DRAWS)
+    prepared = prepare(choose(runs, run, spec), spec)
+    began = time.perf_counter()
+    posterior = draw_posterior(spec, prepared, sampler)
+    seconds = time.perf_counter() - began
+    tree = TreeBuilder(spec, prepared, seed).build_light(posterior.values, posterior.statistics)
+    tree.attrs = _attributes(spec, prepared, sampler, posterior, seconds)
+    return tree
+
+
+def _attributes(
+    spec: ModelSpec, prepared: Prepared, sampler: Sampler, posterior: Posterior, seconds: float
+) -> dict[str, Any]:
+    """What a fit is of, and how it was made."""
+    return describe(spec, prepared) | {
         "method": posterior.method,
-        "backend": backend,
-        "seed": seed,
+        "backend": sampler.backend,
+        "seed": sampler.seed,
         "draws": posterior.statistics["diverging"].shape[1],
-        "tune": tune,
-        "chains": chains,
+        "tune": sampler.tune,
+        "chains": sampler.chains,
         "target_accept": posterior.target_accept,
         "importance": json.dumps(posterior.quality and posterior.quality.as_dict()),
         "seconds": round(seconds, 2),
         "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
     }
-    return tree
 
 
 def prior_predictive(

@@ -74,16 +74,10 @@ class TreeBuilder:
 
         The points of importance sampling become the group ``importance``.
         """
-        chains, draws = next(iter(statistics.values())).shape
-        coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
         flat = flatten(values)
-        joined = unflatten(flat | self.evaluator.derive(flat, self.prepared.data), chains)
         groups = {
-            "posterior": self._named(joined, coords),
-            "sample_stats": xr.Dataset({name: (("chain", "draw"), v) for name, v in statistics.items()}, coords),
-            **self._account(flat, chains, draws),
-            "observed_data": self._rewards(self.at_observations(self.prepared.data.run.grid.value)),
-            "constant_data": self._constant(),
+            **self._drawn(values, statistics),
+            **self._account(flat, *next(iter(statistics.values())).shape),
             **self._predictive("posterior_predictive", flat, 3),
             **self._prior(),
         }
@@ -91,6 +85,23 @@ class TreeBuilder:
             points = {**weighted.points, "log_weight": weighted.log_weight}
             groups["importance"] = xr.Dataset({name: (("repetition", "point"), v) for name, v in points.items()})
         return xr.DataTree.from_dict(groups)
+
+    def build_light(self, values: Mapping[str, np.ndarray], statistics: Mapping[str, np.ndarray]) -> xr.DataTree:
+        """The draws and the runs alone."""
+        return xr.DataTree.from_dict(self._drawn(values, statistics))
+
+    def _drawn(self, values: Mapping[str, np.ndarray], statistics: Mapping[str, np.ndarray]) -> dict[str, xr.Dataset]:
+        """Draws with what follows from them, sampler statistics, and the runs."""
+        chains, draws = next(iter(statistics.values())).shape
+        coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+        flat = flatten(values)
+        joined = unflatten(flat | self.evaluator.derive(flat, self.prepared.data), chains)
+        return {
+            "posterior": self._named(joined, coords),
+            "sample_stats": xr.Dataset({name: (("chain", "draw"), v) for name, v in statistics.items()}, coords),
+            "observed_data": self._rewards(self.at_observations(self.prepared.data.run.grid.value)),
+            "constant_data": self._constant(),
+        }
 
     def _named(self, values: Mapping[str, np.ndarray], coords: Mapping[str, object]) -> xr.Dataset:
         """Parameters with units; those with a value a run get the dimension run."""

@@ -46,6 +46,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ringing_fit: xr.Data
             strict=True,
         )
     )
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "run.csv").write_text(log)
     for name in ("path/to/trl_output", "path/to/run", "trl_output"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "log.csv").write_text(log)

@@ -39,10 +39,10 @@ def little_learned(fit: xr.DataTree) -> list[Note]:
 
 def prior_conflicts(fit: xr.DataTree) -> list[Note]:
     """Parameters that the prior all but ruled out: their posterior median lies in an outer hundredth of the prior."""
-    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     conflicts: list[Note] = []
-    if "log_prior" not in fit.children:  # one run of several fitted together: its prior is the population
+    if "log_prior" not in fit.children:  # one run of several fitted together, or a light fit
         return conflicts
+    posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     for name in fit["log_prior"].data_vars:
         drawn = posterior[name].values
         if drawn.ndim > 2:  # a value a run: what scatters about a population may lie far out

@@ -1,0 +1,161 @@
+"""Five answers about one run: forecast, diagnosis and limits of reuse side by side, from one quick fit."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.analysis.diagnosis.diagnose import diagnose
+from bayes_grpo.analysis.forecast.forecast import forecast
+from bayes_grpo.analysis.forecast.paths import recent
+from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
+from bayes_grpo.analysis.stability.reuse import conditions_of, growth_draws, limits
+from bayes_grpo.analysis.stability.threshold import DRAWS, threshold
+from bayes_grpo.errors import InputError, Note
+from bayes_grpo.inference.attributes import quantities, runs_of
+from bayes_grpo.inference.draws import batch, evenly
+from bayes_grpo.inference.fit import light_fit
+from bayes_grpo.runs.dataset import hyperparameters_of, index_of, one_run
+
+#: Of a run without a known end, the forecast goes on for this share of the logged steps.
+HORIZON_SHARE = 0.5
+#: The limits of reuse, by their variable, and what people call them.
+LIMITS = {"lag": "lag", "ess": "the sample size of the batch", "starvation": "starvation by clipping"}
+
+
+def ask(
+    runs: xr.Dataset, *, run: str | None = None, until: float | None = None, model: str = "population", seed: int = 0
+) -> xr.DataTree:
+    """Work out everything that a log can say about five questions.
+
+    Where does the reward settle? Stop or go on? Is the run healthy? How stale may rollouts get? What should be logged
+    to know more? A question that the log cannot answer does not stop the others.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        From `bayes_grpo.read_run` or `bayes_grpo.make_run`.
+    run : str, optional
+        Label of the run; needed where there are several.
+    until : float, optional
+        Step to forecast to; else the planned steps, or half as many steps again as are logged.
+    model : str
+        What is fitted, with fewer draws than `bayes_grpo.fit` makes.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    xarray.DataTree
+        - ``forecast``: as from `bayes_grpo.forecast`.
+        - ``diagnosis``: as from `bayes_grpo.diagnose`.
+        - ``reuse``: dim sample; draws of the refresh interval (step) at which each of `LIMITS` binds.
+
+        A part that is missing is named in the attribute ``absent`` (JSON), with the reason. Attributes: run, model,
+        last_step, recent_reward, reward_range, refresh_interval (NaN if unknown), learning_rate_logged (0 or 1), absent,
+        notes.
+
+    Raises
+    ------
+    InputError
+        If the run is not named or not there, or nothing at all can be said.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> answers = bayes_grpo.ask(bayes_grpo.example_run())
+    >>> sorted(answers.children)
+    ['diagnosis', 'forecast', 'reuse']
+    """
+    label = str(runs["run"].values[index_of(run, runs["run"].values, "runs")])
+    single = one_run(runs, label)
+    absent: dict[str, str] = {}
+    parts: dict[str, xr.Dataset] = {}
+    notes: list[Note] = []
+
+    def attempt(name: str, answer: Callable[[], Any]) -> Any:
+        try:
+            return answer()
+        except InputError as error:
+            absent[name] = "; ".join(error.faults)
+            return None
+
+    diagnosis = attempt("diagnosis", lambda: diagnose(runs, run=label))
+    fit = attempt("forecast", lambda: light_fit(runs, model, run=label, seed=seed))
+    if fit is None:
+        absent["reuse"] = absent["forecast"]
+    else:
+        notes += fit_notes(fit)
+        ahead = attempt("forecast", lambda: forecast(fit, _horizon(single, until), seed=seed))
+        parts |= {} if ahead is None else {"forecast": ahead}
+        reuse = attempt("reuse", lambda: reuse_limits(fit, seed=seed))
+        parts |= {} if reuse is None else {"reuse": reuse}
+    parts |= {} if diagnosis is None else {"diagnosis": diagnosis}
+    if not parts:
+        raise InputError(str(single["source"].values) or label, list(dict.fromkeys(absent.values())))
+    for part in parts.values():
+        notes += stored_notes(part)
+    tree = xr.DataTree.from_dict(parts)
+    tree.attrs = _facts(single, label, model) | {"absent": json.dumps(absent), **stored(dict.fromkeys(notes))}
+    return tree
+
+
+def reuse_limits(fit: xr.DataTree, *, seed: int = 0) -> xr.Dataset:
+    """Draws of the refresh interval at which lag, sample size and starvation bind; those that the log tells.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of one run, by a law with a plateau.
+    seed : int
+        Of unknown lag shares and of the growth of the log ratio.
+    """
+    lag = threshold(fit, seed=seed)
+    known, run = quantities(fit), runs_of(fit).isel(run=0)
+    posterior = fit["posterior"].to_dataset()
+    drawn = batch(posterior, ("initial_reward", "plateau", "timescale"))
+    places = evenly(drawn["timescale"].size, DRAWS)
+    draws = xr.Dataset({name: ("sample", value[places]) for name, value in drawn.items()})
+    draws["stiffness"] = 1 / draws["timescale"]
+    growth, channels = growth_draws(run, known, draws.sizes["sample"], seed)
+    conditions, notes = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
+    bound = limits(growth, conditions, known.get("clip_range", 0.2))
+    named = {"lag": lag["exact"].values} | {name: value for name, value in bound.items() if name in LIMITS}
+    return xr.Dataset(
+        {name: ("sample", value, {"units": "step"}) for name, value in named.items()},
+        attrs={"rests_on": ", ".join(channels), **stored([*stored_notes(lag), *notes])},
+    )
+
+
+def _horizon(run: xr.Dataset, until: float | None) -> float:
+    """Step to forecast to."""
+    if until is not None:
+        return until
+    last = _last_step(run)
+    planned = hyperparameters_of(run).get("planned_steps", 0.0)
+    return planned if planned > last else last + max(HORIZON_SHARE * (last - min(_first_step(run), 0.0)), 1.0)
+
+
+def _last_step(run: xr.Dataset) -> float:
+    return float(run["optimizer_step"].values[np.isfinite(run["reward"].values)][-1])
+
+
+def _first_step(run: xr.Dataset) -> float:
+    return float(run["optimizer_step"].values[0])
+
+
+def _facts(run: xr.Dataset, label: str, model: str) -> dict[str, Any]:
+    """What the sentences need of the run itself."""
+    rewards = run["reward"].values[np.isfinite(run["reward"].values)]
+    known = hyperparameters_of(run)
+    return {
+        "run": label,
+        "model": model,
+        "last_step": _last_step(run),
+        "recent_reward": float(recent(rewards).mean) if rewards.size > 1 else float(rewards[-1]),
+        "refresh_interval": known.get("refresh_interval", np.nan),
+        "hyperparameters": json.dumps(sorted(known)),
+        "columns": json.dumps(sorted(str(name) for name in run.data_vars if run[name].dims == ("step",))),
+    }

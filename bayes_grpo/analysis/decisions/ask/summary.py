@@ -1,0 +1,214 @@
+"""The five answers as sentences with their probabilities, and the numbers behind them."""
+
+import json
+from typing import Any, TypedDict
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.analysis.decisions.ask.ask import LIMITS
+from bayes_grpo.analysis.decisions.ask.logging import what_to_log
+from bayes_grpo.analysis.decisions.words import chance, listed, rounded, sentence, with_interval
+from bayes_grpo.analysis.diagnosis.modes import HEALTHY, NOT_LEARNING, UNDETERMINED, answers
+from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary, summarise_diagnosis
+from bayes_grpo.analysis.forecast.forecast import GAIN_STEPS
+from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
+from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
+from bayes_grpo.analysis.notes import Noted, noted, stored_notes
+
+#: Probability from which a second diagnosis is named beside the first.
+_WORTH_NAMING = 0.1
+_ADVICE = {
+    "stop": "stop",
+    "go on": "go on",
+    "cannot tell yet": "it cannot be told yet whether going on is worth it",
+    "look": "look before you go on: the run has lost most of its gain",
+}
+
+
+class Reply(TypedDict):
+    """One answer: the question, the sentences, and the probability that they turn on (None where there is none)."""
+
+    question: str
+    text: str
+    probability: float | None
+
+
+class AskSummary(Noted):
+    """What `summarise_ask` says; see there."""
+
+    run: str
+    model: str
+    last_step: float
+    until: float | None
+    statement: str
+    answers: dict[str, Reply]
+    plateau: IntervalRow | None
+    recommendation: str | None
+    probabilities: dict[str, float] | None
+    limit: dict[str, IntervalRow] | None
+    to_log: list[str]
+    absent: dict[str, str]
+    interval: dict[str, Any]
+
+
+def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilon: float | None = None) -> AskSummary:
+    """Summary of what a log says, ready for JSON.
+
+    Parameters
+    ----------
+    result : xarray.DataTree
+        From `bayes_grpo.ask`.
+    fit : xarray.DataTree, optional
+        Not used, for `bayes_grpo.ask` makes its own fit; accepted so that all summaries are called alike.
+    epsilon : float, optional
+        Gain in expected reward per 100 steps that makes them worth while; by default 1 % of the range.
+
+    Returns
+    -------
+    dict
+        - ``run``, ``model``, ``last_step``, ``until``: what was asked about.
+        - ``statement``: all answers, one after the other.
+        - ``answers``: by name (plateau, go_on, health, staleness, to_log) the ``question``, the ``text``, and the
+          ``probability`` that it turns on.
+        - ``plateau``: median and interval; ``recommendation``: stop, go on, cannot tell yet or look;
+          ``probabilities``: of each diagnosis; ``limit``: median and interval of the refresh interval at which lag, ess
+          (sample size) and starvation bind; ``to_log``: what would tell more, the most useful first.
+        - ``absent``: why a part is missing, which then is None.
+        - ``interval``: probability and kind of the intervals.
+        - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> summary = bayes_grpo.summarise_ask(bayes_grpo.ask(bayes_grpo.example_run()))
+    >>> list(summary["answers"])
+    ['plateau', 'go_on', 'health', 'staleness', 'to_log']
+    """
+    absent: dict[str, str] = json.loads(result.attrs["absent"])
+    ahead = summarise_forecast(_part(result, "forecast"), epsilon=epsilon) if "forecast" in result.children else None
+    health = summarise_diagnosis(_part(result, "diagnosis")) if "diagnosis" in result.children else None
+    to_log = what_to_log(result, health)
+    replies = {
+        "plateau": _plateau(result, ahead, health, absent),
+        "go_on": _go_on(ahead, absent),
+        "health": _health(health, absent),
+        "staleness": _staleness(result, absent),
+        "to_log": _to_log(to_log),
+    }
+    bound = None if "reuse" not in result.children else _part(result, "reuse")
+    return {
+        "run": result.attrs["run"],
+        "model": result.attrs["model"],
+        "last_step": result.attrs["last_step"],
+        "until": None if ahead is None else ahead["until"],
+        "statement": " ".join(reply["text"] for reply in replies.values()),
+        "answers": replies,
+        "plateau": None if ahead is None else ahead["plateau"],
+        "recommendation": None if ahead is None else ahead["recommendation"]["action"],
+        "probabilities": None if health is None else health["probabilities"],
+        "limit": None if bound is None else {str(name): interval_row(bound[name].values) for name in bound.data_vars},
+        "to_log": to_log,
+        "absent": absent,
+        "interval": INTERVAL,
+        **noted(stored_notes(result)),  # type: ignore[arg-type]
+    }
+
+
+def _part(result: xr.DataTree, name: str) -> xr.Dataset:
+    part: xr.Dataset = result[name].to_dataset()
+    return part
+
+
+def _plateau(
+    result: xr.DataTree, ahead: ForecastSummary | None, health: DiagnosisSummary | None, absent: dict[str, str]
+) -> Reply:
+    question = "Where does the reward settle?"
+    if ahead is None:
+        return Reply(question=question, text=_unknown("The plateau", absent["forecast"]), probability=None)
+    draws, here = _part(result, "forecast")["plateau"].values, result.attrs["recent_reward"]
+    if np.isnan(draws).any():
+        text = f"The law {result.attrs['model']} has no plateau."
+        return Reply(question=question, text=text, probability=None)
+    higher = float((draws > here + ahead["gain_per_100_steps"]["epsilon"]).mean())
+    text = (
+        f"The reward settles at {with_interval(ahead['plateau'])}. It stands at {rounded(here)} now, and the plateau "
+        f"is more than {rounded(ahead['gain_per_100_steps']['epsilon'])} higher with probability {chance(higher)}."
+    )
+    still = 0.0 if health is None else health["probabilities"][NOT_LEARNING]
+    if still > 0.5:
+        text += f" But with probability {chance(still)} the reward does not rise at all, and then it stays where it is."
+    return Reply(question=question, text=text, probability=higher)
+
+
+def _go_on(ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
+    question = "Stop or go on?"
+    if ahead is None:
+        text = _unknown("Whether to go on", absent["forecast"])
+        return Reply(question=question, text=text, probability=None)
+    gain, advice = ahead["gain_per_100_steps"], ahead["recommendation"]
+    worth = gain["probability_above_epsilon"]
+    text = (
+        f"{_ADVICE[advice['action']]}: the next {GAIN_STEPS} steps bring more than {rounded(gain['epsilon'])} with "
+        f"probability {chance(worth)}. Stopping now forgoes {with_interval(advice['gain_forgone_by_stopping_now'])} by "
+        f"step {ahead['until']:g}."
+    )
+    return Reply(question=question, text=sentence(text), probability=worth)
+
+
+def _health(health: DiagnosisSummary | None, absent: dict[str, str]) -> Reply:
+    question = "Is the run healthy?"
+    if health is None:
+        return Reply(question=question, text=_unknown("The health of the run", absent["diagnosis"]), probability=None)
+    chances, top = health["probabilities"], health["diagnosis"]
+    known = answers()
+    meaning = f" ({known[top].meaning})" if known[top].meaning and top != HEALTHY else ""
+    text = f"{known[top].label}{meaning} with probability {chance(chances[top])}"
+    second = max((name for name in chances if name != top), key=lambda name: chances[name])
+    if chances[second] >= _WORTH_NAMING:
+        text += f"; next comes {known[second].label} ({chance(chances[second])})"
+    onset = health["onset_step"]
+    if onset is not None:
+        text += f". It began near step {onset['median']:g} ({onset['lower']:g} to {onset['upper']:g})"
+    if top == NOT_LEARNING and health["why_not_learning"]:
+        text += f". The likeliest reason: {health['why_not_learning'][0]['text']}"
+    if chances[UNDETERMINED] >= 0.01 and top != UNDETERMINED:
+        text += f". A failure that this log cannot show has probability {chance(chances[UNDETERMINED])}"
+    return Reply(question=question, text=sentence(text), probability=chances[HEALTHY])
+
+
+def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
+    question = "How stale may rollouts get?"
+    if "reuse" not in result.children:
+        return Reply(question=question, text=_unknown("The limit of reuse", absent["reuse"]), probability=None)
+    bound = _part(result, "reuse")
+    names = [str(name) for name in bound.data_vars]
+    lowest = np.stack([bound[name].values for name in names])
+    binding = names[int(np.bincount(lowest.argmin(0), minlength=len(names)).argmax())]
+    row = interval_row(lowest.min(0))
+    asked = float(result.attrs["refresh_interval"])
+    beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
+    used = "" if beyond is None else f" This run's {asked:g} is beyond it with probability {chance(beyond)}."
+    if names == ["lag"]:
+        text = (
+            f"Lag alone allows {with_interval(row, 'thousands of')} updates on a batch of rollouts. Clipping and the "
+            f"sample size usually bind at a fifth of that or less, and this log does not tell where.{used}"
+        )
+    else:
+        text = (
+            f"A batch of rollouts can serve {with_interval(row, 'thousands of')} updates before {LIMITS[binding]} "
+            f"binds, as {bound.attrs['rests_on']} tells.{used}"
+        )
+    return Reply(question=question, text=text, probability=beyond)
+
+
+def _to_log(items: list[str]) -> Reply:
+    question = "What would tell more?"
+    if not items:
+        return Reply(question=question, text="This log holds all that is made use of here.", probability=None)
+    more = f" ({len(items) - 3} more below)" if len(items) > 3 else ""
+    return Reply(question=question, text=f"To know more, log or state {listed(items[:3])}{more}.", probability=None)
+
+
+def _unknown(subject: str, reason: str) -> str:
+    return sentence(f"{subject} cannot be told: {reason}")

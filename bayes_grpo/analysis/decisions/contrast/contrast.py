@@ -1,0 +1,140 @@
+"""Configurations compared on every measure that their logs allow, with the spread between seeds."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from bayes_grpo.analysis.decisions.contrast.checks import check_comparable
+from bayes_grpo.analysis.decisions.contrast.measures import (
+    MEASURES,
+    SPREAD_LOG_SD,
+    common_points,
+    course_of,
+    measured,
+)
+from bayes_grpo.analysis.decisions.contrast.needed import LENGTHS, unexplained
+from bayes_grpo.analysis.decisions.contrast.seeds import configuration, spread_between_seeds
+from bayes_grpo.analysis.notes import fit_notes, stored
+from bayes_grpo.errors import InputError, Note
+
+
+def contrast(
+    configurations: Mapping[str, Sequence[xr.DataTree]], *, any_start: bool = False, lengths: bool = True, seed: int = 0
+) -> xr.Dataset:
+    """Compare configurations, each given by fits of one run or of several seeds.
+
+    Parameters
+    ----------
+    configurations : mapping of str to sequence of xarray.DataTree
+        For each configuration fits from `bayes_grpo.fit`, each of one run, by a law with a plateau.
+    any_start : bool
+        Whether to compare runs that start from clearly different rewards, which else are taken for different tasks.
+    lengths : bool
+        Whether to work out what longer runs would settle.
+    seed : int
+        Of all draws.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (configuration, measure, sample):
+
+        - ``value``: draws of what each configuration has on average over seeds; of measures that are compared by their
+          ratio the logarithm. NaN where the logs do not tell.
+        - ``spread`` (measure, sample): standard deviation between seeds on the same scale.
+        - ``error`` (configuration, measure): standard deviation that the fit of one run has.
+        - ``runs`` (configuration): how many there are.
+        - ``unexplained`` (configuration, length): share of the plateau's variance that is left when the runs are so many
+          times as long; NaN where not asked.
+
+        Attributes: reward_range, last_step, points (JSON: the common step, completions, tokens and hours), labels (JSON:
+        the runs of each configuration), learned (JSON: measures whose spread the seeds tell), notes.
+
+    Raises
+    ------
+    InputError
+        For fewer than two configurations, and for runs of different reward scales or tasks.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fits = [bayes_grpo.fit(bayes_grpo.example_run(), "population", draws=50, chains=2, seed=s) for s in (0, 1)]
+    >>> result = bayes_grpo.contrast({"A": fits[:1], "B": fits[1:]})
+    >>> result["configuration"].values.tolist()
+    ['A', 'B']
+    """
+    if len(configurations) < 2 or any(not fits for fits in configurations.values()):
+        raise InputError("contrast", "expected at least two configurations with a run each")
+    check_comparable(configurations, any_start)
+    courses = {
+        name: [course_of(fit, seed=seed + 100 * i + j) for j, fit in enumerate(fits)]
+        for i, (name, fits) in enumerate(configurations.items())
+    }
+    everything = [course for side in courses.values() for course in side]
+    points = common_points(everything)
+    reward_range = max(course.reward_range for course in everything)
+    drawn = {
+        name: [measured(course, points, seed + 1000 * i + j) for j, course in enumerate(side)]
+        for i, (name, side) in enumerate(courses.items())
+    }
+    known = [name for name in MEASURES if all(name in run for side in drawn.values() for run in side)]
+    rng = np.random.default_rng([seed, 7])
+    values, spreads, errors, learned = [], [], [], []
+    for measure in known:
+        about = MEASURES[measure]
+        sides = [[run[measure] for run in side] for side in drawn.values()]
+        median = about.spread * (1.0 if about.ratio else reward_range)
+        spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng)
+        values.append([configuration(runs, spread.draws, rng) for runs in sides])
+        errors.append([np.sqrt(np.mean([draws.var() for draws in runs])) for runs in sides])
+        spreads.append(spread.draws)
+        learned += [measure] if spread.learned else []
+    left = np.full((len(courses), len(LENGTHS)), np.nan)
+    if lengths:
+        left = np.array([_left(fits, seed) for fits in configurations.values()])
+    return xr.Dataset(
+        {
+            "value": (("configuration", "measure", "sample"), np.array(values).transpose(1, 0, 2)),
+            "spread": (("measure", "sample"), np.array(spreads)),
+            "error": (("configuration", "measure"), np.array(errors).T),
+            "runs": ("configuration", [len(side) for side in courses.values()]),
+            "unexplained": (("configuration", "length"), left),
+        },
+        coords={"configuration": list(courses), "measure": known, "length": list(LENGTHS)},
+        attrs={
+            "reward_range": reward_range,
+            "last_step": points["step"],
+            "points": json.dumps(points),
+            "labels": json.dumps({name: [course.label for course in side] for name, side in courses.items()}),
+            "learned": json.dumps(learned),
+            **stored(_notes(configurations, known, bool(learned))),
+        },
+    )
+
+
+def _left(fits: Sequence[xr.DataTree], seed: int) -> np.ndarray:
+    """Mean share over the runs of a configuration, by length."""
+    shares = [list(unexplained(fit, seed=seed).values()) for fit in fits]
+    left: np.ndarray = np.mean(shares, axis=0)
+    return left
+
+
+def _notes(configurations: Mapping[str, Sequence[xr.DataTree]], known: list[str], learned: bool) -> list[Note]:
+    notes = [note for fits in configurations.values() for fit in fits for note in fit_notes(fit)]
+    if not learned:
+        text = (
+            "there is one run a side, which says nothing about the spread between seeds: it is drawn from a prior (median "
+            f"{MEASURES['plateau'].spread:g} of the reward's range) that reaches over our laboratory and public runs with "
+            "several seeds; a second seed a side would replace it"
+        )
+        notes.append(Note("assumption", "spread", text))
+    missing = [MEASURES[name].title for name in MEASURES if name not in known]
+    if missing:
+        text = (
+            f"not compared, for not all logs tell what it takes: {', '.join(missing)}; they need group size and prompts a "
+            "step (completions), completion lengths (tokens), and step times (hours)"
+        )
+        notes.append(Note("limit", "cost", text))
+    return list(dict.fromkeys(notes))

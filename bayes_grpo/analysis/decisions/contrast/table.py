@@ -1,0 +1,38 @@
+"""A comparison as text that fits a terminal."""
+
+from bayes_grpo.analysis.decisions.contrast.summary import ContrastSummary
+from bayes_grpo.analysis.tables import number, render, titled, wrapped
+
+
+def contrast_table(summary: ContrastSummary) -> str:
+    """The answer in words, the ranking of more than two, then a row a measure."""
+    first, second = summary["first"], summary["second"]
+    lines = [wrapped(summary["statement"]), ""]
+    if len(summary["ranking"]) > 2:
+        ranks = titled(f"ranking by {summary['differences'][summary['by']]['title']}")
+        for heading in ("configuration", "median", "90% low", "90% high", "P(best)", "P(best two)"):
+            justify = "left" if heading == "configuration" else "right"
+            ranks.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        for row in summary["ranking"]:
+            value = row["value"]
+            cells = (number(value[end]) for end in ("median", "lower", "upper"))
+            two = row["probability_among_best"]["2"]
+            ranks.add_row(row["configuration"], *cells, f"{row['probability_best']:.2f}", f"{two:.2f}")
+        lines.append(render(ranks))
+    table = titled(f"{first} against {second}")
+    for heading in ("", first, second, "difference", "90% low", "90% high", "P(better)", "P(worth it)"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading))
+    for row_of in summary["differences"].values():
+        sign = "x " if row_of["ratio"] else ""
+        table.add_row(
+            row_of["title"],
+            number(row_of["first"]["median"]),
+            number(row_of["second"]["median"]),
+            f"{sign}{number(row_of['median'])}",
+            number(row_of["lower"]),
+            number(row_of["upper"]),
+            f"{row_of['probability_better']:.2f}",
+            f"{row_of['probability_worth']:.2f}",
+        )
+    points = ", ".join(f"{name} {value:,.4g}" for name, value in summary["points"].items())
+    return "\n".join([*lines, render(table), wrapped(f"compared at the most that all runs have: {points}")])

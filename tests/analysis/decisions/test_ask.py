@@ -1,0 +1,126 @@
+"""Five answers about a log: each says what its part says, and a part that is missing does not stop the others."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayes_grpo import InputError, ask, diagnose, make_run, summarise_ask
+from bayes_grpo.laws.reuse import clipped_share
+from tests.common import FACTS, call, curve
+
+
+@pytest.fixture(scope="module")
+def answers(small_run: xr.Dataset) -> xr.DataTree:
+    return ask(small_run, until=120, seed=2)
+
+
+def write(path: Path, rewards: np.ndarray) -> Path:
+    rows = [json.dumps({"step": i + 1, "reward": float(reward)}) for i, reward in enumerate(rewards)]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return path
+
+
+def test_sentences_say_the_numbers_of_their_parts(answers: xr.DataTree, small_run: xr.Dataset) -> None:
+    summary = summarise_ask(answers)
+    replies, plateau = summary["answers"], answers["forecast"]["plateau"].values
+    # The curve settles at 0.7 and has made 98 % of its gain: 0.70 lies inside the interval (1 seed in 10 would not).
+    assert summary["plateau"]["lower"] < 0.7 < summary["plateau"]["upper"]
+    recent = float(small_run["reward"].values[0, -6:].mean())
+    assert answers.attrs["recent_reward"] == pytest.approx(recent)
+    assert replies["plateau"]["probability"] == pytest.approx((plateau > recent + 0.01).mean())
+    trend = answers["forecast"]["trend"]
+    assert replies["go_on"]["probability"] == pytest.approx(
+        float((trend[:, -1] - trend[:, 0] > 0.01).mean()), abs=0.1
+    )  # over the 100 steps from the last one; the first step to come is one later
+    health = diagnose(small_run)["probability"].sel(answer="healthy")
+    assert replies["health"]["probability"] == pytest.approx(float(health))
+    lag = answers["reuse"]["lag"].values
+    assert replies["staleness"]["probability"] == pytest.approx((lag <= 1).mean())
+    assert summary["statement"] == " ".join(reply["text"] for reply in replies.values())
+    for reply in replies.values():
+        assert reply["text"].endswith(".") and reply["text"][0].isupper()
+
+
+def test_epsilon_is_what_is_worth_it(answers: xr.DataTree) -> None:
+    never, always = (summarise_ask(answers, epsilon=epsilon) for epsilon in (0.9, 1e-9))
+    assert never["recommendation"] == "stop" and "Stop: the next 100 steps" in never["answers"]["go_on"]["text"]
+    assert never["answers"]["go_on"]["probability"] == 0 < always["answers"]["go_on"]["probability"]
+
+
+def test_what_is_stated_is_not_asked_for(answers: xr.DataTree) -> None:
+    """All settings of the run are known; without them they come first."""
+    assert not any("--" in item for item in summarise_ask(answers)["to_log"])
+    bare = make_run("bare", {"optimizer_step": np.arange(1, 61), "reward": curve()})
+    items = summarise_ask(ask(bare))["to_log"]
+    assert "--reward-bounds" in items[0] and "--group-size" in items[1] and "--planned-steps" in items[2]
+    assert any("clip ratio" in item for item in items)  # the updates on a batch are unknown, so it may be reused
+
+
+def test_logged_clip_ratios_tell_where_reuse_ends(small_run: xr.Dataset) -> None:
+    """At a growth of 1 an update the ratios of nearly all tokens are clipped, and starvation binds long before lag."""
+    share = float(clipped_share(np.array([1.0]), 8, np.array([0.2]))[0])
+    clip = np.full((1, 60), share) * np.random.default_rng(0).uniform(0.98, 1.02, (1, 60))
+    run = small_run.assign(clip_ratio=(("run", "step"), clip))
+    run = run.assign(refresh_interval=("run", [8.0]), clip_range=("run", [0.2]))
+    result = ask(run, until=120)
+    reply = summarise_ask(result)["answers"]["staleness"]
+    assert "as clip_ratio tells" in reply["text"] and "This run's 8 is beyond it" in reply["text"]
+    bound = result["reuse"].to_dataset()
+    assert set(bound.data_vars) == {"lag", "ess", "starvation"}
+    lowest = np.minimum.reduce([bound[name].values for name in bound.data_vars])
+    assert reply["probability"] == pytest.approx((lowest <= 8).mean())
+    assert reply["probability"] > (bound["lag"].values <= 8).mean()
+
+
+def test_a_run_without_a_curve_still_gets_a_diagnosis() -> None:
+    flat = make_run("flat", {"optimizer_step": np.arange(1, 61), "reward": np.full(60, 0.5)}, FACTS)
+    summary = summarise_ask(ask(flat))
+    assert summary["plateau"] is None and summary["recommendation"] is None and summary["limit"] is None
+    assert "expected values that vary" in summary["absent"]["forecast"]
+    assert "cannot be told: reward: expected values that vary" in summary["answers"]["plateau"]["text"]
+    assert summary["probabilities"] is not None and summary["answers"]["health"]["probability"] is not None
+
+
+def test_a_failure_is_named_with_its_onset() -> None:
+    rng = np.random.default_rng(1)
+    rewards = np.concatenate([curve(50), 0.05 + 0.03 * np.abs(rng.normal(size=30))])
+    summary = summarise_ask(ask(make_run("lost", {"optimizer_step": np.arange(1, 81), "reward": rewards}, FACTS)))
+    health = summary["answers"]["health"]
+    assert health["probability"] < 0.2 and "It began near step 51" in health["text"]
+    assert summary["recommendation"] == "look"
+
+
+def test_the_command(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.jsonl", curve())
+    done = call("ask", log, "--json", "--group-size", "8", "--reward-bounds", "0", "1", "--until", "120")
+    summary = json.loads(done.stdout)
+    assert done.returncode == 0 and list(summary["answers"]) == ["plateau", "go_on", "health", "staleness", "to_log"]
+    shown = call("ask", log, "--group-size", "8", "--reward-bounds", "0", "1", "--until", "120")
+    printed = "".join(shown.stdout.split())
+    assert all("".join(reply["text"].split()) in printed for reply in summary["answers"].values())
+    assert max(map(len, shown.stdout.splitlines())) <= 100
+    both = call("ask", log, tmp_path / "none.jsonl", "--json", "--until", "120")
+    assert both.returncode == 2 and json.loads(both.stdout)["run"] and "no such file" in both.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--until", "soon"], "--until: expected a number, found 'soon'"),
+        (["--epsilon", "0"], "--epsilon: expected a number above 0"),
+    ],
+)
+def test_bad_options(tmp_path: Path, arguments: list[str], fault: str) -> None:
+    done = call("ask", write(tmp_path / "log.jsonl", curve()), *arguments)
+    assert done.returncode == 2 and fault in done.stderr and done.stdout == ""
+
+
+def test_a_horizon_in_the_past_and_too_few_rows(small_run: xr.Dataset) -> None:
+    summary = summarise_ask(ask(small_run, until=30))
+    assert "expected a step after the last logged one" in summary["absent"]["forecast"]
+    assert summary["limit"] is not None
+    with pytest.raises(InputError, match="expected one run, found 2"):
+        ask(xr.concat([small_run, small_run.assign_coords(run=["other"])], "run"))

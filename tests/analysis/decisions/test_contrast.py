@@ -1,0 +1,204 @@
+"""Comparisons: calibrated on simulated pairs, the spread between seeds recovered, and what is needed foretold."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import norm
+
+from bayes_grpo import InputError, contrast, make_run, plot_contrast, prior_predictive, save_fit, summarise_contrast
+from bayes_grpo.analysis.decisions.contrast.needed import by_length, by_seeds, is_settled, unexplained
+from bayes_grpo.analysis.decisions.contrast.seeds import configuration, spread_between_seeds
+from bayes_grpo.inference.fit import light_fit
+from tests.common import FACTS, call, curve
+
+#: Pairs of simulated runs of the test of calibration.
+PAIRS = 40
+
+
+def run_of(name: str, plateau: float, seed: int, rows: int = 60, **facts: float) -> xr.Dataset:
+    """Rewards that rise from 0.2 with timescale 12, with sampling noise 0.04."""
+    rng, time = np.random.default_rng(seed), np.arange(rows)
+    rewards = plateau - (plateau - 0.2) * np.exp(-time / 12) + 0.04 * rng.normal(size=rows)
+    columns = {"optimizer_step": time + 1, "reward": np.clip(rewards, 0, 1), "step_time": np.full(rows, 30.0)}
+    return make_run(name, columns, FACTS | facts)
+
+
+@pytest.fixture(scope="module")
+def pair() -> xr.Dataset:
+    """A settles 0.1 above B, two seeds each."""
+    sides = {name: [light_fit(run_of(f"{name}{i}", p, 10 * i + (p > 0.65)), seed=i) for i in (0, 1)]
+             for name, p in (("A", 0.7), ("B", 0.6))}  # fmt: skip
+    return contrast(sides, seed=1)
+
+
+def test_a_known_difference_is_found(pair: xr.Dataset) -> None:
+    """0.1 is many standard errors: 0.04 / sqrt(60) a run; outside the interval at 1 seed in 10."""
+    summary = summarise_contrast(pair)
+    row = summary["differences"]["plateau"]
+    assert row["lower"] < 0.1 < row["upper"] and summary["probability_better"] > 0.98
+    assert row["probability_worth"] > 0.98 and summary["needed"]["settled"] and summary["needed"]["seeds"] == 0
+    assert "A is better than B with probability" in summary["statement"]
+    assert "No further seeds or steps are needed" in summary["statement"]
+    # Same timescale, noise and price a step: no difference in speed and noise, and equal steps cost equal hours.
+    assert 0.02 < summary["differences"]["steps_to_95"]["probability_better"] < 0.98
+    assert summary["differences"]["noise"]["lower"] < 1 < summary["differences"]["noise"]["upper"]
+    hours, steps = (summary["differences"][name] for name in ("hours_to_95", "steps_to_95"))
+    assert hours["first"]["median"] == pytest.approx(steps["first"]["median"] * 30 / 3600, rel=0.05)
+    assert summary["points"]["completions"] == 60 * 8 * 16 and summary["points"]["hours"] == pytest.approx(0.5)
+
+
+def test_the_other_way_round_is_the_mirror(pair: xr.Dataset) -> None:
+    summary = summarise_contrast(pair.isel(configuration=[1, 0]))
+    assert summary["first"] == "B"
+    assert summary["probability_better"] == pytest.approx(1 - summarise_contrast(pair)["probability_better"])
+    assert "A is better than B" in summary["statement"]
+
+
+def test_probabilities_are_calibrated_on_simulated_pairs() -> None:
+    """Pairs drawn from the model's own prior, 40 rows of 120 planned: of p of them in a hundred A is better.
+
+    With true probabilities p the two scores are standard normal: beyond 3.3 at 1 seed in 1,000 each.
+    """
+    template = run_of("pair", 0.7, 0, rows=40, planned_steps=120).drop_vars("step_time")
+    drawn = prior_predictive(template, "population", draws=2 * PAIRS, seed=5)
+    rng, chances, better = np.random.default_rng(5), [], []
+    for i in range(PAIRS):
+        sides, truth = {}, []
+        for name, j in (("A", 2 * i), ("B", 2 * i + 1)):
+            rewards = drawn["reward"].values[j][None]
+            sides[name] = [light_fit(template.assign(reward=(("run", "step"), rewards)), seed=j)]
+            truth.append(float(drawn["plateau"][j]))
+        result = contrast(sides, any_start=True, lengths=False, seed=i)
+        spread = np.median(result["spread"].sel(measure="plateau"))
+        chances.append(summarise_contrast(result)["probability_better"])
+        better.append(truth[0] - truth[1] + spread * np.sqrt(2) * rng.normal() > 0)
+    p, y = np.clip(chances, 0.001, 0.999), np.array(better, float)
+    scale = np.sqrt((p * (1 - p)).sum())
+    assert abs((y - p).sum()) < 3.3 * scale
+    tilt = (p - 0.5) / np.sqrt(((p - 0.5) ** 2 * p * (1 - p)).sum())
+    assert abs((tilt * (y - p)).sum()) < 3.3
+    assert np.mean((p > 0.5) == y) > 0.6  # and they are not all one half
+
+
+def test_the_spread_between_seeds_is_recovered() -> None:
+    """True spreads inside 90 % intervals: of 60, fewer than 46 at 1 seed in 1,000."""
+    rng, inside, errors = np.random.default_rng(3), 0, []
+    for _ in range(60):
+        tau = 0.02 * np.exp(rng.normal())
+        centres = [rng.normal(0.5, 0.1) + tau * rng.normal(size=4) for _ in range(2)]
+        runs = [[c + 0.005 * rng.normal() + 0.005 * rng.normal(size=800) for c in side] for side in centres]
+        spread = spread_between_seeds(runs, 0.02, 1.0, rng)
+        low, high = np.quantile(spread.draws, [0.05, 0.95])
+        inside += bool(low < tau < high)
+        mean = configuration(runs[0], spread.draws, rng)
+        errors.append(mean.std() / np.sqrt(0.005**2 / 4 + spread.draws**2 / 4).mean())
+    assert spread.learned and inside >= 46
+    assert np.mean(errors) == pytest.approx(1, abs=0.25)
+    assert not spread_between_seeds([[runs[0][0]], [runs[1][0]]], 0.02, 1.0, rng).learned
+
+
+def test_further_seeds_against_the_closed_form() -> None:
+    """A Gaussian difference and a known spread: the posterior mean to come is Gaussian too, settled in two tails."""
+    rng = np.random.default_rng(0)
+    mean, sd, tau, error = 0.02, 0.03, 0.02, 0.01
+    seen = by_seeds(rng.normal(mean, sd, 100_000), np.full(100_000, tau), error, 1e-9, rng)
+    for count in (1, 4, 16):
+        noise = 2 * (tau**2 + error**2) / count
+        left = 1 / (1 / sd**2 + 1 / noise)
+        width, edge = np.sqrt(sd**2 - left), norm.ppf(0.95) * np.sqrt(left)
+        expected = norm.sf((edge - mean) / width) + norm.cdf((-edge - mean) / width)
+        assert seen[count] == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(2000))
+    assert seen[64] > seen[16] > seen[1]
+
+
+def test_equal_configurations_settle_as_equal() -> None:
+    assert is_settled(np.array([0.0]), np.array([0.003]), 0.01)[0]
+    assert not is_settled(np.array([0.0]), np.array([0.02]), 0.01)[0]
+    shares, endless = by_length(np.random.default_rng(0).normal(0, 0.02, 5000), 0.02**2, {2.0: 0.5, 4.0: 0.0}, 0.01)
+    assert shares[2.0] < shares[4.0] == endless > 0.95
+
+
+def test_longer_runs_leave_as_much_as_foretold() -> None:
+    """Refits of six runs at twice their length: the share of variance left, in the mean, within a factor of 2."""
+    foretold, left = [], []
+    for seed in range(6):
+        long = run_of("long", 0.7, 50 + seed, rows=60, planned_steps=60)
+        short = long.isel(step=slice(30))
+        first, second = light_fit(short), light_fit(long)
+        foretold.append(unexplained(first)[2.0])
+        left.append(float(second["posterior"]["plateau"].var() / first["posterior"]["plateau"].var()))
+    assert 0.5 < np.mean(left) / np.mean(foretold) < 2
+    assert np.mean(foretold) < 0.8
+
+
+def test_several_configurations_are_ranked() -> None:
+    fits = {name: [light_fit(run_of(name, p, i))] for i, (name, p) in enumerate((("A", 0.5), ("B", 0.7), ("C", 0.6)))}
+    result = contrast(fits, lengths=False)
+    summary = summarise_contrast(result)
+    assert [row["configuration"] for row in summary["ranking"]] == ["B", "C", "A"]
+    assert sum(row["probability_best"] for row in summary["ranking"]) == pytest.approx(1)
+    assert sum(row["probability_among_best"]["2"] for row in summary["ranking"]) == pytest.approx(2)
+    assert summary["second"] == "B" and set(summary["against"]) == {"B", "C"}
+    assert "B is the best of 3" in summary["statement"]
+    assert not summary["spread_learned"] and any(note["subject"] == "spread" for note in summary["notes"])
+    figure = plot_contrast(result)
+    assert figure.axes[0].get_title() == "plateau"
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "fault"),
+    [
+        ({"reward_upper": 4.0}, "expected rewards of one scale, found 0 to 1 and 0 to 4"),
+        ({"start": 0.75}, "expected one task, found starts at 0.2"),
+        ({"component": "format"}, "expected the same reward functions, found exact and format"),
+    ],
+)
+def test_other_scales_and_tasks_are_refused(facts: dict, fault: str) -> None:
+    def run(name: str, start: float = 0.2, component: str = "exact", **known: float) -> xr.Dataset:
+        rewards = curve() + start - 0.2 if start == 0.2 else start + 0.1 * (curve() - 0.2)
+        columns = {"optimizer_step": np.arange(1, 61), "reward": rewards}
+        return make_run(name, columns, FACTS | known, components={component: rewards})
+
+    sides = {"A": [light_fit(run("a"))], "B": [light_fit(run("b", **facts))]}
+    with pytest.raises(InputError, match=r"a \(A\) and b \(B\): .*") as error:
+        contrast(sides)
+    assert fault in str(error.value)
+    if "start" in facts:
+        assert contrast(sides, any_start=True, lengths=False).sizes["configuration"] == 2
+
+
+def test_measures_that_logs_do_not_tell(pair: xr.Dataset) -> None:
+    with pytest.raises(InputError, match="by: not all logs tell reward_at_tokens"):
+        summarise_contrast(pair, by="reward_at_tokens")
+    with pytest.raises(InputError, match="by: expected one of plateau, .*found 'fame'"):
+        summarise_contrast(pair, by="fame", worth=-1)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    logs = []
+    for name, plateau, seed in (("a", 0.7, 0), ("b", 0.5, 1)):
+        run = run_of(name, plateau, seed)
+        rows = [
+            json.dumps({"step": int(step), "reward": float(reward)})
+            for step, reward in zip(run["optimizer_step"].values[0], run["reward"].values[0], strict=True)
+        ]
+        logs.append(tmp_path / f"{name}.jsonl")
+        logs[-1].write_text("\n".join(rows))
+    stated = ("--reward-bounds", "0", "1", "--group-size", "8")
+    figure = tmp_path / "contrast.png"
+    done = call("contrast", logs[0], "--against", logs[1], *stated, "--json", "--figure", figure)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0 and {"probability_better", "differences", "needed", "statement"} <= set(answer)
+    assert answer["probability_better"] > 0.95 and figure.read_bytes().startswith(b"\x89PNG")
+    save_fit(light_fit(run_of("c", 0.6, 2)), tmp_path / "c.nc")
+    three = (logs[0], "--against", logs[1], "--against", tmp_path / "c.nc", "--names", "high", "low", "middle")
+    shown = call("contrast", *three, *stated)
+    assert "high is the best of 3" in shown.stdout.replace("\n", " ")
+    assert max(map(len, shown.stdout.splitlines())) <= 100
+    wrong = call("contrast", logs[0], "--against", logs[1], "--names", "x", "--worth", "0")
+    assert wrong.returncode == 2 and "--worth: expected a number above 0" in wrong.stderr
+    assert "--names: expected 2 different names" in wrong.stderr
