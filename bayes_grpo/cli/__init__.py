@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from bayes_grpo.cli.ask import add_ask
+from bayes_grpo.cli.checkpoint import add_checkpoint
 from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
 from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.contrast import add_contrast
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         add_inspect,
         add_convert,
         add_compare,
+        add_checkpoint,
         add_contrast,
         add_show,
         add_forecast,
