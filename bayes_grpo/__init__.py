@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.comparison.crossval import loo as loo
     from bayes_grpo.analysis.decisions.ask.ask import ask as ask
     from bayes_grpo.analysis.decisions.ask.summary import summarise_ask as summarise_ask
+    from bayes_grpo.analysis.decisions.checkpoint.checkpoint import checkpoint as checkpoint
+    from bayes_grpo.analysis.decisions.checkpoint.figure import plot_checkpoint as plot_checkpoint
+    from bayes_grpo.analysis.decisions.checkpoint.summary import summarise_checkpoint as summarise_checkpoint
     from bayes_grpo.analysis.decisions.contrast.contrast import contrast as contrast
     from bayes_grpo.analysis.decisions.contrast.figure import plot_contrast as plot_contrast
     from bayes_grpo.analysis.decisions.contrast.summary import summarise_contrast as summarise_contrast
@@ -74,6 +77,7 @@ _HOMES = {
     "ask": "analysis.decisions.ask.ask",
     "balance_plateau": "analysis.balance.plateau",
     "batch": "report.batch.batch",
+    "checkpoint": "analysis.decisions.checkpoint.checkpoint",
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
     "compare_fits": "analysis.comparison.compare",
@@ -93,6 +97,7 @@ _HOMES = {
     "oscillation": "analysis.stability.oscillation",
     "pair_fits": "report.single",
     "plan": "analysis.decisions.plan.plan",
+    "plot_checkpoint": "analysis.decisions.checkpoint.figure",
     "plot_contrast": "analysis.decisions.contrast.figure",
     "plot_diagnosis": "analysis.diagnosis.figure",
     "plot_fit": "analysis.posterior.figure",
@@ -114,6 +119,7 @@ _HOMES = {
     "sensitivity": "analysis.posterior.checks",
     "summarise": "analysis.posterior.summary",
     "summarise_ask": "analysis.decisions.ask.summary",
+    "summarise_checkpoint": "analysis.decisions.checkpoint.summary",
     "summarise_contrast": "analysis.decisions.contrast.summary",
     "summarise_diagnosis": "analysis.diagnosis.summary",
     "summarise_forecast": "analysis.forecast.summary",

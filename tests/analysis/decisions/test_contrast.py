@@ -196,9 +196,10 @@ def test_the_command(tmp_path: Path) -> None:
     assert answer["probability_better"] > 0.95 and figure.read_bytes().startswith(b"\x89PNG")
     save_fit(light_fit(run_of("c", 0.6, 2)), tmp_path / "c.nc")
     three = (logs[0], "--against", logs[1], "--against", tmp_path / "c.nc", "--names", "high", "low", "middle")
-    shown = call("contrast", *three, *stated)
+    shown = call("contrast", *three, *stated, columns=80)
+    assert "…" not in shown.stdout
     assert "high is the best of 3" in shown.stdout.replace("\n", " ")
-    assert max(map(len, shown.stdout.splitlines())) <= 100
+    assert max(map(len, shown.stdout.splitlines())) <= 80
     wrong = call("contrast", logs[0], "--against", logs[1], "--names", "x", "--worth", "0")
     assert wrong.returncode == 2 and "--worth: expected a number above 0" in wrong.stderr
     assert "--names: expected 2 different names" in wrong.stderr

@@ -19,20 +19,13 @@ def contrast_table(summary: ContrastSummary) -> str:
             two = row["probability_among_best"]["2"]
             ranks.add_row(row["configuration"], *cells, f"{row['probability_best']:.2f}", f"{two:.2f}")
         lines.append(render(ranks))
-    table = titled(f"{first} against {second}")
-    for heading in ("", first, second, "difference", "90% low", "90% high", "P(better)", "P(worth it)"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=bool(heading))
-    for row_of in summary["differences"].values():
+    table = titled(f"{first} against {second}: medians, difference (x: ratio) with its 90% interval")
+    for heading in ("measure", first, second, "difference", "P(better)"):
+        table.add_column(heading, justify="left" if heading == "measure" else "right", no_wrap=True)
+    for name, row_of in summary["differences"].items():
         sign = "x " if row_of["ratio"] else ""
-        table.add_row(
-            row_of["title"],
-            number(row_of["first"]["median"]),
-            number(row_of["second"]["median"]),
-            f"{sign}{number(row_of['median'])}",
-            number(row_of["lower"]),
-            number(row_of["upper"]),
-            f"{row_of['probability_better']:.2f}",
-            f"{row_of['probability_worth']:.2f}",
-        )
+        ends = ", ".join(f"{value:.3g}" for value in (row_of["lower"], row_of["upper"]) if value is not None)
+        sides = (number(row_of[side]["median"]) for side in ("first", "second"))
+        table.add_row(name, *sides, f"{sign}{row_of['median']:.3g} ({ends})", f"{row_of['probability_better']:.2f}")
     points = ", ".join(f"{name} {value:,.4g}" for name, value in summary["points"].items())
     return "\n".join([*lines, render(table), wrapped(f"compared at the most that all runs have: {points}")])
