@@ -18,7 +18,7 @@ LATENT_DRAWS = 400
 PRIOR_DRAWS = 1000
 PATHS = 200
 #: Pointwise terms kept of a fit; where there are more, draws are left out evenly.
-MOST_TERMS = 20_000_000
+MOST_TERMS = 4_000_000
 
 _OWN_KEY = 1_000_000
 

@@ -7,10 +7,11 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from bayes_grpo.laws.law import Law, row_motion
+from bayes_grpo.laws.law import Law, LoggedRow, row_motion
 from bayes_grpo.laws.motion import Motion
 from bayes_grpo.laws.oscillator import first_order
 from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Values
 
 #: Places in a window at which the curve is averaged.
 _PLACES = 10
@@ -49,13 +50,19 @@ class Curve(Law):
         """The curve at the end of each row, shape (n,)."""
         return self.curve(parameters, run, self.times(run)[0])
 
-    def logged_origin(self, parameters: Parameters, run: RunData) -> Array:
-        """The curve as each row logs it: at its end, or its mean over the row's window; shape (n,)."""
+    def rows(self, run: RunData) -> LoggedRow:
+        """All rows of the log with their times, entries of shape (n,)."""
+        time, inside = self.times(run)
+        return super().rows(run)._replace(time=time, inside=inside)
+
+    def logged_origin(self, parameters: Parameters, run: RunData, row: LoggedRow) -> Values:
+        """The curve as a row logs it: at its end, or its mean over the row's window."""
+        assert row.time is not None and row.inside is not None
         if not run.grid.averages:
-            return self.origin(parameters, run)
-        end, inside = self.times(run)
+            return self.curve(parameters, run, row.time)
         places = (jnp.arange(_PLACES) + 0.5) / _PLACES
-        return self.curve(parameters, run, end - inside * places[:, None]).mean(0)
+        before = jnp.multiply.outer(places, row.inside)
+        return self.curve(parameters, run, row.time - before).mean(0)
 
     def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
         """On the curve."""

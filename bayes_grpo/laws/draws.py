@@ -44,7 +44,9 @@ def draw_path(
     else:
         assert isinstance(law, Relaxation)
         path, logged = _draw_curved(law, parameters, run, key, restart)
-    return law.to_reward(parameters, run, path), logged + law.coordinate.zero(law.logged_origin(parameters, run))
+    return law.to_reward(parameters, run, path), logged + law.coordinate.zero(
+        law.logged_origin(parameters, run, law.rows(run))
+    )
 
 
 def _draw_curved(

@@ -25,7 +25,7 @@ from bayes_grpo.laws.kalman import Observations
 from bayes_grpo.laws.motion import Motion
 from bayes_grpo.laws.oscillator import Transition
 from bayes_grpo.laws.run_data import Parameters, RunData
-from bayes_grpo.laws.shapes import Rows, Scalar, Values
+from bayes_grpo.laws.shapes import Scalar, Values
 from bayes_grpo.laws.window import windowed
 
 #: Parameters of the package's laws that cannot be negative.
@@ -41,6 +41,22 @@ class StateSpace(NamedTuple):
     observations: Observations
     position: Scalar
     velocity: Scalar
+
+
+class LoggedRow(NamedTuple):
+    """What the log says in a row, the same whatever the parameters are: numbers, or all rows, each of shape (n,).
+
+    The fields are those of `bayes_grpo.laws.grid.Grid`. Of laws that are a curve in time there are also the clock's
+    ``time`` at the end of the row and the time ``inside`` its window (step).
+    """
+
+    value: Values
+    noise: Values
+    repeats: Values
+    scatter: Values
+    observed: Values
+    time: Values | None = None
+    inside: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +120,8 @@ class Law(ABC):
         """Reward at which the state of a law written in the reward is zero."""
         return jnp.zeros(())
 
-    def logged_origin(self, parameters: Parameters, run: RunData) -> Array:
-        """What each row logs where the state is zero; of most laws the origin itself."""
+    def logged_origin(self, parameters: Parameters, run: RunData, row: LoggedRow) -> Values:
+        """What a row logs where the state is zero; of most laws the origin itself."""
         return self.origin(parameters, run)
 
     def derived(self, parameters: Parameters, run: RunData) -> dict[str, Array]:
@@ -160,19 +176,41 @@ class Law(ABC):
         """The parameters, and in units of reward those of them that are stated relative to others."""
         return self.statement.absolute(parameters, run)
 
-    def row_variance(self, parameters: Parameters, run: RunData) -> Rows:
-        """Variance of the observation noise of a single log row, shape (n,)."""
+    def rows(self, run: RunData) -> LoggedRow:
+        """All rows of the log, entries of shape (n,)."""
+        grid = run.grid
+        logged = (grid.value, grid.noise, grid.repeats, grid.scatter, grid.observed)
+        return LoggedRow(*(jnp.asarray(entry) for entry in logged))
+
+    def row_variance(self, parameters: Parameters, run: RunData, row: LoggedRow) -> Values:
+        """Variance of the observation noise of a single log row."""
         variance = parameters["observation_sd"] ** 2 * self.group_noise.scale(parameters, run, "observation")
-        return variance * jnp.asarray(run.grid.noise) + run.resolution**2
+        return variance * row.noise + run.resolution**2
+
+    def observation(self, parameters: Parameters, run: RunData, row: LoggedRow) -> Observations:
+        """A row as the filter takes it, less the coordinate's zero.
+
+        The filter of a likelihood asks for it row by row: values of all rows at many parameters would fill the cache.
+        """
+        return Observations(
+            value=row.value - self.coordinate.zero(self.logged_origin(parameters, run, row)),
+            variance=self.row_variance(parameters, run, row) / row.repeats,
+            observed=row.observed,
+        )
+
+    def scatter_density(self, parameters: Parameters, run: RunData, row: LoggedRow) -> Values:
+        """Log density of the scatter of log rows that share a step about their mean; 0 for single rows.
+
+        The filter takes the mean of such rows. Their scatter does not depend on the state, so its density is a factor
+        of its own.
+        """
+        variance = self.row_variance(parameters, run, row)
+        shape = (row.repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(row.repeats)
+        return -(shape + row.scatter / variance) / 2
 
     def observations(self, parameters: Parameters, run: RunData) -> Observations:
         """The run's rows as the filter takes them, less the coordinate's zero; entries of shape (n,)."""
-        grid = run.grid
-        return Observations(
-            value=jnp.asarray(grid.value) - self.coordinate.zero(self.logged_origin(parameters, run)),
-            variance=self.row_variance(parameters, run) / grid.repeats,
-            observed=jnp.asarray(grid.observed),
-        )
+        return self.observation(parameters, run, self.rows(run))
 
     def to_reward(self, parameters: Parameters, run: RunData, state: Values) -> Values:
         """Reward at a position in the law's coordinate."""

@@ -11,9 +11,11 @@ import jax.numpy as jnp
 from jax import Array, random
 
 from bayes_grpo.laws.draws import draw_path
-from bayes_grpo.laws.kalman import Filtered, kalman_filter
-from bayes_grpo.laws.law import Law, StateSpace
+from bayes_grpo.laws.kalman import Filtered, State, filter_row, filter_start, kalman_filter
+from bayes_grpo.laws.law import Law, LoggedRow, StateSpace
 from bayes_grpo.laws.linearise import linearised
+from bayes_grpo.laws.motion import scan_rows
+from bayes_grpo.laws.oscillator import Transition
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
 from bayes_grpo.laws.shapes import Rows, Scalar, Values
@@ -29,17 +31,6 @@ def state_space(law: Law, parameters: Parameters, run: RunData) -> StateSpace:
     return linearised(law, parameters, run)[0]
 
 
-def _repeated_rows(law: Law, parameters: Parameters, run: RunData) -> Rows:
-    """Log density of the scatter of log rows that share a step about their mean, shape (n,); 0 for single rows.
-
-    The filter takes the mean of such rows. Their scatter does not depend on the state, so its density is a factor of
-    its own.
-    """
-    grid, variance = run.grid, law.row_variance(parameters, run)
-    repeats = jnp.asarray(grid.repeats)
-    return -((repeats - 1) * jnp.log(2 * jnp.pi * variance) + jnp.log(repeats) + grid.scatter / variance) / 2
-
-
 def filtered(law: Law, parameters: Parameters, run: RunData) -> Filtered:
     """Filter output; ``log_density`` holds the pointwise terms log p(y_t | y_<t), shape (n,)."""
     if law.linear:
@@ -47,19 +38,43 @@ def filtered(law: Law, parameters: Parameters, run: RunData) -> Filtered:
     else:
         assert isinstance(law, Relaxation)
         output = linearised(law, parameters, run)[1]
-    return output._replace(log_density=output.log_density + _repeated_rows(law, parameters, run))
+    return output._replace(log_density=output.log_density + law.scatter_density(parameters, run, law.rows(run)))
 
 
 def log_likelihood(law: Law, parameters: Parameters, run: RunData) -> Scalar:
     """Log-likelihood of a run's rewards; minus infinity where the law explodes beyond floating point."""
-    total = jnp.sum(filtered(law, parameters, run).log_density)
+    summed = _summed if law.linear else _summed_terms
+    total = summed(law, parameters, run)
     return jnp.where(jnp.isfinite(total), total, -jnp.inf)
+
+
+def _summed_terms(law: Law, parameters: Parameters, run: RunData) -> Scalar:
+    return jnp.sum(filtered(law, parameters, run).log_density)
+
+
+def _summed(law: Law, parameters: Parameters, run: RunData) -> Scalar:
+    """Log-likelihood of a linear law.
+
+    Nothing is kept of a row but the sum: at many parameters at once more would not fit into the processor's cache, and
+    the filter would wait for memory.
+    """
+    parameters = law.absolute(parameters, run)
+
+    def row(carry: tuple[State, Scalar], motion: Transition, logged: LoggedRow) -> tuple[tuple[State, Scalar], None]:
+        state, total = carry
+        state, output = filter_row(state, motion, law.observation(parameters, run, logged))
+        return (state, total + output.log_density + law.scatter_density(parameters, run, logged)), None
+
+    start = filter_start(*law.initial_state(parameters, run))
+    motion = law.transitions(parameters, run)
+    total: Scalar = scan_rows(row, (start, jnp.zeros(())), motion, law.rows(run))[0][1]
+    return total
 
 
 def leave_one_out(law: Law, parameters: Parameters, run: RunData) -> Rows:
     """Pointwise terms log p(y_t | all other y), shape (n,); rows of one step are left out together."""
     smoothed = kalman_smoother(*state_space(law, parameters, run))
-    return smoothed.leave_one_out + _repeated_rows(law, parameters, run)
+    return smoothed.leave_one_out + law.scatter_density(parameters, run, law.rows(run))
 
 
 class Account(NamedTuple):
@@ -73,7 +88,7 @@ class Account(NamedTuple):
 def account(law: Law, parameters: Parameters, run: RunData, key: Array) -> Account:
     """Densities and a draw of the expected reward from one pass of filter and smoother."""
     smoothed = kalman_smoother(*state_space(law, parameters, run))
-    repeats = _repeated_rows(law, parameters, run)
+    repeats = law.scatter_density(parameters, run, law.rows(run))
     return Account(
         log_density=smoothed.log_density + repeats,
         leave_one_out=smoothed.leave_one_out + repeats,

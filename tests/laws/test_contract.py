@@ -161,7 +161,7 @@ def test_noise_of_logged_rewards_follows_the_group_size(chosen: Mapping[str, Any
     run, values = run_data(), parameters_of(law)
     scale = equations.noise_scale(chosen, "observation")
     variance = VALUES["observation_sd"] ** 2 * scale + run.resolution**2
-    np.testing.assert_allclose(law.row_variance(values, run), np.full(GAPS.size, variance), rtol=1e-12)
+    np.testing.assert_allclose(law.row_variance(values, run, law.rows(run)), np.full(GAPS.size, variance), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("chosen", "law"), named(CURVED))
