@@ -19,6 +19,7 @@ from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.invariance import add_invariance
 from bayes_grpo.cli.plan import add_plan
 from bayes_grpo.cli.plateau import add_plateau
+from bayes_grpo.cli.remedy import add_remedy
 from bayes_grpo.cli.report import add_report
 from bayes_grpo.cli.show import add_show
 from bayes_grpo.cli.simulate import add_simulate
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         add_report,
         add_batch,
         add_threshold,
+        add_remedy,
         add_plan,
         add_plateau,
         add_invariance,
