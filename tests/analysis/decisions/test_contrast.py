@@ -1,6 +1,7 @@
 """Comparisons: calibrated on simulated pairs, the spread between seeds recovered, and what is needed foretold."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.stats import norm
 from bayes_grpo import InputError, contrast, make_run, plot_contrast, prior_predictive, save_fit, summarise_contrast
 from bayes_grpo.analysis.decisions.contrast.needed import by_length, by_seeds, is_settled, unexplained
 from bayes_grpo.analysis.decisions.contrast.seeds import configuration, spread_between_seeds
+from bayes_grpo.analysis.decisions.contrast.statement import statement
 from bayes_grpo.inference.fit import light_fit
 from tests.common import FACTS, call, curve
 
@@ -132,6 +134,26 @@ def test_longer_runs_leave_as_much_as_foretold() -> None:
         left.append(float(second["posterior"]["plateau"].var() / first["posterior"]["plateau"].var()))
     assert 0.5 < np.mean(left) / np.mean(foretold) < 2
     assert np.mean(foretold) < 0.8
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seeds": 3}, "3 further seeds a side would settle it with .* or more; longer runs of these seeds"),
+        ({"seeds": 1, "length": 2.0, "steps": 120.0}, "1 further seed a side .*; so would runs up to step 120"),
+        ({}, "Even 64 further seeds a side would settle it with probability 0.70 only; longer .* would not"),
+        (
+            {"probability_settled_by_endless_runs": 0.9},
+            "longer runs of these seeds would in the end, at 4 times their length with 0.60",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_needed_in_words(pair: xr.Dataset, changes: dict, expected: str) -> None:
+    summary = summarise_contrast(pair)
+    open_question = {"settled": False, "seeds": None, "length": None, "steps": None}
+    open_question |= {"probability_settled_by_seeds": {"64": 0.7}, "probability_settled_by_length": {"4": 0.6}}
+    needed = open_question | {"probability_settled_by_endless_runs": 0.6} | changes
+    assert re.search(expected, statement(summary | {"needed": needed}))
 
 
 def test_several_configurations_are_ranked() -> None:
