@@ -11,7 +11,7 @@ from bayes_grpo.cli.common import OK, add_json, add_method, say
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
 
-DEFAULT_MODEL, DEFAULT_EVERY = "population", 5.0
+DEFAULT_MODEL, DEFAULT_EVERY = "mixture", 5.0
 
 
 def add_watch(commands: Any) -> None:
