@@ -91,7 +91,8 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         still = np.full(seen.size, np.log(NO_SIGNAL_FACTOR))
     else:
         factors = channel_factors(channels, onsets, seen)
-        rising = went_on_rising(channels.values["reward"], onsets, seen)
+        lost = {mode.costs for mode in MODES.values()} & channels.values.keys()
+        rising = {name: went_on_rising(channels.values[name], onsets, seen) for name in lost}
         joint, evidence = joint_posterior(factors, chances, rising)
         still = factors["reward"]["still"][:, 0]
     seen_so_far = _seen_so_far(joint, onsets, seen, still, untold(list(channels.values)))

@@ -82,7 +82,7 @@ def onset_log_prior(count: int) -> np.ndarray:
 
 
 def joint_posterior(
-    factors: Mapping[str, Logs], prior: Mapping[str, float], rising: np.ndarray
+    factors: Mapping[str, Logs], prior: Mapping[str, float], rising: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Posterior of failure and onset given the rows up to each row in ``seen``, and what each channel says.
 
@@ -92,9 +92,9 @@ def joint_posterior(
         From `channel_factors`.
     prior : mapping
         Probability of ``healthy`` and of each failure.
-    rising : numpy.ndarray
-        Probability that the reward went on rising after each onset, shape (seen, onset), from
-        `bayes_grpo.analysis.diagnosis.rising.went_on_rising`. It speaks against failures that cost reward.
+    rising : mapping
+        Of reward and evaluation, as far as logged, the probability that it went on rising after each onset, shape
+        (seen, onset), from `bayes_grpo.analysis.diagnosis.rising.went_on_rising`.
 
     Returns
     -------
@@ -121,8 +121,8 @@ def joint_posterior(
             total += term
             alone[i, c] = np.broadcast_to(term, total.shape)[-1, :, 0]
         log[:, i] = log_prior[failure] + onset_log_prior(count) + np.logaddexp.reduce(total, axis=2)
-        if mode.costs_reward:
-            log[:, i] += log_penalty(rising)
+        if mode.costs in rising:
+            log[:, i] += log_penalty(rising[mode.costs])
     most = np.maximum(log.max(axis=(1, 2)), healthy)
     weight = np.exp(log - most[:, None, None])
     joint = weight / (weight.sum(axis=(1, 2)) + np.exp(healthy - most))[:, None, None]

@@ -48,14 +48,14 @@ class Mode(Answer):
         What the failure makes the channels do from its onset on: for each channel (of
         `bayes_grpo.analysis.diagnosis.channel_priors.CHANNELS`) the probabilities of its changes. With what is left of
         1 the channel goes its own way.
-    costs_reward : bool
-        Whether the failure costs reward: an onset after which the reward went on rising is then none.
+    costs : str
+        The channel that the failure is a loss of: an onset after which that channel went on rising is none.
     """
 
     prior: float = 0.0
     decisive: str = "reward"
     effects: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    costs_reward: bool = True
+    costs: str = "reward"
 
 
 #: The failure modes by name, in the order of tables. No survey tells how common they are, so they are equally probable;
@@ -66,7 +66,7 @@ MODES: dict[str, Mode] = {
         meaning="the training reward holds while held-out reward falls",
         colour="#D55E00",
         prior=0.1,
-        costs_reward=False,
+        costs="evaluation_reward",
         decisive="evaluation_reward",
         effects={
             "reward": {"rises": 0.4},

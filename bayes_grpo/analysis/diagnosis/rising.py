@@ -12,8 +12,8 @@ from scipy.special import ndtr
 WINDOW_SHARE, WINDOW_LEAST = 0.1, 5
 #: A rise counts from this share of all that the reward has moved over on.
 RISE_SHARE = 0.2
-#: Probability that a reward goes on rising although the failure has begun.
-DESPITE_FAILURE = 1e-3
+#: What is left of the weight of an onset after which the reward certainly went on rising; by definition it is none.
+DESPITE_RISE = 1e-9
 
 
 def went_on_rising(reward: np.ndarray, onsets: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ def went_on_rising(reward: np.ndarray, onsets: np.ndarray, seen: np.ndarray) -> 
 
 def log_penalty(rising: np.ndarray) -> np.ndarray:
     """Log factor on a failure whose onset is followed by a rise with this probability."""
-    penalty: np.ndarray = np.log(1 - rising * (1 - DESPITE_FAILURE))
+    penalty: np.ndarray = np.log(1 - rising * (1 - DESPITE_RISE))
     return penalty
 
 
