@@ -121,7 +121,7 @@ def joint_posterior(
             total += term
             alone[i, c] = np.broadcast_to(term, total.shape)[-1, :, 0]
         log[:, i] = log_prior[failure] + onset_log_prior(count) + np.logaddexp.reduce(total, axis=2)
-        if mode.costs in rising:
+        if mode.costs in rising and mode.decisive in factors:
             log[:, i] += log_penalty(rising[mode.costs])
     most = np.maximum(log.max(axis=(1, 2)), healthy)
     weight = np.exp(log - most[:, None, None])

@@ -49,7 +49,8 @@ class Mode(Answer):
         `bayes_grpo.analysis.diagnosis.channel_priors.CHANNELS`) the probabilities of its changes. With what is left of
         1 the channel goes its own way.
     costs : str
-        The channel that the failure is a loss of: an onset after which that channel went on rising is none.
+        The channel that the failure is a loss of. Where the failure can be told at all, an onset after which that
+        channel went on rising is none, see `bayes_grpo.analysis.diagnosis.rising`.
     """
 
     prior: float = 0.0

@@ -16,12 +16,12 @@ def run_of(reward: np.ndarray, entropy: np.ndarray):
 
 
 def test_a_rise_after_an_onset_is_seen_and_a_fall_is_not() -> None:
-    """Steps of 0.3 are 15 times the noise of 0.02: probabilities near 0 or 1; a single row before an onset tells less."""
+    """Steps of 0.3 are 15 times the noise of 0.02: probabilities near 0 or 1."""
     rng = np.random.default_rng(0)
     level = np.repeat([0.3, 0.6, 0.3], 40)
     rising = went_on_rising(level + 0.02 * rng.standard_normal(120), np.array([1, 20, 55, 79]), np.array([60, 119]))
     assert rising[0, :2].min() > 1 - 1e-6  # from 0.3 to 0.6, as seen at row 60
-    assert rising[1, 1:].max() < 1e-3 and rising[1, 0] < 0.1  # from 0.3 or 0.6 back to 0.3, as seen at the end
+    assert rising[1].max() < 1e-3  # from 0.3 or 0.6 back to 0.3, as seen at the end
     assert rising[0, 2] < 0.05 and rising[0, 3] == 0  # it stays at 0.6; and an onset that is still to come
 
 
