@@ -147,9 +147,9 @@ def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, cap
     assert set(found) == {"file", "runs", "left_out", "warnings", "notes", "findings"}
     assert [one["run"] for one in found["left_out"]] == [str(broken)]
     (run,) = found["runs"]
-    assert set(run["diagnostics"]) == {"oscillator", "population"}
+    assert set(run["diagnostics"]) == {"oscillator", "s_curve"}
     assert {row["model"] for row in run["comparison"]["table"]} == {"oscillator", "overdamped"}
-    assert run["forecast"]["model"] == "population" and run["forecast"]["until"] == 90  # half as many steps again
+    assert run["forecast"]["model"] == "s_curve" and run["forecast"]["until"] == 90  # half as many steps again
     kinds = {one["about"] for one in found["findings"]}
     assert kinds >= {"plateau", "regime", "forecast", "threshold", "diagnosis", "comparison", "checkpoint"}
     for one in found["findings"]:
