@@ -17,6 +17,7 @@ from bayes_grpo.cli.fit import add_demo, add_fit
 from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.invariance import add_invariance
+from bayes_grpo.cli.monitor import add_monitor
 from bayes_grpo.cli.plan import add_plan
 from bayes_grpo.cli.plateau import add_plateau
 from bayes_grpo.cli.remedy import add_remedy
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         add_show,
         add_forecast,
         add_watch,
+        add_monitor,
         add_diagnose,
         add_report,
         add_batch,

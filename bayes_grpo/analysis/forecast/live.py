@@ -11,6 +11,7 @@ import xarray as xr
 from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from, forecast_mixed
 from bayes_grpo.analysis.forecast.mixture import LEAST_SHARE, MIXTURE, MemberFit, fit_members, load_mixture
 from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
+from bayes_grpo.analysis.monitor.alarms import FALSE_ALARMS, Alarm, alarms, boundary_for, spacing_of
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.posterior import Posterior, settled
 from bayes_grpo.inference.sampler import Sampler
@@ -29,6 +30,7 @@ class LiveSummary(ForecastSummary):
 
     converged: bool
     probability_unstable: float | None
+    alarms: list[dict[str, Any]]
     seconds: float
 
 
@@ -43,6 +45,8 @@ class Refitter:
         A second law that tells how likely the run is to be unstable; none is fitted if None.
     until : float, optional
         Step to forecast to; by default the planned last step, else twice the last logged one.
+    false_alarms : float
+        False alarms per 1,000 steps of a healthy run, for ``alarms``.
     schedule, epsilon, seed, method
         As for `bayes_grpo.forecast` and `bayes_grpo.summarise_forecast`.
     """
@@ -57,10 +61,12 @@ class Refitter:
         epsilon: float | None = None,
         seed: int = 0,
         method: str = "auto",
+        false_alarms: float = FALSE_ALARMS,
     ) -> None:
         self.mixture = load_mixture() if model == MIXTURE else None
         self.specs = _specs(model) if self.mixture is None else self.mixture.specs
         self.stability = {} if stability_model is None else _specs(stability_model)
+        self.false_alarms = false_alarms
         self.until, self.schedule, self.epsilon, self.seed, self.method = until, schedule, epsilon, seed, method
 
     def __call__(self, run: xr.Dataset) -> LiveSummary:
@@ -77,6 +83,7 @@ class Refitter:
             That of `bayes_grpo.summarise_forecast`, and
 
             - ``converged``: whether the chains agree well enough to act on their means.
+            - ``alarms``: falls of the reward so far, see `bayes_grpo.analysis.monitor.alarms.Alarm`.
             - ``probability_unstable``: that the mean runs away; None where no law with inertia is fitted.
             - ``seconds``: duration of the refit.
 
@@ -113,8 +120,14 @@ class Refitter:
             **summary,
             "converged": converged,
             "probability_unstable": unstable,
+            "alarms": [alarm._asdict() for alarm in self._alarms(single)],
             "seconds": round(time.perf_counter() - began, 2),
         }
+
+    def _alarms(self, run: xr.Dataset) -> list[Alarm]:
+        seen = np.isfinite(run["reward"].values)
+        steps = run["optimizer_step"].values[seen]
+        return alarms(steps, run["reward"].values[seen], boundary_for(self.false_alarms, spacing_of(steps)))
 
     def _fit(self, specs: dict[str, ModelSpec], run: xr.Dataset, planned: float | None) -> dict[str, MemberFit]:
         rows = run.sizes["step"]
@@ -155,5 +168,6 @@ def headline(summary: Mapping[str, Any]) -> dict[str, float]:
         "probability_of_gain": gain["probability_above_epsilon"],
         "remaining_gain": summary["recommendation"]["gain_forgone_by_stopping_now"]["median"],
         "probability_unstable": summary["probability_unstable"],
+        "alarms": len(summary["alarms"]),
     }
     return {name: float(value) for name, value in out.items() if value is not None}

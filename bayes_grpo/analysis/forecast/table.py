@@ -69,6 +69,11 @@ def live_line(summary: LiveSummary) -> str:
     parts.append(f"next 100 steps {_interval(summary['gain_per_100_steps'])}")
     if summary["probability_unstable"] is not None:
         parts.append(f"P(unstable) {summary['probability_unstable']:.2f}")
+    if summary["alarms"]:
+        last = summary["alarms"][-1]
+        parts.append(
+            f"ALARM at step {last['step']:g}: reward fell from {number(last['best'])} to {number(last['reward'])}"
+        )
     if not summary["converged"]:
         parts.append("NOT CONVERGED")
     advice = summary["recommendation"]["action"].upper()
