@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo.analysis.monitor.alarms import Boundary, alarms
+from bayes_grpo.analysis.alarms import Boundary, alarms
 from bayes_grpo.runs.dataset import one_run
 from case_studies.common.runs import LABORATORY
 from case_studies.diagnosis import bench

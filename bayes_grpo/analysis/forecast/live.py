@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.alarms import FALSE_ALARMS, Alarm, alarms, boundary_for, spacing_of
 from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from, forecast_mixed
 from bayes_grpo.analysis.forecast.mixture import LEAST_SHARE, MIXTURE, MemberFit, fit_members, load_mixture
 from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
-from bayes_grpo.analysis.monitor.alarms import FALSE_ALARMS, Alarm, alarms, boundary_for, spacing_of
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.posterior import Posterior, settled
 from bayes_grpo.inference.sampler import Sampler
@@ -83,7 +83,7 @@ class Refitter:
             That of `bayes_grpo.summarise_forecast`, and
 
             - ``converged``: whether the chains agree well enough to act on their means.
-            - ``alarms``: falls of the reward so far, see `bayes_grpo.analysis.monitor.alarms.Alarm`.
+            - ``alarms``: falls of the reward so far, see `bayes_grpo.analysis.alarms.Alarm`.
             - ``probability_unstable``: that the mean runs away; None where no law with inertia is fitted.
             - ``seconds``: duration of the refit.
 

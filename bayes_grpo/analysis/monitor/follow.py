@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.monitor.alarms import Alarm, Detector, boundary_for, spacing_of
+from bayes_grpo.analysis.alarms import Alarm, Detector, boundary_for, spacing_of
 from bayes_grpo.errors import InputError
 from bayes_grpo.runs.files import stamp_of
 

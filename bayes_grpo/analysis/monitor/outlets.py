@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.analysis.monitor.alarms import Alarm
+from bayes_grpo.analysis.alarms import Alarm
 from bayes_grpo.errors import InputError
 
 #: Seconds that a webhook is waited for.

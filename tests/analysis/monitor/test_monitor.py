@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bayes_grpo import InputError
-from bayes_grpo.analysis.monitor.alarms import LEAST_ROWS, Detector, alarms, boundary_for, load_boundary, spacing_of
+from bayes_grpo.analysis.alarms import LEAST_ROWS, Detector, alarms, boundary_for, load_boundary, spacing_of
 from bayes_grpo.analysis.monitor.follow import Monitor
 from bayes_grpo.cli import main
 from bayes_grpo.readers import read_runs

@@ -55,7 +55,7 @@ class Alarm(NamedTuple):
 
 def load_boundary(path: Path | None = None) -> Boundary:
     """The boundary that comes with the package."""
-    table = tomllib.loads((path or Path(__file__).with_name("boundary.toml")).read_text(encoding="utf-8"))
+    table = tomllib.loads((path or Path(__file__).with_name("alarms.toml")).read_text(encoding="utf-8"))
     return Boundary(*(float(table[name]) for name in Boundary._fields))
 
 
@@ -164,7 +164,7 @@ def alarms(steps: Iterable[float], rewards: Iterable[float], boundary: float) ->
     Examples
     --------
     >>> import numpy as np
-    >>> from bayes_grpo.analysis.monitor.alarms import alarms, boundary_for
+    >>> from bayes_grpo.analysis.alarms import alarms, boundary_for
     >>> reward = np.where(np.arange(100) < 60, 0.7, 0.1) + 0.05 * np.sin(np.arange(100) * 7.0)
     >>> [alarm.step for alarm in alarms(np.arange(100), reward, boundary_for(0.1))][:1]
     [65]
