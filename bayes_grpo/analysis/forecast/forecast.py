@@ -19,6 +19,7 @@ from bayes_grpo.analysis.forecast.mixture import (
     mix_paths,
 )
 from bayes_grpo.analysis.forecast.paths import SAMPLED, Basis, basis_of, collapse_note, sample_paths
+from bayes_grpo.analysis.forecast.regimes import chances, state_of
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.progress import Progress
@@ -99,7 +100,8 @@ def forecast(
         - ``logged_reward`` (logged_row): the log, at the coordinate ``logged_step``.
 
         Attributes: run, model, until, last_step, schedule, persistence (its weight), shares (JSON: of all members),
-        collapsed (1 or 0), reward_range, notes.
+        collapsed (1 or 0), probability_jump and probability_collapse within the next 100 steps (see
+        `bayes_grpo.analysis.forecast.regimes`), reward_range, notes.
 
     Raises
     ------
@@ -200,6 +202,8 @@ def _labelled(
     planned = ahead.planned
     own = [Note("assumption", "schedule", planned.assumed)] if planned.assumed else []
     own += [note for note in (_rate_note(ahead.steps, planned.rate, until), collapse) if note is not None]
+    known = basis.setting.values["planned_steps"] if "planned_steps" not in basis.setting.assumptions else 0.0
+    soon = chances(state_of(ahead.rewards, min(ahead.logged[-1] / max(known, until, 1.0), 1.0)))
     units = {"units": "reward"}
     per_path = {
         key: ("sample", paths[key], {"units": unit}) for key, unit in (("plateau", "reward"), ("step_95", "step"))
@@ -218,6 +222,8 @@ def _labelled(
             "persistence": float(shares[PERSISTENCE]),
             "shares": json.dumps({name: round(float(share), 4) for name, share in shares.items()}),
             "collapsed": int(collapse is not None),
+            "probability_jump": soon.jump,
+            "probability_collapse": soon.collapse,
             "reward_range": basis.setting.values["reward_range"],
             **({} if (seconds := step_seconds(basis.run)) is None else {"step_seconds": seconds}),
             **stored([*own, *notes]),

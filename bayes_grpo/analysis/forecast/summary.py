@@ -70,6 +70,8 @@ class ForecastSummary(Noted):
     gain_per_100_steps: GainRow
     gain_per_hour: IntervalRow | None
     step_seconds: float | None
+    probability_jump: float | None
+    probability_collapse: float | None
     recommendation: Recommendation
     interval: dict[str, Any]
 
@@ -109,6 +111,8 @@ def summarise_forecast(
         - ``step_95``: step with 95 % of the gain, None beyond ``until``; ``probability_reached``, that it comes before.
         - ``gain_per_100_steps``: median and interval, ``epsilon`` and ``probability_above_epsilon``.
         - ``gain_per_hour``, ``step_seconds``: None where it is not known how long a step takes.
+        - ``probability_jump``, ``probability_collapse``: that more than half of the gain so far is added, or taken back,
+          within the next 100 steps, from how often that came in other runs; the bands do not hold it.
         - ``recommendation``: ``action`` (stop, go on, cannot tell yet, look), ``rule``, ``step`` at which the rule says
           stop as
           seen now, ``gain_forgone_by_stopping_there``, ``gain_forgone_by_stopping_now`` and ``steps_saved``.
@@ -149,6 +153,8 @@ def summarise_forecast(
         "gain_per_100_steps": {**interval_row(next_gain), "epsilon": epsilon, "probability_above_epsilon": worth},
         "gain_per_hour": None if step_seconds is None else interval_row(next_gain * 3600 / step_seconds / GAIN_STEPS),
         "step_seconds": step_seconds,
+        "probability_jump": attrs.get("probability_jump"),
+        "probability_collapse": attrs.get("probability_collapse"),
         "recommendation": _recommend(result, epsilon, worth),
         "interval": INTERVAL,
         **noted(sorted([*stored_notes(result), *inherited], key=lambda note: note.kind != "not_converged")),

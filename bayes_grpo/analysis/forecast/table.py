@@ -32,6 +32,11 @@ def forecast_table(summary: ForecastSummary) -> str:
         f"gain in the next 100 steps: {_interval(gain)}{per_hour}; "
         f"P(more than {number(gain['epsilon'])}) = {gain['probability_above_epsilon']:.2f}"
     )
+    if summary["probability_jump"] is not None:
+        lines.append(
+            f"within 100 steps: P(jump) = {summary['probability_jump']:.2f}, P(collapse) = "
+            f"{summary['probability_collapse']:.2f}, as often as in other runs; the bands hold neither"
+        )
     lines.append(f"recommendation: {advice['action'].upper()}{_when(summary)} ({advice['rule']})")
     return "\n".join([render(table), *(wrapped(line) for line in lines)])
 
