@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.decisions.plan.figure import plot_plan as plot_plan
     from bayes_grpo.analysis.decisions.plan.plan import plan as plan
     from bayes_grpo.analysis.decisions.plan.summary import summarise_plan as summarise_plan
+    from bayes_grpo.analysis.decisions.remedy.remedy import remedy as remedy
+    from bayes_grpo.analysis.decisions.remedy.summary import summarise_remedy as summarise_remedy
     from bayes_grpo.analysis.diagnosis.diagnose import diagnose as diagnose
     from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis as plot_diagnosis
     from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis as summarise_diagnosis
@@ -111,6 +113,7 @@ _HOMES = {
     "pymc_model": "inference.backends.pymc",
     "read_run": "readers",
     "read_runs": "readers",
+    "remedy": "analysis.decisions.remedy.remedy",
     "report_html": "report.page",
     "save_fit": "inference.store",
     "save_plot": "analysis.posterior.figure",
@@ -126,6 +129,7 @@ _HOMES = {
     "summarise_invariance": "analysis.invariance.summary",
     "summarise_oscillation": "analysis.stability.oscillation",
     "summarise_plan": "analysis.decisions.plan.summary",
+    "summarise_remedy": "analysis.decisions.remedy.summary",
     "summarise_threshold": "analysis.stability.threshold",
     "threshold": "analysis.stability.threshold",
 }

@@ -24,7 +24,16 @@ LEVELS = {
     "cli": 7,
 }
 #: Inside the analysis: shared modules, then a fit's own summary, then the questions that use it, then decisions.
-QUESTIONS = {"intervals": 0, "differences": 0, "notes": 0, "figures": 1, "tables": 1, "posterior": 2, "decisions": 4}
+QUESTIONS = {
+    "intervals": 0,
+    "differences": 0,
+    "notes": 0,
+    "figures": 1,
+    "tables": 1,
+    "alarms": 1,
+    "posterior": 2,
+    "decisions": 4,
+}
 ANSWERS = 3
 
 

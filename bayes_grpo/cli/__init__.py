@@ -17,8 +17,10 @@ from bayes_grpo.cli.fit import add_demo, add_fit
 from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.invariance import add_invariance
+from bayes_grpo.cli.monitor import add_monitor
 from bayes_grpo.cli.plan import add_plan
 from bayes_grpo.cli.plateau import add_plateau
+from bayes_grpo.cli.remedy import add_remedy
 from bayes_grpo.cli.report import add_report
 from bayes_grpo.cli.show import add_show
 from bayes_grpo.cli.simulate import add_simulate
@@ -73,10 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         add_show,
         add_forecast,
         add_watch,
+        add_monitor,
         add_diagnose,
         add_report,
         add_batch,
         add_threshold,
+        add_remedy,
         add_plan,
         add_plateau,
         add_invariance,

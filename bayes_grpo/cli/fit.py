@@ -26,7 +26,7 @@ def add_fit(commands: Any) -> None:
     fit = commands.add_parser("fit", help="fit a model to training logs", description="Fit a model to training logs.")
     fit.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     fit.add_argument(
-        "--model", default="oscillator", metavar="NAME|FILE", help="model name or file (default: oscillator)"
+        "--model", metavar="NAME|FILE", help="model name or file (default: s_curve; oscillator is the paper's law)"
     )
     fit.add_argument("--out", type=Path, metavar="FILE", help="result file (default: RUN.MODEL.nc here)")
     add_json(fit)
@@ -49,9 +49,9 @@ def add_demo(commands: Any) -> None:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from bayes_grpo.models.files import load_model
+    from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 
-    spec = load_model(options.model)
+    spec = load_model(options.model or DEFAULT_MODEL)
     runs, faults = read_all(options)
     jobs = _jobs(runs, spec)
     targets = _targets(options.out, [label or "runs" for _, label in jobs], spec.name)
@@ -132,7 +132,7 @@ def _fit_one(
 def _demo(options: argparse.Namespace) -> int:
     import bayes_grpo
     from bayes_grpo.analysis.posterior.figure import save_plot
-    from bayes_grpo.models.files import load_model
+    from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 
     make_folder(options.out)
     from bayes_grpo.inference.progress import use_compilation_cache
@@ -147,7 +147,7 @@ def _demo(options: argparse.Namespace) -> int:
     settings = argparse.Namespace(
         backend="numpyro", method="auto", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
     )
-    summary, saved = _fit_one(run, str(run["run"].values[0]), load_model("oscillator"), settings, result)
+    summary, saved = _fit_one(run, str(run["run"].values[0]), load_model(DEFAULT_MODEL), settings, result)
     if not saved:
         return BAD_INPUT
     save_or_refuse(save_plot, load_fit(result), figure)

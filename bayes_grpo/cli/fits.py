@@ -17,12 +17,9 @@ def add_runs_or_fits(parser: argparse.ArgumentParser) -> None:
 def fits_of(options: argparse.Namespace, model: str, several: str | None = None) -> tuple[list[Any], list[InputError]]:
     """Fits of all paths: saved ones as they are, logs by --model, else by ``model``, or together by ``several``."""
     from bayes_grpo.inference.progress import use_compilation_cache
-    from bayes_grpo.inference.store import is_fit, load_fit
     from bayes_grpo.models.files import load_model
 
-    saved = [path for path in options.runs if is_fit(Path(path))]
-    fits = [load_fit(path) for path in saved]
-    options.runs = [path for path in options.runs if path not in saved]
+    fits = saved_fits(options)
     if not options.runs:
         return fits, []
     runs, faults = read_all(options)
@@ -33,6 +30,15 @@ def fits_of(options: argparse.Namespace, model: str, several: str | None = None)
     use_compilation_cache()
     labels = [None] if spec.pooled else [str(label) for label in together["run"].values]
     return fits + [fit_with_progress(together, spec, label, options) for label in labels], faults
+
+
+def saved_fits(options: argparse.Namespace) -> list[Any]:
+    """The saved fits among the paths, which are then logs alone."""
+    from bayes_grpo.inference.store import is_fit, load_fit
+
+    saved = [path for path in options.runs if is_fit(Path(path))]
+    options.runs = [path for path in options.runs if path not in saved]
+    return [load_fit(path) for path in saved]
 
 
 def joined(runs: list[Any]) -> Any:

@@ -10,14 +10,16 @@ from bayes_grpo.cli.common import (
     finish,
     read_numbers,
     refuse,
+    sampler_options,
     save_or_refuse,
     suffix_faults,
 )
 from bayes_grpo.cli.figures import add_figure, check_figure, numbered, save_figure
 from bayes_grpo.cli.fits import add_runs_or_fits
-from bayes_grpo.cli.reading import add_reading
+from bayes_grpo.cli.reading import add_reading, read_all
+from bayes_grpo.errors import InputError
 
-DEFAULT_MODEL = "population"
+DEFAULT_MODEL = "mixture"
 
 
 def add_forecast(commands: Any) -> None:
@@ -61,28 +63,58 @@ def add_forecast(commands: Any) -> None:
 
 def _forecast(options: argparse.Namespace) -> int:
     numbers = _checked(options)
-    from bayes_grpo.analysis.forecast.forecast import forecast
     from bayes_grpo.analysis.forecast.summary import summarise_forecast
     from bayes_grpo.analysis.forecast.table import forecast_table
-    from bayes_grpo.cli.fits import fits_of, fitted_runs
 
-    fits, faults = fits_of(options, DEFAULT_MODEL)
+    sources, faults = _sources(options)
     answers: list[Any] = []
-    wanted = fitted_runs(fits)
-    for count, (fit, run) in enumerate(wanted):
-        result = forecast(
-            fit,
+    for count, (source, label, fit) in enumerate(sources):
+        result = _result(options, numbers, source, label)
+        worth = {"epsilon": numbers["epsilon"], "step_seconds": numbers["step_seconds"]}
+        answers.append(summarise_forecast(result, fit, **worth))
+        _write(options, result, count, len(sources))
+    return finish(answers, forecast_table, as_json=options.json, faults=faults)
+
+
+def _sources(options: argparse.Namespace) -> tuple[list[tuple[Any, str | None, Any]], list[InputError]]:
+    """What is forecast, with the label of its run and the fit, if it is one: logs as they are where the mixture is asked for."""
+    from bayes_grpo.cli.fits import fits_of, fitted_runs, joined, saved_fits
+    from bayes_grpo.inference.progress import use_compilation_cache
+
+    if options.model not in (None, DEFAULT_MODEL):
+        fits, faults = fits_of(options, options.model)
+        return [(fit, label, fit) for fit, label in fitted_runs(fits)], faults
+    use_compilation_cache()
+    fits = saved_fits(options)
+    runs, faults = read_all(options) if options.runs else ([], [])
+    logs = joined(runs) if runs else None
+    labels = [] if logs is None else [str(label) for label in logs["run"].values]
+    return [(fit, label, fit) for fit, label in fitted_runs(fits)] + [(logs, label, None) for label in labels], faults
+
+
+def _result(options: argparse.Namespace, numbers: dict[str, Any], source: Any, label: str | None) -> Any:
+    from contextlib import nullcontext
+
+    import xarray as xr
+
+    from bayes_grpo.analysis.forecast.forecast import forecast
+    from bayes_grpo.inference.progress import sampling_progress
+    from bayes_grpo.inference.sampler import Sampler
+
+    saved = isinstance(source, xr.DataTree)
+    model = None if options.model == DEFAULT_MODEL else options.model
+    with nullcontext() if saved else sampling_progress(f"{label}: {DEFAULT_MODEL}") as progress:
+        return forecast(
+            source,
             numbers["until"],
-            run=run,
-            model=options.model,
+            run=label,
+            model=model,
             schedule=options.schedule,
             persistence=numbers["persistence"],
             seed=options.seed,
+            sampler=Sampler(**sampler_options(options)),
+            progress=progress,
         )
-        worth = {"epsilon": numbers["epsilon"], "step_seconds": numbers["step_seconds"]}
-        answers.append(summarise_forecast(result, fit, **worth))
-        _write(options, result, count, len(wanted))
-    return finish(answers, forecast_table, as_json=options.json, faults=faults)
 
 
 def _checked(options: argparse.Namespace) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def add_report(commands: Any) -> None:
         help="everything about runs on one HTML page",
         description="One HTML file that opens offline: findings in plain words, trajectory and forecast, posteriors, "
         "regime, threshold, diagnosis, sampler diagnostics and a paragraph on methods; of several runs first a table "
-        "that compares them. Logs are fitted by oscillator, and by population for the forecast; saved fits are used "
+        "that compares them. Logs are fitted by oscillator, and by s_curve for the forecast; saved fits are used "
         "as they are, and two fits of one run by these models make one section.",
     )
     add_runs_or_fits(command)

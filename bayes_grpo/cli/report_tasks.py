@@ -11,7 +11,7 @@ from bayes_grpo.cli.reading import reading_options
 from bayes_grpo.errors import InputError
 
 #: What is fitted to logs, for the posterior and for the forecast.
-MODELS = ("oscillator", "population")
+MODELS = ("oscillator", "s_curve")
 
 
 class Task(NamedTuple):

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.cli.common import OK, add_json, add_method, say
+from bayes_grpo.cli.monitor import add_false_alarms
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
 
-DEFAULT_MODEL, DEFAULT_EVERY = "population", 5.0
+DEFAULT_MODEL, DEFAULT_EVERY = "mixture", 5.0
 
 
 def add_watch(commands: Any) -> None:
@@ -41,6 +42,7 @@ def add_watch(commands: Any) -> None:
     command.add_argument("--refits", type=int, metavar="N", help="end after this many refits (default: go on)")
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
+    add_false_alarms(command)
     add_method(command)
     add_json(command)
     add_reading(command, appended=False)
@@ -67,6 +69,7 @@ def _watch(options: argparse.Namespace) -> int:
         schedule=options.schedule,
         seed=options.seed,
         method=options.method,
+        false_alarms=options.false_alarms,
     )
     watcher = Watcher(options.path, lambda path: read_runs(path, **known), refit, None if numbered else options.label)
     if options.json or not sys.stdout.isatty():

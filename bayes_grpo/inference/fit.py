@@ -19,7 +19,7 @@ from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.inference.tree import TreeBuilder, unit_of
-from bayes_grpo.models.files import load_model
+from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec
 
 #: Draws a chain of `light_fit`.
@@ -30,7 +30,7 @@ _PACKAGES = ("bayes-grpo", "numpyro", "pymc", "nutpie", "jax", "arviz", "xarray"
 
 def fit(
     runs: xr.Dataset,
-    model: str | Path | ModelSpec = "oscillator",
+    model: str | Path | ModelSpec = DEFAULT_MODEL,
     *,
     run: str | None = None,
     method: str = "auto",
@@ -143,7 +143,7 @@ def _attributes(
 
 def prior_predictive(
     runs: xr.Dataset,
-    model: str | Path | ModelSpec = "oscillator",
+    model: str | Path | ModelSpec = DEFAULT_MODEL,
     *,
     run: str | None = None,
     draws: int = 200,

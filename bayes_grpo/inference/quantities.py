@@ -21,6 +21,11 @@ BALANCE = {
     "right_reward": (0.98, 1.0),
 }
 KNOWN_SD = 0.02
+#: Scatter of a one-step mean reward where nothing is known: a share of the reward's range, and the standard deviation of its logarithm.
+SCATTER, SCATTER_SD = 0.05, 1.0
+#: The same where the completions of a step are counted. A reward of 0 or 1 has standard deviation 0.35 in the root mean square over all
+#: probabilities; completions of one prompt are between independent and alike, so a step of B prompts and G completions counts B sqrt(G).
+REWARD_SD, COUNTED_SD = 0.35, 0.5
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
         )
     else:
         values["learning_rate"] = float(run["learning_rate"].max())
+    _settle_scatter(known, values, "reward_bounds" in assumed)
     _settle_balance(run, known, values, {name: costs[name] for name in BALANCE if name in costs}, assumed)
     if spec.law.groups.finite and known.get("group_size", 2.0) < 2:
         raise InputError(
@@ -114,6 +120,21 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
             "to compare with; use a model without finite_groups",
         )
     return Setting(values, assumed, "group_size" in known)
+
+
+def _settle_scatter(known: dict[str, float], values: dict[str, float], assumed_bounds: bool) -> None:
+    """What is known of the scatter of a logged mean reward before any is seen: centre and width of its logarithm.
+
+    Bounds that were guessed from rewards outside 0 to 1 say nothing of a single reward's scatter.
+    """
+    counted = {"group_size", "prompts_per_step"} <= known.keys()
+    if counted and not (assumed_bounds and (values["reward_lower"], values["reward_upper"]) != (0.0, 1.0)):
+        count = values["prompts_per_step"] * math.sqrt(values["group_size"])
+        share, width = REWARD_SD / math.sqrt(count), COUNTED_SD
+    else:
+        share, width = SCATTER, SCATTER_SD
+    values["observation_sd_centre"] = math.log(share * values["reward_range"])
+    values["observation_sd_sd"] = width
 
 
 def _settle_balance(

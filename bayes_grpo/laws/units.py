@@ -12,6 +12,8 @@ UNITS = {
     "stiffness": "1/step",
     "timescale": "step",
     "difficulty_spread": "1",
+    "initial_drive": "1",
+    "delay": "step",
     "correlation_time": "step",
     "midpoint": "step",
     "steepness": "1",

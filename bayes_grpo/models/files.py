@@ -13,6 +13,9 @@ from bayes_grpo.laws.law import Law
 from bayes_grpo.models.expressions import evaluate
 from bayes_grpo.models.spec import DISTRIBUTIONS, POOLINGS, PREDICTORS, QUANTITIES, SIGNED, ModelSpec, Prior
 
+#: The law that logs are fitted by unless another is named; forecasts rest on it as well.
+DEFAULT_MODEL = "s_curve"
+
 _TEXTS = ("summary", "equation", "source")
 _LAW = ("dynamics", "process_noise", *CHOICES)
 _PRIOR_TEXTS = ("unit", "source", "reason")

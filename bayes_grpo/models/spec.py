@@ -46,6 +46,8 @@ QUANTITIES = (
     "momentum",
     "closed_form_mass",
     "group_size",
+    "observation_sd_centre",
+    "observation_sd_sd",
     *(f"{name}_{part}" for name in BALANCE_QUANTITIES for part in ("centre", "sd")),
 )
 

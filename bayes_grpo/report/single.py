@@ -11,7 +11,11 @@ import xarray as xr
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.attributes import attributes_of_run, logged_of, pooled
 from bayes_grpo.laws.units import UNITS
+from bayes_grpo.models.files import DEFAULT_MODEL
 from bayes_grpo.runs.files import check_seal
+
+#: What a report forecasts from, in this order, where it was fitted.
+FORECAST_MODELS = (DEFAULT_MODEL, "population")
 
 
 class Subject(NamedTuple):
@@ -66,8 +70,8 @@ def pair(runs: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
 
     Fits of one run by different models are one run.
 
-    Posteriors come from a law with damping where there is one, forecasts from the model ``population`` where it was
-    fitted.
+    Posteriors come from a law with damping where there is one, forecasts from the default law where it was fitted, else
+    from ``population``.
     """
     groups: list[list[Candidate]] = []
     for run in runs:
@@ -81,7 +85,9 @@ def pair(runs: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
     pairs = []
     for group in groups:
         main = next((run for run in group if run.damped), group[0])
-        pairs.append((main, next((run for run in group if run.model == "population"), main)))
+        by_model = {run.model: run for run in reversed(group)}
+        ahead = next((by_model[model] for model in FORECAST_MODELS if model in by_model), main)
+        pairs.append((main, ahead))
     return pairs
 
 
@@ -100,7 +106,7 @@ def pair_fits(fits: Sequence[xr.DataTree]) -> list[Subject]:
 
         - ``fit``: the fit that its posterior is from: by a law with damping, where there is one.
         - ``run``: its label there.
-        - ``forecast_fit``: the fit that is forecast from: by the model ``population``, where it was fitted.
+        - ``forecast_fit``: the fit that is forecast from: by the default law or by ``population``, where it was fitted.
 
     Examples
     --------

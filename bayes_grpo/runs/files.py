@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import xarray as xr
@@ -107,3 +108,17 @@ def check_seal(path: Path) -> None:
         raise InputError(
             str(path), "expected NetCDF as written, found a damaged file: its content has changed since it was written"
         )
+
+
+def stamp_of(path: Path) -> object:
+    """What changes whenever a file, or a file in a folder, does; None while it is away."""
+
+    def files() -> Iterator[Path]:
+        if path.is_dir():
+            yield from sorted(path.rglob("*"))[:5000]
+        yield path
+
+    try:
+        return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file in files() if (stat := file.stat()))
+    except OSError:
+        return None

@@ -38,7 +38,7 @@ def forecast(trainer: Any, *, stop: bool = False, every: int = 10, **options: An
         Logged steps between two forecasts, at least; a forecast that takes longer is waited for, not queued.
     **options
         Of `bayes_grpo.analysis.forecast.live.Refitter`: model, stability_model (names or paths), until, schedule,
-        epsilon, seed, method.
+        epsilon, seed, method, false_alarms.
     """
     forecaster = Forecaster(trainer, stop=stop, every=every, options=options)
     trainer.add_callback(forecaster)

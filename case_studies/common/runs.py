@@ -26,7 +26,7 @@ STATED = {
 def logs(folder: Path) -> list[tuple[str, Path, dict[str, float]]]:
     """Label, log and hyperparameters of every run of the index."""
     out = []
-    for row in csv.DictReader((folder / "index.csv").open(encoding="utf-8")):
+    for row in csv.DictReader((folder / "index.csv").read_text(encoding="utf-8").splitlines()):
         known = {}
         for name in ("group_size", "prompts_per_step"):
             try:

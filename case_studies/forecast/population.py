@@ -5,7 +5,7 @@ the runs most probable, the product over runs of the mean over their draws of po
 and Bovy 2010, "Inferring the eccentricity distribution"): the mode of the hierarchical model without sampling it. A
 repository of n runs counts as sqrt(n). Resumable: fitted runs are kept in a folder.
 
-    python population.py ../../../shared/data --out FOLDER
+    python -m case_studies.forecast.population ../shared/data --out FOLDER
 """
 
 import argparse
@@ -22,7 +22,7 @@ from bayes_grpo.inference.posterior import draw_posterior, settled
 from bayes_grpo.inference.progress import use_compilation_cache
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
-from case_studies.forecast.usable import usable
+from benchmarks.curves.series import training_series
 
 HERE = Path(__file__).parent
 #: Heavy tails, so that a run unlike all others can leave the population.
@@ -57,7 +57,7 @@ def fit_runs(data: Path | None, folder: Path, limit: int | None, **settings: int
     use_compilation_cache()
     folder.mkdir(parents=True, exist_ok=True)
     spec = load_model(HERE / "interim.toml")
-    for count, (label, repository, run) in enumerate(usable(data)):
+    for count, (label, repository, _, run) in enumerate(training_series(data)):
         target = folder / f"{repository}_{count:03d}.json"
         if count == limit:
             return

@@ -17,7 +17,8 @@ from bayes_grpo.inference.importance.target import target_of
 from tests.common import FACTS, SAMPLER, curve, options
 
 KEYS = {"until", "steps", "mean", "logged", "plateau", "step_95", "gain_per_100_steps", "recommendation", "interval"}
-KEYS |= {"warnings", "notes", "run", "model", "last_step", "schedule", "persistence", "gain_per_hour", "step_seconds"}
+KEYS |= {"warnings", "notes", "run", "model", "last_step", "schedule", "persistence", "shares"}
+KEYS |= {"gain_per_hour", "step_seconds", "probability_jump", "probability_collapse"}
 
 
 @pytest.fixture(scope="module")

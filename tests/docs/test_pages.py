@@ -51,7 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ringing_fit: xr.Data
     for name in ("path/to/trl_output", "path/to/run", "trl_output"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "log.csv").write_text(log)
-    for name, fit in (("fit.nc", ringing_fit), ("oscillator.nc", ringing_fit), ("population.nc", ahead_fit)):
+    for name, fit in (("fit.nc", ringing_fit), ("oscillator.nc", ringing_fit), ("s_curve.nc", ahead_fit)):
         bayes_grpo.save_fit(fit, tmp_path / name)
     bayes_grpo.save_runs(bayes_grpo.example_run().assign_coords(run=["run_7"]), tmp_path / "run.nc")
     (tmp_path / "mine.toml").write_text(bayes_grpo.load_model("oscillator").text)

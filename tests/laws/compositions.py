@@ -53,6 +53,7 @@ VALUES = {
     "right_reward": 2.2,
     "shape": 1.6,
     "difficulty_spread": 0.8,
+    "initial_drive": 0.2,
     "correlation_time": 3.0,
 }
 

@@ -38,7 +38,7 @@ def is_linear(chosen: Chosen) -> bool:
 
 def is_curve(chosen: Chosen) -> bool:
     """Whether the law is a curve in time with a fluctuation about it."""
-    return chosen["dynamics"] in ("sigmoid", "power_law")
+    return chosen["dynamics"] in ("sigmoid", "power_law", "s_curve")
 
 
 def is_heavy(chosen: Chosen) -> bool:
@@ -124,6 +124,12 @@ def _share_of_the_way(chosen: Chosen) -> np.ndarray:
         spread = VALUES["difficulty_spread"]
         left: np.ndarray = (1 + spread * VALUES["stiffness"] * time) ** (-1 / spread)
         return 1 - left
+    if chosen["dynamics"] == "s_curve":
+        start = VALUES["initial_drive"]
+        drive = 1 / (1 + (1 / start - 1) * np.exp(-VALUES["stiffness"] * time))
+        dose = np.log((1 - start) / (1 - drive))  # the integral of the stiffness times the drive
+        spread = VALUES["difficulty_spread"]
+        return np.asarray(1 - (1 + spread * dose) ** (-1 / spread))
     with np.errstate(divide="ignore"):
         share: np.ndarray = 1 / (1 + (VALUES["midpoint"] / time) ** VALUES["steepness"])
     return share

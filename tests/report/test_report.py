@@ -20,7 +20,8 @@ from tests.report.browser import CHROMIUM, Browser
 HOSTILE = (
     '<script>alert(1)</script>"><img src=x onerror=alert(1)>{{ 7*7 }}{% raw %}</script><!-- \u202egnp.exe $\\frac{x$'
 )
-SECTIONS = ("Findings", "The run", "Trajectory and forecast", "Posteriors against priors", "Regime: does it ring?")
+SECTIONS = ("Findings", "The run", "Trajectory and forecast", "Which checkpoint?", "Posteriors against priors")
+SECTIONS += ("Regime: does it ring?",)
 SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "Sampler diagnostics", "Methods")
 
 
@@ -146,11 +147,11 @@ def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, cap
     assert set(found) == {"file", "runs", "left_out", "warnings", "notes", "findings"}
     assert [one["run"] for one in found["left_out"]] == [str(broken)]
     (run,) = found["runs"]
-    assert set(run["diagnostics"]) == {"oscillator", "population"}
+    assert set(run["diagnostics"]) == {"oscillator", "s_curve"}
     assert {row["model"] for row in run["comparison"]["table"]} == {"oscillator", "overdamped"}
-    assert run["forecast"]["model"] == "population" and run["forecast"]["until"] == 90  # half as many steps again
+    assert run["forecast"]["model"] == "s_curve" and run["forecast"]["until"] == 90  # half as many steps again
     kinds = {one["about"] for one in found["findings"]}
-    assert kinds >= {"plateau", "regime", "forecast", "threshold", "diagnosis", "comparison"}
+    assert kinds >= {"plateau", "regime", "forecast", "threshold", "diagnosis", "comparison", "checkpoint"}
     for one in found["findings"]:
         assert one["sure"] is None or one["sure"] == sure(one["probability"])
     assert "Which law?" in out.read_text(encoding="utf-8")

@@ -25,6 +25,7 @@ from bayes_grpo.analysis.diagnosis.modes import (
     answers,
 )
 from bayes_grpo.analysis.diagnosis.modes import prior as default_prior
+from bayes_grpo.analysis.diagnosis.rising import went_on_rising
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.draws import evenly
@@ -90,7 +91,9 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         still = np.full(seen.size, np.log(NO_SIGNAL_FACTOR))
     else:
         factors = channel_factors(channels, onsets, seen)
-        joint, evidence = joint_posterior(factors, chances)
+        lost = {mode.costs for mode in MODES.values()} & channels.values.keys()
+        rising = {name: went_on_rising(channels.values[name], onsets, seen) for name in lost}
+        joint, evidence = joint_posterior(factors, chances, rising)
         still = factors["reward"]["still"][:, 0]
     seen_so_far = _seen_so_far(joint, onsets, seen, still, untold(list(channels.values)))
     data = {

@@ -29,6 +29,7 @@ from bayes_grpo.analysis.diagnosis.modes import (
     NO_SIGNAL_FACTOR,
     SLOW_START,
 )
+from bayes_grpo.analysis.diagnosis.rising import log_penalty
 
 #: A slow start may end at every fourth of the rows at which a failure may begin.
 _TAKE_OFF_STRIDE = 4
@@ -80,7 +81,9 @@ def onset_log_prior(count: int) -> np.ndarray:
     return np.log(prior)
 
 
-def joint_posterior(factors: Mapping[str, Logs], prior: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def joint_posterior(
+    factors: Mapping[str, Logs], prior: Mapping[str, float], rising: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Posterior of failure and onset given the rows up to each row in ``seen``, and what each channel says.
 
     Parameters
@@ -89,6 +92,9 @@ def joint_posterior(factors: Mapping[str, Logs], prior: Mapping[str, float]) -> 
         From `channel_factors`.
     prior : mapping
         Probability of ``healthy`` and of each failure.
+    rising : mapping
+        Of reward and evaluation, as far as logged, the probability that it went on rising after each onset, shape
+        (seen, onset), from `bayes_grpo.analysis.diagnosis.rising.went_on_rising`.
 
     Returns
     -------
@@ -115,6 +121,8 @@ def joint_posterior(factors: Mapping[str, Logs], prior: Mapping[str, float]) -> 
             total += term
             alone[i, c] = np.broadcast_to(term, total.shape)[-1, :, 0]
         log[:, i] = log_prior[failure] + onset_log_prior(count) + np.logaddexp.reduce(total, axis=2)
+        if mode.costs in rising and mode.decisive in factors:
+            log[:, i] += log_penalty(rising[mode.costs])
     most = np.maximum(log.max(axis=(1, 2)), healthy)
     weight = np.exp(log - most[:, None, None])
     joint = weight / (weight.sum(axis=(1, 2)) + np.exp(healthy - most))[:, None, None]

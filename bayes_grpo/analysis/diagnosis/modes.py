@@ -48,11 +48,15 @@ class Mode(Answer):
         What the failure makes the channels do from its onset on: for each channel (of
         `bayes_grpo.analysis.diagnosis.channel_priors.CHANNELS`) the probabilities of its changes. With what is left of
         1 the channel goes its own way.
+    costs : str
+        The channel that the failure is a loss of. Where the failure can be told at all, an onset after which that
+        channel went on rising is none, see `bayes_grpo.analysis.diagnosis.rising`.
     """
 
     prior: float = 0.0
     decisive: str = "reward"
     effects: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    costs: str = "reward"
 
 
 #: The failure modes by name, in the order of tables. No survey tells how common they are, so they are equally probable;
@@ -63,6 +67,7 @@ MODES: dict[str, Mode] = {
         meaning="the training reward holds while held-out reward falls",
         colour="#D55E00",
         prior=0.1,
+        costs="evaluation_reward",
         decisive="evaluation_reward",
         effects={
             "reward": {"rises": 0.4},

@@ -44,7 +44,8 @@ def plot_forecast(result: xr.Dataset) -> Figure:
     inside = result.isel(step=result["optimizer_step"].values <= attrs["until"])
     _draw_paths(axes, inside)
     plateau = result["plateau"].values
-    if not np.isnan(plateau).any():
+    plateau = plateau[~np.isnan(plateau)]
+    if plateau.size:
         limits = interval(plateau)
         reach = np.abs(np.array([limits.lower, limits.upper]) - limits.median)[:, None]
         style: dict[str, Any] = {

@@ -1,15 +1,33 @@
-"""Forecast of the remaining training from a fit: sampled paths of the expected and of the logged reward."""
+"""Forecast of the remaining training: sampled paths of the expected and of the logged reward."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.forecast.mixture import (
+    MIXTURE,
+    PERSISTENCE,
+    MemberFit,
+    Mixture,
+    fit_members,
+    load_mixture,
+    member_notes,
+    mix_paths,
+)
 from bayes_grpo.analysis.forecast.paths import SAMPLED, Basis, basis_of, collapse_note, sample_paths
+from bayes_grpo.analysis.forecast.regimes import chances, state_of
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError, Note
+from bayes_grpo.inference.progress import Progress
+from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
-from bayes_grpo.runs.schedules import schedule_ahead
+from bayes_grpo.runs.dataset import index_of
+from bayes_grpo.runs.schedules import Schedule, schedule_ahead
 
 #: Rewards without which nothing is forecast.
 LEAST_REWARDS = 10
@@ -19,8 +37,12 @@ MOST_ROWS = 600
 GAIN_STEPS = 100
 
 
+#: Draws of each law that a forecast of a log rests on.
+DRAWS, CHAINS = 500, 2
+
+
 def forecast(
-    fit: xr.DataTree,
+    source: xr.DataTree | xr.Dataset,
     until: float,
     *,
     run: str | None = None,
@@ -28,29 +50,38 @@ def forecast(
     schedule: str | Path = "planned",
     persistence: float | None = None,
     seed: int = 0,
+    sampler: Sampler | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Sample the training that is left.
 
-    A share of the paths, the weight of persistence, stays at the level of the last tenth of the log; the others follow
-    the law from the state that the log leaves, each with its own draw of the parameters.
+    A log is forecast by a mixture of laws, which `bayes_grpo.analysis.forecast.mixture` fits and weighs, or by the law
+    that is named. A fit is forecast by its law. A share of the paths, the weight of persistence, stays at the level of
+    the last tenth of the log; the others follow a law from the state that the log leaves, each with its own draw of
+    the parameters.
 
     Parameters
     ----------
-    fit : xarray.DataTree
-        From `bayes_grpo.fit`.
+    source : xarray.DataTree or xarray.Dataset
+        A fit, from `bayes_grpo.fit`, or a log with dims (run, step), from `bayes_grpo.read_run`.
     until : float
         Optimizer step to forecast to, after the last logged one.
     run : str, optional
-        Label of the run, where the fit is of several.
+        Label of the run, where there are several.
     model : str, Path or ModelSpec, optional
-        The model, where it did not come with the package.
+        For a log, the law to forecast by, ``mixture`` by default. For a fit, its model, where it did not come with the
+        package.
     schedule : str or Path
         How the learning rate goes on: ``planned``, ``constant``, ``linear``, ``cosine`` or a CSV file, see
         `bayes_grpo.runs.schedules.schedule_ahead`.
     persistence : float, optional
-        Weight of persistence, 0 to 1; by default what the model file states for this horizon, or 0.
+        Weight of persistence, 0 to 1; by default what the mixture or the model file states for this horizon, or 0.
     seed : int
-        Of the paths.
+        Of the paths, and of the fits of a log.
+    sampler : Sampler, optional
+        How a log is sampled; by default `CHAINS` times `DRAWS` draws.
+    progress : callable, optional
+        Called with (densities made, densities wanted) while a log is fitted.
 
     Returns
     -------
@@ -65,11 +96,12 @@ def forecast(
         - ``step_95`` (sample): step at which the curve has made 95 % of its gain; infinite if it does not by the last
           step,
           NaN for laws without a plateau.
-        - ``component`` (sample): law or persistence.
+        - ``component`` (sample): the law that the path follows, or persistence.
         - ``logged_reward`` (logged_row): the log, at the coordinate ``logged_step``.
 
-        Attributes: run, model, until, last_step, schedule, persistence (its weight), collapsed (1 or 0), reward_range,
-        notes.
+        Attributes: run, model, until, last_step, schedule, persistence (its weight), shares (JSON: of all members),
+        collapsed (1 or 0), probability_jump and probability_collapse within the next 100 steps (see
+        `bayes_grpo.analysis.forecast.regimes`), reward_range, notes.
 
     Raises
     ------
@@ -79,29 +111,99 @@ def forecast(
     Examples
     --------
     >>> import bayes_grpo
-    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
-    >>> ahead = bayes_grpo.forecast(fit, until=800)
-    >>> ahead["reward"].sizes["sample"], float(ahead["optimizer_step"][-1])
-    (1000, 800.0)
+    >>> ahead = bayes_grpo.forecast(bayes_grpo.example_run(), until=800)
+    >>> ahead.attrs["model"], ahead["reward"].sizes["sample"], float(ahead["optimizer_step"][-1])
+    ('mixture', 1000, 800.0)
     """
-    return forecast_from(basis_of(fit, run, model), until, schedule=schedule, persistence=persistence, seed=seed)
+    if isinstance(source, xr.DataTree):
+        return forecast_from(basis_of(source, run, model), until, schedule=schedule, persistence=persistence, seed=seed)
+    single = source.isel(run=[index_of(run, source["run"].values, "forecast")])
+    name = str(single["run"].values[0])
+    seen = np.isfinite(single["reward"].values[0])
+    _check(name, single["optimizer_step"].values[0][seen], until, persistence)
+    sampler = sampler or Sampler(seed=seed, draws=DRAWS, chains=CHAINS)
+    options: dict[str, Any] = {"schedule": schedule, "persistence": persistence, "seed": seed}
+    if model is None or model == MIXTURE:
+        mixture = load_mixture()
+        return forecast_mixed(fit_members(single, mixture.specs, sampler, progress=progress), mixture, until, **options)
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    if spec.pooled:
+        raise InputError(f"model {spec.name}", "pools over runs; fit them together, then forecast from the fit")
+    fits = fit_members(single, {spec.name: spec}, sampler, progress=progress)
+    return forecast_from(fits[spec.name].basis, until, notes=member_notes(fits, {spec.name: 1.0}), **options)
 
 
 def forecast_from(
-    basis: Basis, until: float, *, schedule: str | Path = "planned", persistence: float | None = None, seed: int = 0
+    basis: Basis,
+    until: float,
+    *,
+    schedule: str | Path = "planned",
+    persistence: float | None = None,
+    seed: int = 0,
+    notes: list[Note] | None = None,
 ) -> xr.Dataset:
-    """As `forecast`, from draws that are not in a fit."""
-    name, setting = str(basis.run["run"].values), basis.setting
-    seen = np.isfinite(basis.run["reward"].values)
-    steps, rewards = basis.run["optimizer_step"].values[seen], basis.run["reward"].values[seen]
-    _check(name, steps, until, persistence)
-    ahead = _steps_ahead(steps, until)
-    known = None if "planned_steps" in setting.assumptions else setting.values["planned_steps"]
-    planned = schedule_ahead(basis.run, ahead, schedule, known)
-    collapse = collapse_note(rewards)
-    schedule_note = Note("assumption", "schedule", planned.assumed) if planned.assumed else None
-    weight = persistence_weight(basis.spec, steps, until) if persistence is None else persistence
-    paths = sample_paths(basis, ahead, planned.rate, weight, seed)
+    """As `forecast`, from draws of one law that are not in a fit."""
+    ahead = _Ahead.of(basis, until, schedule, persistence)
+    weight = persistence_weight(basis.spec, ahead.logged, until) if persistence is None else persistence
+    paths = sample_paths(basis, ahead.steps, ahead.planned.rate, weight, seed)
+    paths["component"] = np.where(paths["stays"], PERSISTENCE, basis.spec.name)
+    shares = {PERSISTENCE: weight, basis.spec.name: 1 - weight}
+    return _labelled(basis, basis.spec.name, ahead, until, paths, shares, notes or [])
+
+
+def forecast_mixed(
+    fits: Mapping[str, MemberFit],
+    mixture: Mixture,
+    until: float,
+    *,
+    schedule: str | Path = "planned",
+    persistence: float | None = None,
+    seed: int = 0,
+) -> xr.Dataset:
+    """As `forecast`, from the fits of all laws of a mixture to one run."""
+    basis = next(iter(fits.values())).basis
+    ahead = _Ahead.of(basis, until, schedule, persistence)
+    shares = mixture.shares(remaining_over_logged(ahead.logged, until))
+    if persistence is not None:
+        laws = max(1 - shares[PERSISTENCE], 1e-12)
+        shares = {name: share * (1 - persistence) / laws for name, share in shares.items()} | {PERSISTENCE: persistence}
+    paths = mix_paths(fits, shares, ahead.steps, ahead.planned.rate, seed)
+    return _labelled(basis, MIXTURE, ahead, until, paths, shares, member_notes(fits, shares))
+
+
+class _Ahead(NamedTuple):
+    """The log so far, and the steps to come with their learning rate."""
+
+    logged: np.ndarray
+    rewards: np.ndarray
+    steps: np.ndarray
+    planned: Schedule
+
+    @classmethod
+    def of(cls, basis: Basis, until: float, schedule: str | Path, persistence: float | None) -> "_Ahead":
+        seen = np.isfinite(basis.run["reward"].values)
+        steps, rewards = basis.run["optimizer_step"].values[seen], basis.run["reward"].values[seen]
+        _check(str(basis.run["run"].values), steps, until, persistence)
+        ahead, setting = _steps_ahead(steps, until), basis.setting
+        known = None if "planned_steps" in setting.assumptions else setting.values["planned_steps"]
+        return cls(steps, rewards, ahead, schedule_ahead(basis.run, ahead, schedule, known))
+
+
+def _labelled(
+    basis: Basis,
+    model: str,
+    ahead: _Ahead,
+    until: float,
+    paths: Mapping[str, np.ndarray],
+    shares: Mapping[str, float],
+    notes: list[Note],
+) -> xr.Dataset:
+    collapse = collapse_note(ahead.rewards)
+    planned = ahead.planned
+    own = [Note("assumption", "schedule", planned.assumed)] if planned.assumed else []
+    own += [note for note in (_rate_note(ahead.steps, planned.rate, until), collapse) if note is not None]
+    known = basis.setting.values["planned_steps"] if "planned_steps" not in basis.setting.assumptions else 0.0
+    soon = chances(state_of(ahead.rewards, min(ahead.logged[-1] / max(known, until, 1.0), 1.0)))
     units = {"units": "reward"}
     per_path = {
         key: ("sample", paths[key], {"units": unit}) for key, unit in (("plateau", "reward"), ("step_95", "step"))
@@ -109,25 +211,39 @@ def forecast_from(
     return xr.Dataset(
         {key: (("sample", "step"), paths[key], units) for key in SAMPLED}
         | per_path
-        | {
-            "component": ("sample", np.where(paths["stays"], "persistence", "law")),
-            "logged_reward": ("logged_row", rewards, units),
-        },
-        coords={"optimizer_step": ("step", ahead), "logged_step": ("logged_row", steps)},
+        | {"component": ("sample", paths["component"]), "logged_reward": ("logged_row", ahead.rewards, units)},
+        coords={"optimizer_step": ("step", ahead.steps), "logged_step": ("logged_row", ahead.logged)},
         attrs={
-            "run": name,
-            "model": basis.spec.name,
+            "run": str(basis.run["run"].values),
+            "model": model,
             "until": float(until),
-            "last_step": float(steps[-1]),
+            "last_step": float(ahead.logged[-1]),
             "schedule": planned.words,
-            "persistence": float(weight),
+            "persistence": float(shares[PERSISTENCE]),
+            "shares": json.dumps({name: round(float(share), 4) for name, share in shares.items()}),
             "collapsed": int(collapse is not None),
-            "reward_range": setting.values["reward_range"],
-            **stored(
-                note for note in (schedule_note, _rate_note(ahead, planned.rate, until), collapse) if note is not None
-            ),
+            "probability_jump": soon.jump,
+            "probability_collapse": soon.collapse,
+            "reward_range": basis.setting.values["reward_range"],
+            **({} if (seconds := step_seconds(basis.run)) is None else {"step_seconds": seconds}),
+            **stored([*own, *notes]),
         },
     )
+
+
+def step_seconds(run: xr.Dataset) -> float | None:
+    """Mean duration of a step in the later half of a log, which knows nothing of compiling and warming up."""
+    if "step_time" not in run:
+        return None
+    values = run["step_time"].values
+    values = values[np.isfinite(values) & (values > 0)]
+    return float(values[values.size // 2 :].mean()) if values.size else None
+
+
+def remaining_over_logged(steps: np.ndarray, until: float) -> float:
+    """Steps to come over steps logged."""
+    logged = max(float(steps[-1] - min(steps[0], 0.0)), 1.0)
+    return float((until - steps[-1]) / logged)
 
 
 def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> float:
@@ -135,8 +251,7 @@ def persistence_weight(spec: ModelSpec, steps: np.ndarray, until: float) -> floa
     if spec.persistence is None:
         return 0.0
     intercept, slope = spec.persistence
-    logged = max(float(steps[-1] - min(steps[0], 0.0)), 1.0)
-    return float(1 / (1 + np.exp(-(intercept + slope * np.log((until - steps[-1]) / logged)))))
+    return float(1 / (1 + np.exp(-(intercept + slope * np.log(remaining_over_logged(steps, until))))))
 
 
 def _rate_note(steps: np.ndarray, rate: np.ndarray, until: float) -> Note | None:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from
-from bayes_grpo.analysis.forecast.paths import make_basis
+from bayes_grpo.analysis.alarms import FALSE_ALARMS, Alarm, alarms, boundary_for, spacing_of
+from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from, forecast_mixed
+from bayes_grpo.analysis.forecast.mixture import LEAST_SHARE, MIXTURE, MemberFit, fit_members, load_mixture
 from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.layout import prepare
-from bayes_grpo.inference.posterior import Posterior, draw_posterior, settled
+from bayes_grpo.inference.posterior import Posterior, settled
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
@@ -30,6 +30,7 @@ class LiveSummary(ForecastSummary):
 
     converged: bool
     probability_unstable: float | None
+    alarms: list[dict[str, Any]]
     seconds: float
 
 
@@ -39,18 +40,20 @@ class Refitter:
     Parameters
     ----------
     model : str, Path or ModelSpec
-        What forecasts.
+        What forecasts: the mixture of laws, or one law.
     stability_model : str, Path or ModelSpec, optional
         A second law that tells how likely the run is to be unstable; none is fitted if None.
     until : float, optional
         Step to forecast to; by default the planned last step, else twice the last logged one.
+    false_alarms : float
+        False alarms per 1,000 steps of a healthy run, for ``alarms``.
     schedule, epsilon, seed, method
         As for `bayes_grpo.forecast` and `bayes_grpo.summarise_forecast`.
     """
 
     def __init__(
         self,
-        model: str | Path | ModelSpec = "population",
+        model: str | Path | ModelSpec = MIXTURE,
         *,
         stability_model: str | Path | ModelSpec | None = "oscillator",
         until: float | None = None,
@@ -58,9 +61,12 @@ class Refitter:
         epsilon: float | None = None,
         seed: int = 0,
         method: str = "auto",
+        false_alarms: float = FALSE_ALARMS,
     ) -> None:
-        names = {"forecast": model} | ({} if stability_model is None else {"stability": stability_model})
-        self.specs = {key: name if isinstance(name, ModelSpec) else load_model(name) for key, name in names.items()}
+        self.mixture = load_mixture() if model == MIXTURE else None
+        self.specs = _specs(model) if self.mixture is None else self.mixture.specs
+        self.stability = {} if stability_model is None else _specs(stability_model)
+        self.false_alarms = false_alarms
         self.until, self.schedule, self.epsilon, self.seed, self.method = until, schedule, epsilon, seed, method
 
     def __call__(self, run: xr.Dataset) -> LiveSummary:
@@ -77,6 +83,7 @@ class Refitter:
             That of `bayes_grpo.summarise_forecast`, and
 
             - ``converged``: whether the chains agree well enough to act on their means.
+            - ``alarms``: falls of the reward so far, see `bayes_grpo.analysis.alarms.Alarm`.
             - ``probability_unstable``: that the mean runs away; None where no law with inertia is fitted.
             - ``seconds``: duration of the refit.
 
@@ -95,33 +102,47 @@ class Refitter:
         steps = single["optimizer_step"].values[seen]
         until = self.until or planned
         until = until if until and until > steps[-1] else 2 * float(steps[-1])
-        posterior, basis = self._fit("forecast", run, planned)
-        paths = forecast_from(basis, until, schedule=self.schedule, seed=self.seed)
+        fits = self._fit(self.specs, run, planned)
+        options: dict[str, Any] = {"schedule": self.schedule, "seed": self.seed}
+        if self.mixture is None:
+            paths = forecast_from(next(iter(fits.values())).basis, until, **options)
+        else:
+            paths = forecast_mixed(fits, self.mixture, until, **options)
         summary = summarise_forecast(paths, epsilon=self.epsilon)
-        converged, unstable = _trusted(posterior), None
-        if "stability" in self.specs:
-            posterior, basis = self._fit("stability", run, planned)
-            converged = converged and _trusted(posterior)
-            if "damping" in basis.values:
-                unstable = float((basis.values["damping"] <= 0).mean())
+        shares = summary["shares"] or {}
+        converged = all(_trusted(fit.posterior) for name, fit in fits.items() if shares[name] >= LEAST_SHARE)
+        unstable = None
+        for fit in self._fit(self.stability, run, planned).values():
+            converged = converged and _trusted(fit.posterior)
+            if "damping" in fit.basis.values:
+                unstable = float((fit.basis.values["damping"] <= 0).mean())
         return {
             **summary,
             "converged": converged,
             "probability_unstable": unstable,
+            "alarms": [alarm._asdict() for alarm in self._alarms(single)],
             "seconds": round(time.perf_counter() - began, 2),
         }
 
-    def _fit(self, key: str, run: xr.Dataset, planned: float | None) -> tuple[Posterior, Any]:
-        spec = self.specs[key]
+    def _alarms(self, run: xr.Dataset) -> list[Alarm]:
+        seen = np.isfinite(run["reward"].values)
+        steps = run["optimizer_step"].values[seen]
+        return alarms(steps, run["reward"].values[seen], boundary_for(self.false_alarms, spacing_of(steps)))
+
+    def _fit(self, specs: dict[str, ModelSpec], run: xr.Dataset, planned: float | None) -> dict[str, MemberFit]:
         rows = run.sizes["step"]
         if planned:  # room for the rows to come: nothing is compiled twice
             steps = run["optimizer_step"].values[0]
             spacing = max(float(np.median(np.diff(steps))), 1e-9) if rows > 1 else 1.0
             rows = max(rows, min(int(planned / spacing), 4 * rows + 200))
-        prepared = prepare(run, spec, rows)
         sampler = Sampler(self.method, seed=self.seed, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.9)
-        posterior = draw_posterior(spec, prepared, sampler)
-        return posterior, make_basis(spec, prepared, {name: value.ravel() for name, value in posterior.values.items()})
+        return fit_members(run, specs, sampler, rows)
+
+
+def _specs(model: str | Path | ModelSpec) -> dict[str, ModelSpec]:
+    """A law by its name."""
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    return {spec.name: spec}
 
 
 def _trusted(posterior: Posterior) -> bool:
@@ -147,5 +168,6 @@ def headline(summary: Mapping[str, Any]) -> dict[str, float]:
         "probability_of_gain": gain["probability_above_epsilon"],
         "remaining_gain": summary["recommendation"]["gain_forgone_by_stopping_now"]["median"],
         "probability_unstable": summary["probability_unstable"],
+        "alarms": len(summary["alarms"]),
     }
     return {name: float(value) for name, value in out.items() if value is not None}

@@ -1,5 +1,6 @@
 """What a forecast says in numbers: bands, gains still to come, and whether to go on."""
 
+import json
 from typing import Any, TypedDict
 
 import numpy as np
@@ -60,6 +61,7 @@ class ForecastSummary(Noted):
     until: float
     schedule: str
     persistence: float
+    shares: dict[str, float] | None
     steps: list[float]
     mean: Band
     logged: Band
@@ -68,6 +70,8 @@ class ForecastSummary(Noted):
     gain_per_100_steps: GainRow
     gain_per_hour: IntervalRow | None
     step_seconds: float | None
+    probability_jump: float | None
+    probability_collapse: float | None
     recommendation: Recommendation
     interval: dict[str, Any]
 
@@ -86,8 +90,8 @@ def summarise_forecast(
     result : xarray.Dataset
         From `bayes_grpo.forecast`.
     fit : xarray.DataTree, optional
-        The fit that was forecast from. Its assumptions, and why it cannot be believed if it did not converge, join the
-        notes; its log tells how long a step took.
+        The fit that was forecast from, where a fit was. Its assumptions, and why it cannot be believed if it did not
+        converge, join the notes.
     epsilon : float, optional
         Gain in expected reward per `GAIN_STEPS` steps that makes them worth while; by default `EPSILON_SHARE` of the
         range.
@@ -98,14 +102,17 @@ def summarise_forecast(
     Returns
     -------
     dict
-        - ``run``, ``model``, ``last_step``, ``until``, ``schedule``, ``persistence``: what was forecast, and how.
+        - ``run``, ``model``, ``last_step``, ``until``, ``schedule``, ``persistence``, ``shares``: what was forecast, and
+          how; the shares are those of persistence and of each law in the paths.
         - ``steps``: optimizer steps to come; ``mean`` and ``logged``: bands of the expected and of the logged reward at
           each,
           with ``median``, ``lower`` and ``upper``.
-        - ``plateau``: median and interval; None for laws without one.
+        - ``plateau``: median and interval, over the paths whose law has a plateau; None where none has.
         - ``step_95``: step with 95 % of the gain, None beyond ``until``; ``probability_reached``, that it comes before.
         - ``gain_per_100_steps``: median and interval, ``epsilon`` and ``probability_above_epsilon``.
         - ``gain_per_hour``, ``step_seconds``: None where it is not known how long a step takes.
+        - ``probability_jump``, ``probability_collapse``: that more than half of the gain so far is added, or taken back,
+          within the next 100 steps, from how often that came in other runs; the bands do not hold it.
         - ``recommendation``: ``action`` (stop, go on, cannot tell yet, look), ``rule``, ``step`` at which the rule says
           stop as
           seen now, ``gain_forgone_by_stopping_there``, ``gain_forgone_by_stopping_now`` and ``steps_saved``.
@@ -122,8 +129,8 @@ def summarise_forecast(
     """
     attrs = result.attrs
     epsilon = EPSILON_SHARE * attrs["reward_range"] if epsilon is None else epsilon
-    if step_seconds is None and fit is not None:
-        step_seconds = _logged_step_seconds(fit, attrs["run"])
+    if step_seconds is None:
+        step_seconds = attrs.get("step_seconds")
     steps = result["optimizer_step"].values
     inside = np.flatnonzero(steps <= attrs["until"])
     shown = inside[evenly(inside.size, _SHOWN)]
@@ -137,29 +144,21 @@ def summarise_forecast(
         "until": attrs["until"],
         "schedule": attrs["schedule"],
         "persistence": attrs["persistence"],
+        "shares": json.loads(attrs["shares"]) if "shares" in attrs else None,
         "steps": steps[shown].tolist(),
         "mean": _band(result["expected_reward"].values[:, shown]),
         "logged": _band(result["reward"].values[:, shown]),
-        "plateau": interval_row(result["plateau"].values),
+        "plateau": interval_row(_with_plateau(result["plateau"].values)),
         "step_95": _step_95(result),
         "gain_per_100_steps": {**interval_row(next_gain), "epsilon": epsilon, "probability_above_epsilon": worth},
         "gain_per_hour": None if step_seconds is None else interval_row(next_gain * 3600 / step_seconds / GAIN_STEPS),
         "step_seconds": step_seconds,
+        "probability_jump": attrs.get("probability_jump"),
+        "probability_collapse": attrs.get("probability_collapse"),
         "recommendation": _recommend(result, epsilon, worth),
         "interval": INTERVAL,
         **noted(sorted([*stored_notes(result), *inherited], key=lambda note: note.kind != "not_converged")),
     }
-
-
-def _logged_step_seconds(fit: xr.DataTree, run: str) -> float | None:
-    """Mean duration of a step in the later half of a log, which knows nothing of compiling and warming up."""
-    logged = fit["constant_data"].dataset
-    if "step_time" not in logged:
-        return None
-    times = logged["step_time"]
-    values = times.sel(run=run).values if "run" in times.dims else times.values
-    values = values[np.isfinite(values) & (values > 0)]
-    return float(values[values.size // 2 :].mean()) if values.size else None
 
 
 def _gains(result: xr.Dataset) -> np.ndarray:
@@ -207,8 +206,14 @@ def _recommend(result: xr.Dataset, epsilon: float, worth_now: float) -> Recommen
     }
 
 
+def _with_plateau(values: np.ndarray) -> np.ndarray:
+    """Those of the paths whose law has a plateau, where any has one: a mixture holds laws without."""
+    known = ~np.isnan(values)
+    return values[known] if known.any() else values
+
+
 def _step_95(result: xr.Dataset) -> ReachedRow:
-    steps = result["step_95"].values
+    steps = _with_plateau(result["step_95"].values)
     if np.isnan(steps).any():
         return {**interval_row(steps), "probability_reached": None}
     steps = np.where(steps <= result.attrs["until"], steps, np.inf)

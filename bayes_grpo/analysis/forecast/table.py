@@ -32,6 +32,11 @@ def forecast_table(summary: ForecastSummary) -> str:
         f"gain in the next 100 steps: {_interval(gain)}{per_hour}; "
         f"P(more than {number(gain['epsilon'])}) = {gain['probability_above_epsilon']:.2f}"
     )
+    if summary["probability_jump"] is not None:
+        lines.append(
+            f"within 100 steps: P(jump) = {summary['probability_jump']:.2f}, P(collapse) = "
+            f"{summary['probability_collapse']:.2f}, as often as in other runs; the bands hold neither"
+        )
     lines.append(f"recommendation: {advice['action'].upper()}{_when(summary)} ({advice['rule']})")
     return "\n".join([render(table), *(wrapped(line) for line in lines)])
 
@@ -69,6 +74,11 @@ def live_line(summary: LiveSummary) -> str:
     parts.append(f"next 100 steps {_interval(summary['gain_per_100_steps'])}")
     if summary["probability_unstable"] is not None:
         parts.append(f"P(unstable) {summary['probability_unstable']:.2f}")
+    if summary["alarms"]:
+        last = summary["alarms"][-1]
+        parts.append(
+            f"ALARM at step {last['step']:g}: reward fell from {number(last['best'])} to {number(last['reward'])}"
+        )
     if not summary["converged"]:
         parts.append("NOT CONVERGED")
     advice = summary["recommendation"]["action"].upper()

@@ -1,6 +1,6 @@
 """Following a log file that a trainer is still writing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.forecast.live import LiveSummary, Refitter
 from bayes_grpo.errors import InputError
+from bayes_grpo.runs.files import stamp_of
 
 #: New rewards, as a share of those fitted, that make a refit worth while.
 GROWTH = 0.05
@@ -53,7 +54,7 @@ class Watcher:
 
         What cannot be read, fitted or forecast yet is reported in the update, not raised.
         """
-        stamp = _stamp_of(self.path)
+        stamp = stamp_of(self.path)
         if stamp == self._stamp:
             return None
         try:
@@ -86,17 +87,3 @@ class Watcher:
         if self.label not in labels:
             raise InputError(str(self.path), f"no run {self.label!r}; found {', '.join(labels)}")
         return singles[labels.index(self.label)]
-
-
-def _stamp_of(path: Path) -> object:
-    """What changes whenever a file, or a file in a folder, does; None while it is away."""
-
-    def files() -> Iterator[Path]:
-        if path.is_dir():
-            yield from sorted(path.rglob("*"))[:5000]
-        yield path
-
-    try:
-        return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file in files() if (stat := file.stat()))
-    except OSError:
-        return None

@@ -21,6 +21,9 @@ QUANTITIES = {
     "onset_momentum": ("momentum at the onset", "1"),
 }
 
+#: Overshoot, as a share of the way, from which ringing counts as visible: the usual bound of a settled response.
+VISIBLE_OVERSHOOT = 0.05
+
 
 def oscillation(fit: xr.DataTree, *, run: str | None = None) -> xr.Dataset:
     """Posterior of how a run rings.
@@ -103,6 +106,7 @@ class OscillationSummary(Noted):
 
     run: str
     damping_ratio: IntervalRow | None
+    probability_visible: float
     probability_oscillatory: float
     probability_underdamped: float
     probability_unstable: float
@@ -128,6 +132,8 @@ def summarise_oscillation(result: xr.Dataset, fit: xr.DataTree | None = None) ->
     -------
     dict
         - ``run``: label of the run.
+        - ``probability_visible``: that the mean overshoots by `VISIBLE_OVERSHOOT` of the way or more; a damping ratio just
+          below 1 overshoots by nothing that anyone could see.
         - ``probability_oscillatory``: that the mean rings; ``probability_underdamped`` is the same under its name of
           version
           0.1.0. ``probability_unstable``: that it runs away.
@@ -149,6 +155,7 @@ def summarise_oscillation(result: xr.Dataset, fit: xr.DataTree | None = None) ->
     return {
         "run": result.attrs["run"],
         "damping_ratio": _row(ratio),
+        "probability_visible": float((result["overshoot"].values >= VISIBLE_OVERSHOOT).mean()),
         "probability_oscillatory": oscillatory,
         "probability_underdamped": oscillatory,
         "probability_unstable": float((ratio <= 0).mean()),

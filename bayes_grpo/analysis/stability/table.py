@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bayes_grpo.analysis.stability.oscillation import QUANTITIES, OscillationSummary
+from bayes_grpo.analysis.stability.oscillation import QUANTITIES, VISIBLE_OVERSHOOT, OscillationSummary
 from bayes_grpo.analysis.stability.threshold import THRESHOLDS, ThresholdSummary
-from bayes_grpo.analysis.tables import number, render, titled
+from bayes_grpo.analysis.tables import number, render, titled, wrapped
 
 _ENDS = ("median", "lower", "upper")
 
@@ -34,7 +34,7 @@ def oscillation_table(summary: OscillationSummary) -> str:
     """Damping ratio, period, overshoot and the onset of ringing, with intervals."""
     level = f"{summary['interval']['prob']:.0%}"
     table = titled(f"{summary['run']}: does it ring?")
-    table.add_column("quantity", no_wrap=True)
+    table.add_column("quantity")
     for heading in ("median", f"{level} low", f"{level} high"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
@@ -43,7 +43,14 @@ def oscillation_table(summary: OscillationSummary) -> str:
         cells = ("none", "", "") if row is None else tuple(number(row[end]) for end in _ENDS)
         table.add_row(name, *cells, unit)
     rings, runs_away = summary["probability_oscillatory"], summary["probability_unstable"]
-    return f"{render(table)}\nP(rings) = {rings:.3f}  P(unstable) = {runs_away:.3f}"
+    seen = (
+        f"It rings visibly, beyond its plateau by {VISIBLE_OVERSHOOT:.0%} of the way or more, with probability "
+        f"{summary['probability_visible']:.2f}; it runs away with probability {runs_away:.2f}."
+    )
+    regime = f"P(rings) = {rings:.3f} (a damping ratio below 1, visible or not)  P(unstable) = {runs_away:.3f}"
+    if any(note["kind"] == "assumption" and note["subject"] == "momentum" for note in summary["notes"]):
+        regime += "; this rests on a momentum that is assumed, not logged"
+    return "\n".join([wrapped(seen), render(table), wrapped(regime)])
 
 
 def _or_none(value: float | None) -> str:

@@ -17,7 +17,7 @@ from bayes_grpo.inference.evaluate import recorded
 from bayes_grpo.inference.layout import ModelData, Prepared, choose, observed_of, prepare
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
-from bayes_grpo.models.files import load_model
+from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec, Prior
 
 #: PyMC's names of the distributions' arguments, in the order of `bayes_grpo.models.spec.DISTRIBUTIONS`.
@@ -38,7 +38,7 @@ ARGUMENTS = {
 }
 
 
-def pymc_model(runs: xr.Dataset, model: str | Path | ModelSpec = "oscillator", run: str | None = None) -> pm.Model:
+def pymc_model(runs: xr.Dataset, model: str | Path | ModelSpec = DEFAULT_MODEL, run: str | None = None) -> pm.Model:
     """The model of a run, or of runs fitted together, as a PyMC model to add to and to sample.
 
     Its free variables have the names and priors of the model file; ``reward`` is observed, and its pointwise log-likelihood

@@ -27,7 +27,7 @@ class ImportanceDraws(NamedTuple):
     """Equal-weight draws, and the weighted points that they are from.
 
     ``values`` have shape (chain, draw), ``points`` (repetition, point) with ``log_weight``, normalised over all of them; ``log_posterior`` of the
-    draws has shape (chain, draw).
+    draws has shape (chain, draw). ``log_evidence`` is the log marginal likelihood of the rewards.
     """
 
     values: dict[str, np.ndarray]
@@ -35,6 +35,7 @@ class ImportanceDraws(NamedTuple):
     points: dict[str, np.ndarray]
     log_weight: np.ndarray
     quality: Quality
+    log_evidence: float
 
 
 def draw_importance(
@@ -132,7 +133,14 @@ def drawn_from(
     )
     chosen = resample(log_weight, sampler.chains, sampler.draws, rng)
     drawn = {name: value.ravel()[chosen] for name, value in values.items()}
-    return ImportanceDraws(drawn, log_posterior.ravel()[chosen], values, log_weight, quality)
+    evidence = log_mean_weight(weighted.log_weight[run])
+    return ImportanceDraws(drawn, log_posterior.ravel()[chosen], values, log_weight, quality, evidence)
+
+
+def log_mean_weight(log_weight: np.ndarray) -> float:
+    """Logarithm of the mean weight: that of posterior over proposal density estimates the marginal likelihood."""
+    top = log_weight.max()
+    return float(top + np.log(np.exp(log_weight - top).mean()))
 
 
 def resample(log_weight: np.ndarray, chains: int, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -30,7 +30,7 @@ class PowerLaw(Curve, name="power_law"):
 
     def curve(self, parameters: Parameters, run: RunData, time: Array) -> Array:
         """Expected reward without fluctuation at a time of the clock (step), of its shape."""
-        left = _left(parameters["stiffness"] * time, parameters["difficulty_spread"])
+        left = share_left(parameters["stiffness"] * time, parameters["difficulty_spread"])
         return parameters["plateau"] - (parameters["plateau"] - parameters["initial_reward"]) * left
 
     def derived(self, parameters: Parameters, run: RunData) -> dict[str, Array]:
@@ -38,7 +38,7 @@ class PowerLaw(Curve, name="power_law"):
         return {"timescale": 1 / parameters["stiffness"]}
 
 
-def _left(y: Array, spread: Array) -> Array:
+def share_left(y: Array, spread: Array) -> Array:
     """``(1 + g y)^(-1/g)``, smooth through g = 0."""
     v = spread * y
     small = v < 1e-4

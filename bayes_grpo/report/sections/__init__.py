@@ -4,6 +4,7 @@ In: the fits of a run. Out: answers, and what of them is shown.
 """
 
 from bayes_grpo.report.section import Section
+from bayes_grpo.report.sections.checkpoint import CHECKPOINT
 from bayes_grpo.report.sections.comparison import COMPARISON
 from bayes_grpo.report.sections.diagnosis import DIAGNOSIS
 from bayes_grpo.report.sections.forecast import FORECAST
@@ -13,4 +14,4 @@ from bayes_grpo.report.sections.sampler import SAMPLER
 from bayes_grpo.report.sections.threshold import THRESHOLD
 
 #: All sections, in the order of the page.
-SECTIONS: list[Section] = [FORECAST, POSTERIOR, OSCILLATION, THRESHOLD, COMPARISON, DIAGNOSIS, SAMPLER]
+SECTIONS: list[Section] = [FORECAST, CHECKPOINT, POSTERIOR, OSCILLATION, THRESHOLD, COMPARISON, DIAGNOSIS, SAMPLER]

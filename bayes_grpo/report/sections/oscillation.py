@@ -4,7 +4,12 @@ from typing import Any
 
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.analysis.stability.figure import plot_oscillation
-from bayes_grpo.analysis.stability.oscillation import QUANTITIES, oscillation, summarise_oscillation
+from bayes_grpo.analysis.stability.oscillation import (
+    QUANTITIES,
+    VISIBLE_OVERSHOOT,
+    oscillation,
+    summarise_oscillation,
+)
 from bayes_grpo.report.figures import Drawn, inline_svg
 from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.section import Answer, Block, Finding, Grid, Material, Paragraph, Picture, Section, likely
@@ -22,6 +27,7 @@ def _answer(material: Material) -> Answer:
 def _blocks(run: RunReport) -> list[Block]:
     summary: Any = run.parts["oscillation"]
     rows: list[tuple[str, ...]] = [
+        (f"P(overshoot above {VISIBLE_OVERSHOOT:.0%})", chance(summary["probability_visible"]), ""),
         ("P(rings)", chance(summary["probability_oscillatory"]), ""),
         ("P(runs away)", chance(summary["probability_unstable"]), ""),
     ]
@@ -59,14 +65,18 @@ def _findings(run: RunReport) -> list[Finding]:
         return []
     if any(note.kind == "limit" and note.concerns("mass") for note in notes_of(summary)):
         return [Finding("regime", "Whether it rings was not asked: the fitted law has no mass.")]
-    rings, away = summary["probability_oscillatory"], summary["probability_unstable"]
+    seen, rings = summary["probability_visible"], summary["probability_oscillatory"]
+    away = summary["probability_unstable"]
     kinds = {
-        "The mean settles without ringing": 1 - rings - away,
-        "The mean rings as it settles": rings,
+        "The mean settles without visible ringing": 1 - seen - away,
+        "The mean rings visibly as it settles": seen,
         "The mean runs away": away,
     }
     top = max(kinds, key=lambda kind: kinds[kind])
-    text = f"{top}: {surely(kinds[top])}. That it rings has probability {rings:.2f}, that it runs away {away:.2f}."
+    text = (
+        f"{top}: {surely(kinds[top])}. That it overshoots by {VISIBLE_OVERSHOOT:.0%} of the way has probability {seen:.2f}, "
+        f"that it runs away {away:.2f}; a damping ratio below 1, visible or not, has {rings:.2f}."
+    )
     if any(note.kind == "little_learned" and note.concerns("damping") for note in notes_of(run.summary)):
         text += " The log says little about the damping: this is largely what the prior says."
     return [likely("regime", text, kinds[top], away > _ALARM)]

@@ -1,6 +1,7 @@
 """Comparisons: calibrated on simulated pairs, the spread between seeds recovered, and what is needed foretold."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from scipy.stats import norm
 
 from bayes_grpo import InputError, contrast, make_run, plot_contrast, prior_predictive, save_fit, summarise_contrast
 from bayes_grpo.analysis.decisions.contrast.needed import by_length, by_seeds, is_settled, unexplained
-from bayes_grpo.analysis.decisions.contrast.seeds import configuration, spread_between_seeds
+from bayes_grpo.analysis.decisions.contrast.seeds import Prior, configuration, spread_between_seeds
+from bayes_grpo.analysis.decisions.contrast.statement import statement
 from bayes_grpo.inference.fit import light_fit
 from tests.common import FACTS, call, curve
 
@@ -100,6 +102,24 @@ def test_the_spread_between_seeds_is_recovered() -> None:
     assert not spread_between_seeds([[runs[0][0]], [runs[1][0]]], 0.02, 1.0, rng).learned
 
 
+def test_the_prior_of_the_fits_is_counted_once() -> None:
+    """Three Gaussian runs whose fits all hold the prior: the closed form of all their data under one prior."""
+    rng, tau = np.random.default_rng(0), 0.3
+    prior, errors, seen = Prior(0.5, 0.4), np.array([0.6, 0.9, 0.5]), np.array([1.4, 0.2, 0.9])
+    precision = 1 / errors**2 + 1 / prior.sd**2
+    centres = (seen / errors**2 + prior.centre / prior.sd**2) / precision
+    runs = [rng.normal(c, p**-0.5, 40_000) for c, p in zip(centres, precision, strict=True)]
+    mean = configuration(runs, np.full(40_000, tau), rng, prior)
+    weight = 1 / (errors**2 + tau**2)
+    total = weight.sum() + 1 / prior.sd**2
+    assert mean.mean() == pytest.approx(((weight * seen).sum() + prior.centre / prior.sd**2) / total, abs=0.02)
+    assert mean.std() == pytest.approx(total**-0.5, rel=0.03)
+    assert mean.std() > 1.05 * configuration(runs, np.full(40_000, tau), rng).std()
+    # Draws that are the prior's own say nothing: two such runs leave the prior.
+    blank = [rng.normal(prior.centre, prior.sd, 40_000) for _ in range(2)]
+    assert configuration(blank, np.full(40_000, tau), rng, prior).std() == pytest.approx(prior.sd, rel=0.05)
+
+
 def test_further_seeds_against_the_closed_form() -> None:
     """A Gaussian difference and a known spread: the posterior mean to come is Gaussian too, settled in two tails."""
     rng = np.random.default_rng(0)
@@ -132,6 +152,26 @@ def test_longer_runs_leave_as_much_as_foretold() -> None:
         left.append(float(second["posterior"]["plateau"].var() / first["posterior"]["plateau"].var()))
     assert 0.5 < np.mean(left) / np.mean(foretold) < 2
     assert np.mean(foretold) < 0.8
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seeds": 3}, "3 further seeds a side would settle it with .* or more; longer runs of these seeds"),
+        ({"seeds": 1, "length": 2.0, "steps": 120.0}, "1 further seed a side .*; so would runs up to step 120"),
+        ({}, "Even 64 further seeds a side would settle it with probability 0.70 only; longer .* would not"),
+        (
+            {"probability_settled_by_endless_runs": 0.9},
+            "longer runs of these seeds would in the end, at 4 times their length with 0.60",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_needed_in_words(pair: xr.Dataset, changes: dict, expected: str) -> None:
+    summary = summarise_contrast(pair)
+    open_question = {"settled": False, "seeds": None, "length": None, "steps": None}
+    open_question |= {"probability_settled_by_seeds": {"64": 0.7}, "probability_settled_by_length": {"4": 0.6}}
+    needed = open_question | {"probability_settled_by_endless_runs": 0.6} | changes
+    assert re.search(expected, statement(summary | {"needed": needed}))
 
 
 def test_several_configurations_are_ranked() -> None:

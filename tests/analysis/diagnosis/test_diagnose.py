@@ -101,7 +101,7 @@ def test_sum_over_onsets_is_brute_force() -> None:
     names = ("reward", "entropy")
     factors = {n: {c: rng.normal(size=(1, 6)) for c in CHANNELS[n].changes} for n in names}
     chances = prior()
-    joint, _ = joint_posterior(factors, chances)
+    joint, _ = joint_posterior(factors, chances, {})
 
     def mix(weights, values, rest):
         return sum(w * np.exp(values[c]) for c, w in weights.items()) + (1 - sum(weights.values())) * rest

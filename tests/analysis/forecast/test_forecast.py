@@ -24,6 +24,7 @@ from tests.common import FACTS, curve
 TRUTH = {"plateau": 0.7, "initial_reward": 0.2, "stiffness": 0.04, "fluctuation": 0.03, "observation_sd": 0.05}
 MORE = {"damping": 1.0, "initial_velocity": 1.0, "rise": 0.5, "noise_ratio": 0.6, "midpoint": 20.0, "steepness": 1.5}
 MORE |= {"step_sd": 0.01, "lag_share": 0.5, "mass": 9.5, "difficulty_spread": 0.5, "correlation_time": 10.0}
+MORE |= {"initial_drive": 0.3}
 # The balance law settles at 0.7 with these, in groups of 8.
 MORE |= {"kl_weight": 0.749, "reference_reward": 0.2, "wrong_reward": 0.02, "right_reward": 0.98}
 

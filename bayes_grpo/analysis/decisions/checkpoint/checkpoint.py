@@ -36,6 +36,7 @@ def checkpoint(
     evaluated: Mapping[float, float] | None = None,
     noise: float | None = None,
     evaluate: int = 0,
+    fit: xr.DataTree | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
     """Probabilities that each checkpoint is the best, and which to evaluate next.
@@ -59,6 +60,8 @@ def checkpoint(
         Standard deviation of an evaluation; by default that of 600 prompts with rewards of 0 or 1.
     evaluate : int
         How many more may be evaluated.
+    fit : xarray.DataTree, optional
+        A fit of this run's rewards, which is taken where the answer rests on them; else one is made.
     seed : int
         Of the draws.
 
@@ -93,9 +96,9 @@ def checkpoint(
     logged = single["optimizer_step"].values[np.isfinite(single["reward"].values)]
     places = _checkpoints(label, logged, every, steps)
     found = _evaluations(label, places, evaluated or {})
-    curve, fit, about = _curve(runs, single, label, seed)
+    curve, used, about = _curve(runs, single, label, fit, seed)
     at, span = _at(curve[0], curve[1], places), float(logged[-1] - min(logged[0], 0.0))
-    reward_range = quantities(fit)["reward_range"]
+    reward_range = quantities(used)["reward_range"]
     sd = NOISE_SHARE * reward_range if noise is None else noise
     believed = from_rewards(at)
     if about == "reward" and (found.any_found or evaluate > 0):
@@ -106,7 +109,7 @@ def checkpoint(
     done = np.zeros(places.size, bool)
     done[found.places] = True
     chosen = next_to_evaluate(believed, done, evaluate, sd, rng) if evaluate else []
-    return _result(label, about, places, draws, found, chosen, sd, reward_range, logged, fit, noise)
+    return _result(label, about, places, draws, found, chosen, sd, reward_range, logged, used, noise)
 
 
 class _Found:
@@ -181,7 +184,7 @@ def _evaluations(label: str, places: np.ndarray, evaluated: Mapping[float, float
 
 
 def _curve(
-    runs: xr.Dataset, single: xr.Dataset, label: str, seed: int
+    runs: xr.Dataset, single: xr.Dataset, label: str, fit: xr.DataTree | None, seed: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], xr.DataTree, str]:
     """Steps and draws of the curve that the log tells, the fit it is from, and what it is about."""
     about = "reward"
@@ -189,12 +192,12 @@ def _curve(
         values = single["evaluation_reward"].values
         logged = np.isfinite(values)
         if logged.sum() >= LEAST_EVALUATIONS and np.ptp(values[logged]) > 0:
-            about = "evaluation curve"
+            about, fit = "evaluation curve", None
             runs = runs.assign(reward=runs["evaluation_reward"]).drop_vars(
                 ["evaluation_reward", "reward_spread", "reward_lower", "reward_upper"], errors="ignore"
             )
-    fit = light_fit(runs, run=label, seed=seed)
-    return expected_rewards(fit, seed=seed), fit, about
+    used = light_fit(runs, run=label, seed=seed) if fit is None else fit
+    return expected_rewards(used, seed=seed), used, about
 
 
 def _at(steps: np.ndarray, draws: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -15,7 +15,13 @@ from bayes_grpo.analysis.decisions.contrast.measures import (
     measured,
 )
 from bayes_grpo.analysis.decisions.contrast.needed import LENGTHS, unexplained
-from bayes_grpo.analysis.decisions.contrast.seeds import configuration, spread_between_seeds
+from bayes_grpo.analysis.decisions.contrast.seeds import (
+    FLAT,
+    Prior,
+    configuration,
+    spread_between_seeds,
+    without_prior,
+)
 from bayes_grpo.analysis.notes import fit_notes, stored
 from bayes_grpo.errors import InputError, Note
 
@@ -44,7 +50,7 @@ def contrast(
         - ``value``: draws of what each configuration has on average over seeds; of measures that are compared by their
           ratio the logarithm. NaN where the logs do not tell.
         - ``spread`` (measure, sample): standard deviation between seeds on the same scale.
-        - ``error`` (configuration, measure): standard deviation that the fit of one run has.
+        - ``error`` (configuration, measure): standard deviation of what one run says, the prior left out.
         - ``runs`` (configuration): how many there are.
         - ``unexplained`` (configuration, length): share of the plateau's variance that is left when the runs are so many
           times as long; NaN where not asked.
@@ -86,9 +92,11 @@ def contrast(
         about = MEASURES[measure]
         sides = [[run[measure] for run in side] for side in drawn.values()]
         median = about.spread * (1.0 if about.ratio else reward_range)
-        spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng)
-        values.append([configuration(runs, spread.draws, rng) for runs in sides])
-        errors.append([np.sqrt(np.mean([draws.var() for draws in runs])) for runs in sides])
+        priors = [course.prior.get(measure, FLAT) for course in everything]
+        prior = Prior(float(np.mean([p.centre for p in priors])), float(np.mean([p.sd for p in priors])))
+        spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng, prior)
+        values.append([configuration(runs, spread.draws, rng, prior) for runs in sides])
+        errors.append([np.sqrt(np.mean([without_prior(draws, prior)[1] for draws in runs])) for runs in sides])
         spreads.append(spread.draws)
         learned += [measure] if spread.learned else []
     left = np.full((len(courses), len(LENGTHS)), np.nan)

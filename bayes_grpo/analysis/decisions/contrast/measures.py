@@ -7,10 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.decisions.contrast.seeds import Prior
 from bayes_grpo.analysis.decisions.latent import expected_rewards
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.attributes import quantities, runs_of
 from bayes_grpo.inference.draws import batch, evenly
+from bayes_grpo.inference.evaluate import evaluator
+from bayes_grpo.inference.prior import draw_prior
+from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.runs.dataset import one_run
 
 #: Draws that are compared.
@@ -63,7 +67,10 @@ _PRICES = ("completions", "tokens", "hours")
 
 
 class Course(NamedTuple):
-    """A run's own course: steps with a reward, draws of the expected reward there, and what had been spent by then."""
+    """A run's own course: steps with a reward, draws of the expected reward there, and what had been spent by then.
+
+    ``prior`` holds, of the measures that have one, what the fit took them to be before any reward.
+    """
 
     label: str
     steps: np.ndarray
@@ -71,6 +78,7 @@ class Course(NamedTuple):
     spent: dict[str, np.ndarray]
     rates: dict[str, float]
     draws: dict[str, np.ndarray]
+    prior: dict[str, Prior]
     reward_range: float
 
 
@@ -96,7 +104,39 @@ def course_of(fit: xr.DataTree, *, seed: int = 0) -> Course:
     spent = _spent(run, known, steps)
     rates = {name: float(values[-1] / steps[-1]) for name, values in spent.items() if steps[-1] > 0}
     draws = {name: np.resize(value[places], DRAWS) for name, value in drawn.items()}
-    return Course(str(fit.attrs["run"]), steps, expected, spent, rates, draws, known["reward_range"])
+    return Course(
+        str(fit.attrs["run"]),
+        steps,
+        expected,
+        spent,
+        rates,
+        draws,
+        _priors(fit, draws, rates, seed),
+        known["reward_range"],
+    )
+
+
+def _priors(
+    fit: xr.DataTree, draws: Mapping[str, np.ndarray], rates: Mapping[str, float], seed: int
+) -> dict[str, Prior]:
+    """Priors of the measures; of a plateau that is stated as a rise, about the start that the rewards tell."""
+    spec, prepared = reopen(fit)
+    drawn = draw_prior(spec, prepared.data, DRAWS, np.random.default_rng([seed, 5]))
+    drawn = drawn | dict(evaluator(spec).derive(drawn, prepared.data))
+    reach = np.log(np.maximum(np.asarray(drawn["timescale"]), 1e-9) * -np.log(1 - _GAIN))
+    scatter = np.asarray(drawn["observation_sd"]) ** 2 + np.asarray(drawn.get("fluctuation", 0.0)) ** 2
+    plateau = np.asarray(drawn["plateau"])
+    if "rise" in drawn:
+        plateau = plateau - np.asarray(drawn["initial_reward"]) + np.median(draws["initial_reward"])
+    priors = {"plateau": plateau, "steps_to_95": reach, "noise": np.log(scatter) / 2}
+    priors |= {f"{name}_to_95": reach + np.log(rate) for name, rate in rates.items()}
+    return {name: _moments(values) for name, values in priors.items()}
+
+
+def _moments(values: np.ndarray) -> Prior:
+    """Centre and width of draws with heavy tails, by their quantiles."""
+    low, middle, high = np.quantile(values, [0.1587, 0.5, 0.8413])
+    return Prior(float(middle), float(high - low) / 2)
 
 
 def _spent(run: xr.Dataset, known: Mapping[str, float], steps: np.ndarray) -> dict[str, np.ndarray]:

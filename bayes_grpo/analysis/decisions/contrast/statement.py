@@ -49,6 +49,11 @@ def _needed(summary: Mapping[str, Any]) -> str:
         text = f"{seeds} further {plural} a side would settle it with probability {LIKELY:g} or more"
     if length is not None:
         text += f"; so would runs up to step {needed['steps']:.0f}"
+    elif endless is not None and endless >= LIKELY:
+        longest, chance_of = list(needed["probability_settled_by_length"].items())[-1]
+        text += (
+            f"; longer runs of these seeds would in the end, at {longest} times their length with {chance(chance_of)}"
+        )
     elif endless is not None:
         text += f"; longer runs of these seeds would not (probability {chance(endless)} however long they are)"
     return text + "."

@@ -6,65 +6,52 @@ statsforecast is no dependency of the project: where it is missing, its three mo
 import sys
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
 
 import celerite2
 import numpy as np
 from scipy.optimize import curve_fit, minimize
 from scipy.stats import norm
 
-from case_studies.forecast.scores import BLOCKS, Predicted, block_of, mixed_density
+from benchmarks.curves.contract import Case, Forecast, Forecaster
 
-DRAWS, BOOTSTRAPS = 600, 60
+DRAWS, BOOTSTRAPS = 400, 60
 SHARE, LEAST = 0.1, 5
 #: Noise is taken as at least this share of the reward's range, as in the package.
 RESOLUTION = 1e-3
 
 
-class Case(NamedTuple):
-    """A run up to the origin, and the steps to come with their rewards (used for densities only)."""
-
-    steps: np.ndarray
-    rewards: np.ndarray
-    ahead: np.ndarray
-    truth: np.ndarray
-    low: float
-    high: float
-    seed: int
-
-
-def _normal(case: Case, mean: np.ndarray, sd: np.ndarray, noise: float) -> Predicted:
+def _normal(case: Case, mean: np.ndarray, sd: np.ndarray, noise: float) -> Forecast:
     """From means and standard deviations of single rewards, of which ``noise`` is independent from row to row."""
-    rng, block = np.random.default_rng(case.seed), block_of(mean.size)
-    blocks = np.empty((DRAWS, BLOCKS))
-    for i in range(BLOCKS):
-        here = block == i
-        common = np.maximum(np.mean(sd[here] ** 2) - noise**2, 0.0)
-        blocks[:, i] = mean[here].mean() + np.sqrt(common + noise**2 / here.sum()) * rng.standard_normal(DRAWS)
-    rewards = mean + sd * rng.standard_normal((DRAWS, mean.size))
-    return Predicted(blocks, rewards, norm.logpdf(case.truth, mean, sd))
+    error = np.sqrt(np.maximum(sd**2 - noise**2, 0.0))
+    return Forecast(mean + error * np.random.default_rng(case.seed).standard_normal((DRAWS, 1)), noise)
 
 
-def last_mean(case: Case) -> Predicted:
+def _least_noise(case: Case) -> float:
+    return RESOLUTION * (case.upper - case.lower)
+
+
+def last_mean(case: Case) -> Forecast:
     """The mean of the last tenth goes on, known up to its error."""
     last = case.rewards[-max(LEAST, round(SHARE * case.rewards.size)) :]
-    noise = max(last.std(ddof=1), RESOLUTION * (case.high - case.low))
+    noise = max(float(last.std(ddof=1)), _least_noise(case))
     rows = np.ones(case.ahead.size)
     return _normal(case, last.mean() * rows, noise * np.sqrt(1 + 1 / last.size) * rows, noise)
 
 
-def drift(case: Case) -> Predicted:
+def drift(case: Case) -> Forecast:
     """The straight line through the means of the first and the last tenth goes on."""
     count = max(LEAST, round(SHARE * case.rewards.size))
     first, last = case.rewards[:count], case.rewards[-count:]
-    noise = max(last.std(ddof=1), RESOLUTION * (case.high - case.low))
+    noise = max(float(last.std(ddof=1)), _least_noise(case))
     begin, end = case.steps[:count].mean(), case.steps[-count:].mean()
     reach = (case.ahead - end) / (end - begin)
     mean = last.mean() + (last.mean() - first.mean()) * reach
     return _normal(case, mean, noise * np.sqrt(1 + ((1 + reach) ** 2 + reach**2) / count), noise)
 
 
-def _curve(case: Case, law: Callable[..., np.ndarray], start: list[float], bounds: tuple[list, list]) -> Predicted:
+def _curve(
+    case: Case, law: Callable[..., np.ndarray], start: list[float], bounds: tuple[list[float], list[float]]
+) -> Forecast:
     """Bounded least squares with a residual bootstrap."""
     rng = np.random.default_rng(case.seed)
     start = list(np.clip(start, np.array(bounds[0]) + 1e-9, np.array(bounds[1]) - 1e-9))
@@ -77,43 +64,37 @@ def _curve(case: Case, law: Callable[..., np.ndarray], start: list[float], bound
 
     best = fitted(case.rewards, start)
     rest = case.rewards - law(case.steps, *best)
-    noise = max(rest.std(), RESOLUTION * (case.high - case.low))
+    noise = max(float(rest.std()), _least_noise(case))
     curves = []
     for _ in range(BOOTSTRAPS):
         again = fitted(law(case.steps, *best) + rng.choice(rest, rest.size), best)
         curves.append(law(case.ahead, *again))
-    mean = np.array(curves)[rng.integers(BOOTSTRAPS, size=DRAWS)]
-    block = block_of(case.ahead.size)
-    blocks = np.stack([mean[:, block == i].mean(1) for i in range(BLOCKS)], 1)
-    blocks += noise / np.sqrt(np.bincount(block)) * rng.standard_normal(blocks.shape)
-    rewards = mean + noise * rng.standard_normal(mean.shape)
-    return Predicted(blocks, rewards, mixed_density(np.array(curves), np.full((BOOTSTRAPS, 1), noise), case.truth))
+    return Forecast(np.array(curves)[np.arange(DRAWS) % BOOTSTRAPS], noise)
 
 
-def exponential(case: Case) -> Predicted:
+def exponential(case: Case) -> Forecast:
     """Single exponential, the plateau inside the reward's bounds."""
 
     def law(step: np.ndarray, start: float, plateau: float, log_rate: float) -> np.ndarray:
         return plateau + (start - plateau) * np.exp(-np.exp(log_rate) * step)
 
-    span = case.steps[-1]
+    span, low, high = case.steps[-1], case.lower, case.upper
     start = [case.rewards[:LEAST].mean(), case.rewards[-LEAST:].mean(), np.log(3 / span)]
-    return _curve(case, law, start, ([case.low] * 2 + [np.log(0.01 / span)], [case.high] * 2 + [0.0]))
+    return _curve(case, law, start, ([low, low, np.log(0.01 / span)], [high, high, 0.0]))
 
 
-def sigmoid(case: Case) -> Predicted:
+def sigmoid(case: Case) -> Forecast:
     """ScaleRL's sigmoid in compute (arXiv 2510.13786), the plateau inside the reward's bounds."""
 
     def law(step: np.ndarray, start: float, plateau: float, log_middle: float, steepness: float) -> np.ndarray:
         return start + (plateau - start) / (1 + np.exp(steepness * (log_middle - np.log(np.maximum(step, 1e-9)))))
 
-    span = case.steps[-1]
+    span, low, high = case.steps[-1], case.lower, case.upper
     start = [case.rewards[:LEAST].mean(), case.rewards[-LEAST:].mean(), np.log(span / 3), 1.5]
-    lower = [case.low] * 2 + [np.log(span / 100), 0.1]
-    return _curve(case, law, start, (lower, [case.high] * 2 + [np.log(span * 100), 10.0]))
+    return _curve(case, law, start, ([low, low, np.log(span / 100), 0.1], [high, high, np.log(span * 100), 10.0]))
 
 
-def celerite(case: Case) -> Predicted:
+def celerite(case: Case) -> Forecast:
     """A stochastically driven harmonic oscillator with noise (celerite2), by maximum likelihood."""
     begin = case.steps - case.steps[0]
     spread, mean, span = max(case.rewards.std(), 1e-6), case.rewards.mean(), max(begin[-1], 1.0)
@@ -140,30 +121,35 @@ def celerite(case: Case) -> Predicted:
         (start[3] - 5, start[3] + 3),
         (None, None),
     ]
-    found = minimize(loss, start, method="L-BFGS-B", bounds=box).x
-    middle, variance = process(found).predict(case.rewards, case.ahead - case.steps[0], return_var=True)
-    noise = max(float(np.exp(found[3])), RESOLUTION * (case.high - case.low))
+    best = minimize(loss, start, method="L-BFGS-B", bounds=box).x
+    middle, variance = process(best).predict(case.rewards, case.ahead - case.steps[0], return_var=True)
+    noise = max(float(np.exp(best[3])), _least_noise(case))
     return _normal(case, middle, np.sqrt(np.maximum(variance, 0) + noise**2), noise)
 
 
-def _stats(name: str) -> Callable[[Case], Predicted]:
-    def forecast(case: Case) -> Predicted:
+def _stats(name: str) -> Forecaster:
+    def forecast(case: Case) -> Forecast:
         from statsforecast import models
 
         options = {"damped": True} if name == "AutoETS" else {}
         model = getattr(models, name)(season_length=1, **options)
         told = model.forecast(y=case.rewards, h=case.ahead.size, level=[90])
-        sd = np.maximum((told["hi-90"] - told["lo-90"]) / (2 * norm.ppf(0.95)), RESOLUTION * (case.high - case.low))
+        sd = np.maximum((told["hi-90"] - told["lo-90"]) / (2 * norm.ppf(0.95)), _least_noise(case))
         # What stays of the variance one step ahead is noise of single rows; the rest is common to a block.
         return _normal(case, np.asarray(told["mean"]), np.asarray(sd), float(sd[0]))
 
     return forecast
 
 
-def peers() -> dict[str, Callable[[Case], Predicted]]:
+def peers() -> dict[str, Forecaster]:
     """All that can be run here, by name."""
-    out = {"last mean": last_mean, "drift": drift, "exponential": exponential, "ScaleRL sigmoid": sigmoid}
-    out["celerite2 SHO"] = celerite
+    out: dict[str, Forecaster] = {
+        "last mean": last_mean,
+        "drift": drift,
+        "exponential": exponential,
+        "ScaleRL sigmoid": sigmoid,
+        "celerite2 SHO": celerite,
+    }
     try:
         import statsforecast  # noqa: F401
     except ImportError:

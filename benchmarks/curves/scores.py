@@ -4,21 +4,37 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.curves.contract import Forecast
+
 BLOCKS = 5
 #: A series is scored on at most this many logged rewards, spread evenly.
 MOST_ROWS = 100
+#: Draws at most of a forecast.
+MOST_DRAWS = 400
 
 
 class Predicted(NamedTuple):
     """A forecast of the rewards to come.
 
-    ``blocks`` are draws of their means over blocks, shape (draw, BLOCKS), ``rewards`` draws of themselves, shape
-    (draw, row), and ``log_density`` is the density of the true ones.
+    ``blocks`` are draws of their means over blocks, shape (draw, BLOCKS), ``rewards`` draws of themselves and
+    ``log_density`` the log density of the true ones, shapes (draw, row) and (row,), both at `kept_rows` only.
     """
 
     blocks: np.ndarray
     rewards: np.ndarray
     log_density: np.ndarray
+
+
+def predicted(forecast: Forecast, truth: np.ndarray, seed: int) -> Predicted:
+    """What a forecast says of what is scored; noise is drawn here, alike for all forecasters."""
+    rng, draws = np.random.default_rng(seed), forecast.expected.shape[0]
+    taken = np.linspace(0, draws - 1, min(draws, MOST_DRAWS)).round().astype(int)
+    noise = np.broadcast_to(forecast.noise, forecast.expected.shape)[taken]
+    expected, kept = forecast.expected[taken], kept_rows(truth.size)
+    spread = np.sqrt(block_means(noise**2) / np.bincount(block_of(truth.size)))
+    blocks = block_means(expected) + spread * rng.standard_normal(spread.shape)
+    rewards = expected[:, kept] + noise[:, kept] * rng.standard_normal((taken.size, kept.size))
+    return Predicted(blocks, rewards, mixed_density(expected[:, kept], noise[:, kept], truth[kept]))
 
 
 def block_of(rows: int) -> np.ndarray:
@@ -41,16 +57,17 @@ def crps(draws: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return score
 
 
-def scored(predicted: Predicted, truth: np.ndarray, sd: float) -> dict[str, float]:
+def scored(predicted: Predicted, truth: np.ndarray, sd: float) -> dict[str, float | list[float]]:
     """Scores of a series in units of its standard deviation ``sd``; the log score is that of reward over ``sd``."""
     blocks, kept = block_means(truth), kept_rows(truth.size)
-    row = {"crps_blocks": float(crps(predicted.blocks, blocks).mean() / sd)}
+    pit = (predicted.blocks <= blocks).mean(0)
+    row: dict[str, float | list[float]] = {"crps_blocks": float(crps(predicted.blocks, blocks).mean() / sd)}
     for level in (0.5, 0.9):
         low, high = np.quantile(predicted.blocks, [(1 - level) / 2, (1 + level) / 2], axis=0)
         row[f"cover_{level:.0%}"] = float(((blocks >= low) & (blocks <= high)).mean())
-    row["pit"] = [round(float(value), 3) for value in (predicted.blocks <= blocks).mean(0)]
-    row["crps_rewards"] = float(crps(predicted.rewards[:, kept], truth[kept]).mean() / sd)
-    row["log_score"] = float(np.mean(predicted.log_density[kept]) + np.log(sd))
+    row["pit"] = [round(float(value), 3) for value in pit]
+    row["crps_rewards"] = float(crps(predicted.rewards, truth[kept]).mean() / sd)
+    row["log_score"] = float(np.mean(predicted.log_density) + np.log(sd))
     row["error_last_fifth"] = float(abs(np.median(predicted.blocks[:, -1]) - blocks[-1]) / sd)
     return row
 

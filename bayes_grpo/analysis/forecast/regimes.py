@@ -1,0 +1,76 @@
+"""How probable a jump or a collapse is within the next 100 steps, from how often they came in other runs.
+
+A collapse takes back more than half of the gain so far, a jump adds more than half of it, by means over a window and by
+four of their standard errors. The coefficients are data, in regimes.toml beside this file.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+#: Share of the log, and least number of rewards, that levels are means over.
+WINDOW_SHARE, WINDOW_LEAST = 0.1, 5
+#: A change of this share of the gain so far, and of so many standard errors, counts.
+CHANGE_SHARE, CHANGE_ERRORS = 0.5, 4.0
+#: Steps within which it counts.
+STEPS = 100
+
+
+class Chances(NamedTuple):
+    """Probabilities of a jump and of a collapse within the next `STEPS` steps."""
+
+    jump: float
+    collapse: float
+
+
+class State(NamedTuple):
+    """What the log says about changes to come, on scales that runs have in common.
+
+    ``seen`` is the share of the run that is logged, ``momentum`` the rise over the last two windows in its standard
+    errors, between -6 and 6. ``level``, ``gain`` (reward) and ``error`` (of a window's mean) say what counts as a change.
+    """
+
+    seen: float
+    momentum: float
+    level: float
+    gain: float
+    error: float
+    window: int
+
+
+def state_of(rewards: np.ndarray, seen: float) -> State:
+    """State of a log, from its rewards in order and the share of the run that they are."""
+    window = min(max(WINDOW_LEAST, round(WINDOW_SHARE * rewards.size)), rewards.size)
+    means = np.convolve(rewards, np.full(window, 1 / window), "valid")
+    error = max(float(np.std(np.diff(rewards))) / np.sqrt(2 * window), 1e-9)
+    level = float(rewards[-window:].mean())
+    before = rewards[-2 * window : -window]
+    momentum = (level - float(before.mean())) / (np.sqrt(2) * error) if before.size else 0.0
+    return State(seen, float(np.clip(momentum, -6, 6)), level, float(means.max() - means[0]), error, window)
+
+
+def happened(state: State, later: np.ndarray) -> tuple[bool, bool]:
+    """Whether the rewards of the next steps hold a jump, and a collapse."""
+    window = min(state.window, later.size)
+    means = np.convolve(later, np.full(window, 1 / window), "valid")
+    error = state.error * np.sqrt(state.window / window)
+    least = CHANGE_ERRORS * np.hypot(state.error, error)
+    rise, fall = float(means.max()) - state.level, state.level - float(means.min())
+    jumped = rise > max(CHANGE_SHARE * state.gain, least)
+    return jumped, fall > max(CHANGE_SHARE * max(state.gain, CHANGE_ERRORS * error), least)
+
+
+def chances(state: State, path: Path | None = None) -> Chances:
+    """Probabilities at a state."""
+    table = tomllib.loads((path or Path(__file__).with_name("regimes.toml")).read_text(encoding="utf-8"))
+    values = (1.0, state.seen, state.momentum / 3)
+
+    def probability(name: str) -> float:
+        score = sum(
+            table[name][key] * value for key, value in zip(("intercept", "seen", "momentum"), values, strict=True)
+        )
+        return float(1 / (1 + np.exp(-score)))
+
+    return Chances(probability("jump"), probability("collapse"))
