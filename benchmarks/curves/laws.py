@@ -1,10 +1,11 @@
-"""The package's laws as forecasters."""
+"""The package's laws, and its mixture of them, as forecasters."""
 
 import numpy as np
 
-from bayes_grpo.analysis.forecast.paths import make_basis, sample_paths
-from bayes_grpo.inference.layout import RESOLUTION, prepare
-from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.analysis.forecast.forecast import remaining_over_logged
+from bayes_grpo.analysis.forecast.mixture import PERSISTENCE, MemberFit, fit_members, load_mixture
+from bayes_grpo.analysis.forecast.paths import recent, sample_paths
+from bayes_grpo.inference.layout import RESOLUTION
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
@@ -19,16 +20,42 @@ def law(spec: ModelSpec | str, method: str = "importance") -> Forecaster:
     model = load_model(spec) if isinstance(spec, str) else spec
 
     def forecast(case: Case) -> Forecast:
-        prepared = prepare(case.past.expand_dims("run"), model)
-        sampler = Sampler(method=method, seed=case.seed, chains=CHAINS, draws=DRAWS)
-        posterior = draw_posterior(model, prepared, sampler)
-        basis = make_basis(model, prepared, {name: value.ravel() for name, value in posterior.values.items()})
-        paths = sample_paths(basis, case.ahead, case.rate, 0.0, case.seed, PATHS)
-        which = np.linspace(0, CHAINS * DRAWS - 1, PATHS).round().astype(int)
-        setting = basis.setting.values
-        noise = basis.values["observation_sd"][which, None] / np.sqrt(setting["logging_window"])
-        noise = np.hypot(noise, RESOLUTION * setting["reward_range"])
-        evidence = float("nan") if posterior.weighted is None else posterior.weighted.log_evidence
-        return Forecast(paths["expected_reward"], noise, evidence)
+        (fit,) = _fits(case, {model.name: model}, method).values()
+        weighted = fit.posterior.weighted
+        evidence = float("nan") if weighted is None else weighted.log_evidence
+        return _paths(case, fit, PATHS)._replace(log_evidence=evidence)
 
     return forecast
+
+
+def mixture(method: str = "importance") -> Forecaster:
+    """What `bayes_grpo.forecast` gives for a log: persistence and laws, with the shares that come with the package."""
+    shipped = load_mixture()
+
+    def forecast(case: Case) -> Forecast:
+        fits = _fits(case, shipped.specs, method)
+        shares = shipped.shares(remaining_over_logged(case.steps, float(case.ahead[-1])))
+        parts = [_paths(case, fit, round(shares[name] * PATHS)) for name, fit in fits.items()]
+        first = next(iter(fits.values()))
+        parts.append(_paths(case, first, PATHS - sum(len(part.expected) for part in parts), stays=True))
+        noise = [np.broadcast_to(part.noise, (len(part.expected), 1)) for part in parts]
+        return Forecast(np.concatenate([part.expected for part in parts]), np.concatenate(noise))
+
+    assert PERSISTENCE not in shipped.members
+    return forecast
+
+
+def _fits(case: Case, specs: dict[str, ModelSpec], method: str) -> dict[str, MemberFit]:
+    sampler = Sampler(method=method, seed=case.seed, chains=CHAINS, draws=DRAWS)
+    return fit_members(case.past.expand_dims("run"), specs, sampler)
+
+
+def _paths(case: Case, fit: MemberFit, count: int, stays: bool = False) -> Forecast:
+    """So many paths of a law, or of persistence."""
+    basis = fit.basis
+    paths = sample_paths(basis, case.ahead, case.rate, float(stays), case.seed, max(count, 1))
+    which = np.linspace(0, CHAINS * DRAWS - 1, max(count, 1)).round().astype(int)
+    setting = basis.setting.values
+    noise = basis.values["observation_sd"][which, None] / np.sqrt(setting["logging_window"])
+    noise = np.full_like(noise, recent(case.rewards).sd) if stays else noise
+    return Forecast(paths["expected_reward"][:count], np.hypot(noise, RESOLUTION * setting["reward_range"])[:count])

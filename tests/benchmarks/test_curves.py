@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from bayes_grpo.runs.dataset import make_run
 from benchmarks.curves.contract import ORIGINS, Case, Forecast, cut, named
-from benchmarks.curves.laws import law
+from benchmarks.curves.laws import law, mixture
 from benchmarks.curves.leaderboard import figure, leaderboard
 from benchmarks.curves.peers import drift, exponential, last_mean, sigmoid
 from benchmarks.curves.runner import rows_of, run
@@ -70,7 +70,7 @@ def test_peers_find_a_curve_of_their_kind(peer) -> None:
     assert said.std(0).max() < 0.05
 
 
-@pytest.mark.parametrize("forecaster", [law("power_law"), exponential], ids=["law", "peer"])
+@pytest.mark.parametrize("forecaster", [law("power_law"), mixture(), exponential], ids=["law", "mixture", "peer"])
 def test_nothing_sees_the_future(forecaster) -> None:
     """The rewards after the origin in another order give the same case and the same forecast, bit for bit."""
     rewards = curve()
@@ -118,7 +118,17 @@ def test_a_benchmark_is_resumed_and_reported(tmp_path: Path) -> None:
 def test_the_command_scores_a_run_of_the_laboratory(tmp_path: Path, monkeypatch, capsys) -> None:
     from benchmarks.curves import __main__ as command
 
-    arguments = ["curves", "--out", str(tmp_path), "--limit", "1", "--no-peers", "--models", "power_law"]
+    arguments = [
+        "curves",
+        "--no-mixture",
+        "--out",
+        str(tmp_path),
+        "--limit",
+        "1",
+        "--no-peers",
+        "--models",
+        "power_law",
+    ]
     monkeypatch.setattr("sys.argv", [*arguments, "--forecaster", "benchmarks.curves.peers:last_mean"])
     command.main()
     rows = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -56,6 +56,7 @@ def test_three_runs_of_each_are_named(mode: str) -> None:
     """Of all 80, 76 are. These three of each kind are no sample: for a given code they pass or fail for certain.
 
     Two concentrated runs go on gaining reward after their entropy has gone, which is no failure; one is among these.
+    While reward still rises the failure has not begun, so its onset is later than the cause.
     """
     found = [
         bench.row_of(run, kind, seed, cause)
@@ -65,8 +66,8 @@ def test_three_runs_of_each_are_named(mode: str) -> None:
     assert len(found) == 3
     named = [row for row in found if row[mode] > 0.5]
     assert len(named) == (2 if mode == "policy_concentration" else 3)
-    if mode in ("policy_concentration", "dynamical_instability"):
-        assert all(abs(row["onset"] - row["cause"]) < 12 * row["window"] for row in named)
+    within = {"policy_concentration": 20, "dynamical_instability": 12}.get(mode)
+    assert within is None or all(abs(row["onset"] - row["cause"]) < within * row["window"] for row in named)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="the extra `train` is not installed")
