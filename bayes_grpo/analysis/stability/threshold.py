@@ -38,13 +38,19 @@ def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Datase
     Raises
     ------
     InputError
-        If the fit's law has no plateau to be pulled to, or the fit is of several runs and ``run`` names none of them.
+        If the fit's law has no plateau to be pulled to, or is a curve in time, or the fit is of several runs and ``run`` names none of them.
     """
     posterior = fit["posterior"].to_dataset()
     if "timescale" not in posterior:
         raise InputError(
             f"fit {fit.attrs['run']}",
             f"{fit.attrs['model']} has no stiffness; fit a law with a plateau, such as oscillator",
+        )
+    if "correlation_time" in posterior:  # a curve with a fluctuation about it
+        raise InputError(
+            f"fit {fit.attrs['run']}",
+            f"{fit.attrs['model']} is a curve in time: its stiffness is that of the rise, and nothing pulls back at the "
+            "plateau; fit a law of motion: --model oscillator",
         )
     known = quantities(fit, run)
     if "run" in posterior.dims:

@@ -90,6 +90,15 @@ def test_laws_without_a_plateau_are_refused(small_run: xr.Dataset) -> None:
         oscillation(walk)
 
 
+def test_curves_in_time_are_refused(small_run: xr.Dataset) -> None:
+    """Nothing pulls back at their plateau: the stiffness of their rise would be taken for it."""
+    curve_fit = fit(small_run, method="importance", draws=100, chains=2)
+    assert curve_fit.attrs["model"] == "s_curve"
+    for question in (threshold, oscillation):
+        with pytest.raises(InputError, match="s_curve is a curve in time.*--model oscillator"):
+            question(curve_fit)
+
+
 def test_ringing_is_that_of_the_damped_oscillator(ringing_fit: xr.DataTree) -> None:
     """Period and overshoot against the solution of m x'' + c x' + k x = 0 from rest, integrated numerically."""
     from scipy.integrate import solve_ivp
