@@ -7,7 +7,7 @@ from bayes_grpo.analysis.intervals import INTERVAL_PROB, IntervalRow
 
 def rounded(value: float | None, unknown: str = "beyond all steps looked at") -> str:
     """A number with three significant digits."""
-    return unknown if value is None else f"{value:.3g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return unknown if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def with_interval(row: IntervalRow, unknown: str = "no bound") -> str:

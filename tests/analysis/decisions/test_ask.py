@@ -56,7 +56,7 @@ def test_what_is_stated_is_not_asked_for(answers: xr.DataTree) -> None:
     bare = make_run("bare", {"optimizer_step": np.arange(1, 61), "reward": curve()})
     items = summarise_ask(ask(bare))["to_log"]
     assert "--reward-bounds" in items[0] and "--group-size" in items[1] and "--planned-steps" in items[2]
-    assert any("clip ratio" in item for item in items)  # the updates on a batch are unknown, so it may be reused
+    assert sum("clip ratio" in item for item in items) == 1  # the updates on a batch are unknown, so it may be reused
 
 
 def test_logged_clip_ratios_tell_where_reuse_ends(small_run: xr.Dataset) -> None:
@@ -81,6 +81,8 @@ def test_a_run_without_a_curve_still_gets_a_diagnosis() -> None:
     assert summary["plateau"] is None and summary["recommendation"] is None and summary["limit"] is None
     assert "expected values that vary" in summary["absent"]["forecast"]
     assert "cannot be told: reward: expected values that vary" in summary["answers"]["plateau"]["text"]
+    for name in ("go_on", "staleness"):
+        assert summary["answers"][name]["text"].endswith("cannot be told, for the same reason.")
     assert summary["probabilities"] is not None and summary["answers"]["health"]["probability"] is not None
 
 

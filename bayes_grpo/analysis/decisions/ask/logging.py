@@ -51,6 +51,8 @@ def what_to_log(result: xr.DataTree, health: DiagnosisSummary | None) -> list[st
         deciding, others = [], []
     rates = [] if "learning_rate" in columns else ["the learning rate"]
     ratios = ["the clip ratio or the KL to the rollout policy"] if reused and not columns & set(_REUSE) else []
+    if ratios:
+        deciding, others = ([name for name in names if name != "clip ratio"] for names in (deciding, others))
     return list(dict.fromkeys([*items[:3], *rates, *deciding, *ratios, *items[3:], *others]))
 
 

@@ -91,8 +91,8 @@ def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilo
     to_log = what_to_log(result, health)
     replies = {
         "plateau": _plateau(result, ahead, health, absent),
-        "go_on": _go_on(ahead, absent),
-        "health": _health(health, absent),
+        "go_on": _go_on(ahead),
+        "health": _health(health, ahead, absent),
         "staleness": _staleness(result, absent),
         "to_log": _to_log(to_log),
     }
@@ -141,10 +141,10 @@ def _plateau(
     return Reply(question=question, text=text, probability=higher)
 
 
-def _go_on(ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
+def _go_on(ahead: ForecastSummary | None) -> Reply:
     question = "Stop or go on?"
     if ahead is None:
-        text = _unknown("Whether to go on", absent["forecast"])
+        text = "Whether to go on cannot be told, for the same reason."
         return Reply(question=question, text=text, probability=None)
     gain, advice = ahead["gain_per_100_steps"], ahead["recommendation"]
     worth = gain["probability_above_epsilon"]
@@ -156,7 +156,7 @@ def _go_on(ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
     return Reply(question=question, text=sentence(text), probability=worth)
 
 
-def _health(health: DiagnosisSummary | None, absent: dict[str, str]) -> Reply:
+def _health(health: DiagnosisSummary | None, ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
     question = "Is the run healthy?"
     if health is None:
         return Reply(question=question, text=_unknown("The health of the run", absent["diagnosis"]), probability=None)
@@ -174,13 +174,15 @@ def _health(health: DiagnosisSummary | None, absent: dict[str, str]) -> Reply:
         text += f". The likeliest reason: {health['why_not_learning'][0]['text']}"
     if chances[UNDETERMINED] >= 0.01 and top != UNDETERMINED:
         text += f". A failure that this log cannot show has probability {chance(chances[UNDETERMINED])}"
+    if top == HEALTHY and ahead is not None and ahead["recommendation"]["action"] == "look":
+        text += ". Yet the reward has lost most of its gain, and the diagnosis does not see why: look at the curve"
     return Reply(question=question, text=sentence(text), probability=chances[HEALTHY])
 
 
 def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
     question = "How stale may rollouts get?"
     if "reuse" not in result.children:
-        return Reply(question=question, text=_unknown("The limit of reuse", absent["reuse"]), probability=None)
+        return Reply(question=question, text=_limit_unknown(absent), probability=None)
     bound = _part(result, "reuse")
     names = [str(name) for name in bound.data_vars]
     lowest = np.stack([bound[name].values for name in names])
@@ -200,6 +202,12 @@ def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
             f"binds, as {bound.attrs['rests_on']} tells.{used}"
         )
     return Reply(question=question, text=text, probability=beyond)
+
+
+def _limit_unknown(absent: dict[str, str]) -> str:
+    if absent["reuse"] == absent.get("forecast"):
+        return "The limit of reuse cannot be told, for the same reason."
+    return _unknown("The limit of reuse", absent["reuse"])
 
 
 def _to_log(items: list[str]) -> Reply:

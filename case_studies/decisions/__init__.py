@@ -1,0 +1,1 @@
+"""Comparisons, plans and choices of checkpoints, held against what came out."""

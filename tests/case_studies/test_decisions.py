@@ -1,0 +1,53 @@
+"""The studies of decisions on a few runs: they go on where they stopped, and their numbers are what they say."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from case_studies.common.table import Table
+from case_studies.decisions.checkpoints import COLUMNS, EVERY, NOISE, STEPS, public, regrets, simulated
+from case_studies.decisions.pairs import compare, report
+from tests.common import PUBLIC
+
+
+def test_a_table_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    table = Table(tmp_path / "folder" / "table.csv", ("key", "value"))
+    table.add("a", 0.123456789)
+    again = Table(table.path, ("key", "value"))
+    assert list(again.missing(["a", "b"])) == ["b"] and again.rows() == [{"key": "a", "value": "0.123457"}]
+
+
+def test_pairs(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    table = Table(tmp_path / "pairs.csv", ("key", "rows", "seeds", "better", "difference", "inside", "width"))
+    chance, gap, inside, width = compare(60, 5, 2)
+    assert width > 0 and ((chance > 0.5) == (gap > 0) or 0.05 < chance < 0.95)
+    for rows in (30, 60, 120):
+        for seeds in (1, 2):
+            table.add(f"{rows}-{seeds}-0", rows, seeds, chance, gap, int(inside), width)
+    report(table)
+    assert f"coverage {float(inside):.3f}" in capsys.readouterr().out
+
+
+def test_regrets_of_a_simulated_run() -> None:
+    run, truth, seen = simulated(3)
+    assert truth.size == STEPS.size // EVERY and np.abs(seen - truth).max() < 5 * NOISE
+    chosen, even, last, everything = regrets(run, STEPS[EVERY - 1 :: EVERY].astype(float), truth, seen, 4, NOISE)
+    assert min(chosen, even, last, everything) >= 0
+    assert last == pytest.approx(truth.max() - truth[-1]) and everything == truth.max() - truth[seen.argmax()]
+
+
+@pytest.mark.skipif(not PUBLIC.is_dir() and not os.environ.get("CI"), reason="the public runs are not there")
+def test_public_runs_with_both_curves(tmp_path: Path) -> None:
+    """One run is enough: the others stand in the table already."""
+    table = Table(tmp_path / "public.csv", COLUMNS)
+    name = "ShibukiZero__assignment5-alignment/main__grpo_train_loop__grpo_on_policy_lr1e-5"
+    for line in (PUBLIC / "index.csv").read_text(encoding="utf-8").splitlines()[1:]:
+        label = line.split(",")[0]
+        if label != name:
+            table.add(f"{label}:2", 2, 0, 0.0, 0.0, 0.0, 0.0)
+    before = len(table.rows())
+    public(PUBLIC, table, 2)
+    (row,) = [row for row in table.rows()[before:] if row["key"].startswith(name)]
+    assert int(row["checkpoints"]) >= 8 and 0 <= float(row["chosen"]) < 0.2 and float(row["all"]) == 0
