@@ -92,11 +92,11 @@ def contrast(
         about = MEASURES[measure]
         sides = [[run[measure] for run in side] for side in drawn.values()]
         median = about.spread * (1.0 if about.ratio else reward_range)
-        priors = [course.prior.get(measure, FLAT) for course in everything]
-        prior = Prior(float(np.mean([p.centre for p in priors])), float(np.mean([p.sd for p in priors])))
-        spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng, prior)
-        values.append([configuration(runs, spread.draws, rng, prior) for runs in sides])
-        errors.append([np.sqrt(np.mean([without_prior(draws, prior)[1] for draws in runs])) for runs in sides])
+        priors = [_prior([course.prior.get(measure, FLAT) for course in side]) for side in courses.values()]
+        spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng, priors)
+        pairs = list(zip(sides, priors, strict=True))
+        values.append([configuration(runs, spread.draws, rng, prior) for runs, prior in pairs])
+        errors.append([np.sqrt(np.mean([without_prior(draws, prior)[1] for draws in runs])) for runs, prior in pairs])
         spreads.append(spread.draws)
         learned += [measure] if spread.learned else []
     left = np.full((len(courses), len(LENGTHS)), np.nan)
@@ -120,6 +120,11 @@ def contrast(
             **stored(_notes(configurations, known, bool(learned))),
         },
     )
+
+
+def _prior(priors: Sequence[Prior]) -> Prior:
+    """The prior of a configuration's runs, which differ by their starts and planned steps alone."""
+    return Prior(float(np.mean([prior.centre for prior in priors])), float(np.mean([prior.sd for prior in priors])))
 
 
 def _left(fits: Sequence[xr.DataTree], seed: int) -> np.ndarray:

@@ -50,7 +50,7 @@ def spread_between_seeds(
     median: float,
     log_sd: float,
     rng: np.random.Generator,
-    prior: Prior = FLAT,
+    priors: Sequence[Prior] = (),
 ) -> Spread:
     """Posterior draws of tau.
 
@@ -62,13 +62,13 @@ def spread_between_seeds(
         Of the log-normal prior.
     rng : numpy.random.Generator
         Of the draws.
-    prior : Prior
-        Of the measure, as each fit took it.
+    priors : sequence of Prior
+        Of the measure, as the fits of each configuration took it; flat where there are none.
     """
     tau = median * _GRID
     log = -0.5 * (np.log(_GRID) / log_sd) ** 2
     learned = False
-    for runs in sides:
+    for runs, prior in zip(sides, priors or [FLAT] * len(sides), strict=True):
         if len(runs) < 2:
             continue
         learned = True
