@@ -33,16 +33,17 @@ class Prior(NamedTuple):
 
 #: The prior of measures that the rewards alone tell.
 FLAT = Prior(0.0, float("inf"))
-#: What a run says is taken to have no more than this multiple of the variance that its fit has.
-_LEAST_SHARE = 1e-3
+#: What a run alone says has at least this share of its fit's precision: where a skewed fit is as wide as its prior, the
+#: Gaussian approximation would else move it without bound.
+_LEAST_SHARE = 0.1
 
 
 def without_prior(draws: np.ndarray, prior: Prior) -> tuple[float, float]:
     """Centre and variance of what a run alone says, from draws of its fit."""
     centre, variance = float(np.median(draws)), max(float(draws.var()), 1e-18)
     precision = max(1 / variance - prior.sd**-2, _LEAST_SHARE / variance)
-    alone = 1 / precision
-    return alone * (centre / variance - prior.centre * prior.sd**-2), alone
+    taken_out = 1 / variance - precision
+    return (centre / variance - prior.centre * taken_out) / precision, 1 / precision
 
 
 def spread_between_seeds(
