@@ -2,6 +2,7 @@
 
 import os
 import socket
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
@@ -92,6 +93,8 @@ class Local(Executor):
 
     def __init__(self, function: Callable[[Any], Any], workers: int | None, address: str | None) -> None:
         super().__init__(function, workers, address)
+        # A process that has compiled for many lengths of runs is large, and begins anew; nobody need be told.
+        warnings.filterwarnings("ignore", message="A worker was restarted", category=UserWarning)
         self.restart()
 
     def restart(self) -> None:
