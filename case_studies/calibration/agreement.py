@@ -1,0 +1,100 @@
+"""Importance sampling against NUTS on real runs: how far means and interval limits lie apart, in posterior sds.
+
+Public runs come from a folder beside the repository, the laboratory's from this one. Resumable: a line of JSON a run
+and model. Prints the share of runs where all means agree within 0.1 and all 5 and 95 % points within 0.15 standard
+deviations; draws of NUTS with an effective sample size of 400 are themselves uncertain by 0.05 and 0.1.
+
+    python -m case_studies.calibration.agreement ../shared/data --models overdamped --runs 30 --out agreement.jsonl
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.posterior import draw_posterior, settled
+from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.models.files import load_model
+from benchmarks.curves.series import Series, training_series
+
+LEVELS = (0.05, 0.95)
+MEAN_LIMIT, POINT_LIMIT = 0.1, 0.15
+
+
+def chosen(data: Path | None, count: int) -> Iterator[Series]:
+    """As many public runs as laboratory runs, drawn once."""
+    every = list(training_series(data))
+    for laboratory in (False, True):
+        group = [series for series in every if (series.kind == "laboratory") == laboratory]
+        places = np.random.default_rng(0).permutation(len(group))[:count]
+        yield from (group[place] for place in places)
+
+
+def compared(series: Series, model: str) -> dict[str, Any]:
+    """How far the two methods lie apart on a run."""
+    spec = load_model(model)
+    prepared = prepare(series.run, spec)
+    ours = draw_posterior(spec, prepared, Sampler("importance", seed=1))
+    theirs = draw_posterior(spec, prepared, Sampler("nuts", seed=2))
+    means, points = [], []
+    for name, draws in ours.values.items():
+        other = theirs.values[name]
+        sd = float(other.std())
+        means.append(abs(float(draws.mean() - other.mean())) / sd)
+        points.append(float(np.abs(np.quantile(draws, LEVELS) - np.quantile(other, LEVELS)).max()) / sd)
+    assert ours.quality is not None
+    return {
+        "model": model,
+        "run": series.label,
+        "kind": series.kind,
+        "mean": max(means),
+        "point": max(points),
+        "khat": ours.quality.khat,
+        "importance_ess": ours.quality.importance_ess,
+        "trusted": not ours.quality.failures(),
+        "nuts_settled": settled(theirs),
+    }
+
+
+def report(rows: list[dict[str, Any]]) -> str:
+    """A line a model: of runs that both methods trust, how many agree; and of how many importance sampling doubts."""
+    lines = ["model                runs  trusted  both trusted  means agree  points agree  median mean  median point"]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        mine = [row for row in rows if row["model"] == model]
+        both = [row for row in mine if row["trusted"] and row["nuts_settled"]]
+        means, points = (np.array([row[name] for row in both]) for name in ("mean", "point"))
+        lines.append(
+            f"{model:20} {len(mine):4}  {sum(row['trusted'] for row in mine):7}  {len(both):12}  "
+            f"{(means < MEAN_LIMIT).sum():11}  {(points < POINT_LIMIT).sum():12}  "
+            f"{np.median(means):11.3f}  {np.median(points):12.3f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--models", nargs="+", default=["overdamped", "oscillator", "population", "power_law"])
+    parser.add_argument("--runs", type=int, default=30, help="public runs, and as many of the laboratory")
+    parser.add_argument("--out", type=Path, default=Path("agreement.jsonl"))
+    options = parser.parse_args()
+    use_compilation_cache()
+    rows = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
+    done = {(row["model"], row["run"]) for row in rows}
+    for model in options.models:
+        for series in chosen(options.data, options.runs):
+            if (model, series.label) in done:
+                continue
+            rows.append(compared(series, model))
+            with options.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+    print(report(rows))
+
+
+if __name__ == "__main__":
+    main()
