@@ -166,8 +166,8 @@ def alarms(steps: Iterable[float], rewards: Iterable[float], boundary: float) ->
     >>> import numpy as np
     >>> from bayes_grpo.analysis.alarms import alarms, boundary_for
     >>> reward = np.where(np.arange(100) < 60, 0.7, 0.1) + 0.05 * np.sin(np.arange(100) * 7.0)
-    >>> [alarm.step for alarm in alarms(np.arange(100), reward, boundary_for(0.1))][:1]
-    [65]
+    >>> [float(alarm.step) for alarm in alarms(np.arange(100), reward, boundary_for(0.1))][:1]
+    [66.0]
     """
     detector = Detector(boundary)
     raised = (detector.add(step, reward) for step, reward in zip(steps, rewards, strict=True))

@@ -45,10 +45,10 @@ class Refitter:
         A second law that tells how likely the run is to be unstable; none is fitted if None.
     until : float, optional
         Step to forecast to; by default the planned last step, else twice the last logged one.
-    false_alarms : float
-        False alarms per 1,000 steps of a healthy run, for ``alarms``.
     schedule, epsilon, seed, method
         As for `bayes_grpo.forecast` and `bayes_grpo.summarise_forecast`.
+    false_alarms : float
+        False alarms per 1,000 steps of a healthy run, for ``alarms``.
     """
 
     def __init__(
