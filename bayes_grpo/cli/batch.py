@@ -40,9 +40,7 @@ def add_batch(commands: Any) -> None:
         "paths", nargs="+", metavar="PATH", help="logs, folders, patterns ('runs/*.csv'), or @FILE with a path a line"
     )
     batch.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the table")
-    batch.add_argument(
-        "--model", default="oscillator", metavar="NAME|FILE", help="model name or file (default: oscillator)"
-    )
+    batch.add_argument("--model", metavar="NAME|FILE", help="model name or file (default: that of fit)")
     batch.add_argument(
         "--until", type=float, metavar="STEP", help="forecast to this step; below 10, times the last logged step"
     )
@@ -59,6 +57,7 @@ def add_batch(commands: Any) -> None:
 
 
 def _batch(options: argparse.Namespace) -> int:
+    from bayes_grpo.models.files import DEFAULT_MODEL
     from bayes_grpo.report.batch.batch import batch
     from bayes_grpo.report.batch.table import TABLE
 
@@ -69,7 +68,7 @@ def _batch(options: argparse.Namespace) -> int:
             table = batch(
                 options.paths,
                 options.out,
-                model=options.model,
+                model=options.model or DEFAULT_MODEL,
                 engine=options.engine,
                 address=options.address,
                 workers=options.workers,

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_grpo.inference.sampler import Sampler
-from bayes_grpo.models.files import load_model
+from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.report.batch.engines import engine_for, work
 from bayes_grpo.report.batch.logs import Item, find_logs, read_items
@@ -47,7 +47,7 @@ def batch(
     paths: Sequence[str | Path],
     out: str | Path,
     *,
-    model: str | Path | ModelSpec = "oscillator",
+    model: str | Path | ModelSpec = DEFAULT_MODEL,
     engine: str = "local",
     address: str | None = None,
     workers: int | None = None,
