@@ -1,8 +1,8 @@
 """Posteriors over the training dynamics of GRPO runs.
 
-Every verb of the command line can be called from here: `__all__` lists them. Nothing heavy is imported until a verb is used.
-Runs of known truth come from `bayes_grpo.bandit`, thresholds in closed form from `bayes_grpo.laws.stability`, and what is
-attached to a TRL trainer from `bayes_grpo.trl`.
+Every verb of the command line can be called from here: `__all__` lists them. Nothing heavy is imported until a verb is
+used. Runs of known truth come from `bayes_grpo.bandit`, thresholds in closed form from `bayes_grpo.laws.stability`, and
+what is attached to a TRL trainer from `bayes_grpo.trl`.
 """
 
 import sys

@@ -15,8 +15,10 @@ def add_ask(commands: Any) -> None:
     command = commands.add_parser(
         "ask",
         help="five answers about a log: plateau, stop or go on, health, staleness, what to log",
-        description="Reads a log, fits it quickly, and answers five questions in plain words: where the reward settles, "
-        "whether to stop or go on, whether the run is healthy, how stale rollouts may get, and what to log to know more.",
+        description="Reads a log, fits it quickly, and answers five questions in plain words: where the reward "
+        "settles, "
+        "whether to stop or go on, whether the run is healthy, how stale rollouts may get, and what to log to "
+        "know more.",
     )
     add_runs_or_fits(command)
     command.add_argument("--until", metavar="STEP", help="step to forecast to (default: the planned end)")

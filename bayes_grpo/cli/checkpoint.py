@@ -15,8 +15,10 @@ def add_checkpoint(commands: Any) -> None:
     command = commands.add_parser(
         "checkpoint",
         help="which checkpoint is the best, which to keep, and which to evaluate",
-        description="Probability that each checkpoint is the best and within a margin of the best, by the logged evaluation "
-        "curve where there is one, else by what the training reward leads to expect; and which to evaluate next. Repeat "
+        description="Probability that each checkpoint is the best and within a margin of the best, by the logged "
+        "evaluation "
+        "curve where there is one, else by what the training reward leads to expect; and which to evaluate next. "
+        "Repeat "
         "with --evaluated as evaluations come in.",
     )
     add_runs_or_fits(command)

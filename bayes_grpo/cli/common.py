@@ -47,7 +47,8 @@ def add_method(parser: Any) -> None:
         "--method",
         choices=("auto", "importance", "nuts"),
         default="auto",
-        help="importance sampling (a fraction of a second), NUTS, or the first and the second where it cannot be trusted "
+        help="importance sampling (a fraction of a second), NUTS, or the first and the second where it "
+        "cannot be trusted "
         "(auto, the default); models that pool runs are always sampled by NUTS",
     )
 

@@ -77,7 +77,10 @@ def _forecast(options: argparse.Namespace) -> int:
 
 
 def _sources(options: argparse.Namespace) -> tuple[list[tuple[Any, str | None, Any]], list[InputError]]:
-    """What is forecast, with the label of its run and the fit, if it is one: logs as they are where the mixture is asked for."""
+    """What is forecast, with the label of its run and the fit, if it is one.
+
+    Logs as they are where the mixture is asked for.
+    """
     from bayes_grpo.cli.fits import fits_of, fitted_runs, joined, saved_fits
     from bayes_grpo.inference.progress import use_compilation_cache
 

@@ -15,7 +15,8 @@ def add_inspect(commands: Any) -> None:
     inspect = commands.add_parser(
         "inspect",
         help="show how training logs are read",
-        description="Show what of training logs was understood, what was assumed, what is missing and how to supply it. "
+        description="Show what of training logs was understood, what was assumed, what is missing and how to "
+        "supply it. "
         "Of several runs, as in a folder, a line each.",
     )
     inspect.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)

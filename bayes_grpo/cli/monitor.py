@@ -18,7 +18,8 @@ def add_monitor(commands: Any) -> None:
     command = commands.add_parser(
         "monitor",
         help="raise an alarm when the reward of a run falls",
-        description="Follow a log that a trainer is writing and raise an alarm when its reward falls. The test looks at "
+        description="Follow a log that a trainer is writing and raise an alarm when its reward falls. The test "
+        "looks at "
         "every row and keeps a stated rate of false alarms per 1,000 steps, calibrated on healthy runs. Alarms go to "
         "stderr, with --json as lines of JSON to stdout, to a webhook, and to a file for Prometheus. Ctrl-C ends it.",
     )

@@ -16,7 +16,8 @@ def add_remedy(commands: Any) -> None:
         "remedy",
         help="a run is noisy or rings: the change of learning rate, batch or momentum that helps, and its cost",
         description="Whether a run visibly rings or its expected reward fluctuates by more than what is asked, and the "
-        "change of learning rate, momentum, refresh interval, prompts or group size that would bring it below, from the "
+        "change of learning rate, momentum, refresh interval, prompts or group size that would bring it below, "
+        "from the "
         "laws, each with what it costs and what is not known.",
     )
     add_runs_or_fits(command)

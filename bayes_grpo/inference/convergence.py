@@ -18,7 +18,7 @@ MIN_BFMI = 0.3
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Worst values over all parameters and chains; NaN where too few chains or draws to compute one, or the method has none.
+    """Worst values over all parameters and chains; NaN where there are too few draws for one, or the method has none.
 
     ``quality`` are the diagnostics of importance sampling; where NUTS followed it, they say why.
     """
@@ -64,7 +64,10 @@ class Diagnostics:
 
 
 def chains_agree(draws: xr.Dataset, max_rhat: float = MAX_RHAT, min_ess: float = MIN_ESS) -> bool:
-    """Whether R-hat and both ESS of all variables, dims (chain, draw), keep their limits; True where none can be computed."""
+    """Whether R-hat and both ESS of all variables, dims (chain, draw), keep their limits.
+
+    True where none can be computed.
+    """
     import arviz_stats as az
 
     if draws.sizes["chain"] < 2 or draws.sizes["draw"] < 4:

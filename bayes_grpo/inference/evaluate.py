@@ -1,4 +1,7 @@
-"""What a model says of posterior draws: derived quantities, densities, expected and simulated rewards, compiled once a structure."""
+"""What a model says of posterior draws.
+
+Derived quantities, densities, expected and simulated rewards, compiled once a structure.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
@@ -29,8 +32,8 @@ MOST_MAPS = 0.6
 class Account(NamedTuple):
     """What the rewards of a run say at one draw, shape (draw, n), or (draw, run, n) of runs fitted together.
 
-    ``log_density`` holds log p(y_t | y_<t), ``leave_one_out`` log p(y_t | all other y), and ``expected_reward`` a draw of the expected reward
-    in each row given all rows.
+    ``log_density`` holds log p(y_t | y_<t), ``leave_one_out`` log p(y_t | all other y), and ``expected_reward`` a draw
+    of the expected reward in each row given all rows.
     """
 
     log_density: np.ndarray
@@ -177,10 +180,11 @@ def _evaluator(structure: Structure) -> Evaluator:
 
 
 def forget_programs(share: float) -> bool:
-    """Drop all compiled programs where they hold more than this share of the memory maps that the kernel allows a process.
+    """Drop all compiled programs where they hold more than this share of the memory maps that a process may have.
 
-    A program of one model and one padded length holds up to 2,000 of (on Linux) 65,530; beyond, compilation aborts the process
-    ("LLVM ERROR: Unable to allocate section memory"). Returns whether they were dropped; what is used again is compiled again.
+    A program of one model and one padded length holds up to 2,000 of (on Linux) 65,530; beyond, compilation aborts the
+    process ("LLVM ERROR: Unable to allocate section memory"). Returns whether they were dropped; what is used again is
+    compiled again.
     """
     try:
         limit = int(Path("/proc/sys/vm/max_map_count").read_text())

@@ -53,13 +53,15 @@ def fit(
     run : str, optional
         Label of the run to fit; needed where the Dataset holds several and the model does not pool.
     method : {"auto", "importance", "nuts"}
-        Adaptive importance sampling, which takes a fraction of a second; NUTS; or the first, and the second where the first cannot be trusted
-        (Pareto k above 0.7, or fewer than 400 effective draws). Models that pool are always sampled by NUTS.
+        Adaptive importance sampling, which takes a fraction of a second; NUTS; or the first, and the second where the
+        first cannot be trusted (Pareto k above 0.7, or fewer than 400 effective draws). Models that pool are always
+        sampled by NUTS.
     backend : {"numpyro", "pymc"}
         Which library runs NUTS. The PyMC model is `bayes_grpo.pymc_model`, sampled by nutpie.
     seed, draws, tune, chains : int
-        A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where NumPyro's
-        chains do not agree yet, they go on, up to `bayes_grpo.inference.posterior.MOST_DRAWS` times as many draws.
+        A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where
+        NumPyro's chains do not agree yet, they go on, up to `bayes_grpo.inference.posterior.MOST_DRAWS` times as many
+        draws.
     target_accept : float
         Target acceptance probability of NUTS, in (0, 1). If a transition diverges, the fit is made once more with
         `bayes_grpo.inference.posterior.CAREFUL_ACCEPT`; the attribute ``target_accept`` tells which was used.
@@ -69,11 +71,12 @@ def fit(
     Returns
     -------
     xarray.DataTree
-        Groups posterior, sample_stats, log_likelihood (one-step-ahead terms log p(y_t | y_<t)), leave_one_out (log p(y_t | all
-        other y); what `bayes_grpo.loo` uses), log_prior, observed_data, constant_data (the runs), latent (draws of the expected
-        reward), posterior_predictive, prior and prior_predictive; after importance sampling also importance (its weighted points). Draws have
-        equal weight: ArviZ takes them as they are. The attribute ``method`` tells what made them. Of runs fitted together,
-        parameters have a dimension ``run``, and rewards the dimension ``observation`` with the coordinate ``observed_run``.
+        Groups posterior, sample_stats, log_likelihood (one-step-ahead terms log p(y_t | y_<t)), leave_one_out (log
+        p(y_t | all other y); what `bayes_grpo.loo` uses), log_prior, observed_data, constant_data (the runs), latent
+        (draws of the expected reward), posterior_predictive, prior and prior_predictive; after importance sampling also
+        importance (its weighted points). Draws have equal weight: ArviZ takes them as they are. The attribute
+        ``method`` tells what made them. Of runs fitted together, parameters have a dimension ``run``, and rewards the
+        dimension ``observation`` with the coordinate ``observed_run``.
 
     Raises
     ------

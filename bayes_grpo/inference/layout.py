@@ -22,7 +22,10 @@ RESOLUTION = 1e-3
 
 
 class Predictor(NamedTuple):
-    """Logarithm of a run quantity about its mean over the runs, shape (run,), and where it is known; ``scale`` is its sd."""
+    """Logarithm of a run quantity about its mean over the runs, shape (run,), and where it is known.
+
+    ``scale`` is its sd.
+    """
 
     value: np.ndarray
     known: np.ndarray
@@ -30,7 +33,10 @@ class Predictor(NamedTuple):
 
 
 class ModelData(NamedTuple):
-    """All that a compiled program is given: the run (stacked for runs fitted together), prior arguments, log predictors."""
+    """All that a compiled program is given.
+
+    The run (stacked for runs fitted together), prior arguments, log predictors.
+    """
 
     run: RunData
     priors: Mapping[str, Mapping[str, ArrayLike]]
@@ -144,7 +150,8 @@ def _check_pool(spec: ModelSpec, labels: list[str], singles: list[xr.Dataset], s
     if bounded and len(bounds) > 1:
         listed = ", ".join(f"{low:g} to {high:g}" for low, high in sorted(bounds))
         faults.append(
-            f"{', '.join(bounded)} are pooled on the scale of the reward: expected the same reward bounds in all runs, found "
+            f"{', '.join(bounded)} are pooled on the scale of the reward: expected the same reward bounds in all "
+            f"runs, found "
             f"{listed}; state --reward-bounds, or fit the runs apart"
         )
     for name in spec.predictors:

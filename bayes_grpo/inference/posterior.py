@@ -29,8 +29,8 @@ MOST_DRAWS = 4
 class Posterior(NamedTuple):
     """Posterior draws: recorded values and sampler statistics, shape (chain, draw) or (chain, draw, run).
 
-    ``quality`` are the diagnostics of importance sampling where it was tried, also where NUTS had to follow; ``weighted`` are its points
-    where the draws are from them.
+    ``quality`` are the diagnostics of importance sampling where it was tried, also where NUTS had to follow;
+    ``weighted`` are its points where the draws are from them.
     """
 
     values: dict[str, np.ndarray]
@@ -46,8 +46,8 @@ def draw_posterior(
 ) -> Posterior:
     """Sample a model that is laid out already.
 
-    Importance sampling comes first unless NUTS is asked for, or the model pools, or PyMC is to sample. Where the method is ``auto`` and
-    its draws cannot be trusted, NUTS follows, started from them.
+    Importance sampling comes first unless NUTS is asked for, or the model pools, or PyMC is to sample. Where the method
+    is ``auto`` and its draws cannot be trusted, NUTS follows, started from them.
     """
     if sampler.method == "nuts" or spec.pooled or sampler.backend == "pymc":
         return SAMPLERS[sampler.backend](spec, prepared, sampler, progress)

@@ -12,7 +12,8 @@ from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of
 
 DEFAULT_MOMENTUM = 0.9
-#: What the balance law is given: where nothing is known, a place in the reward's range (for the KL weight: its value) and the standard
+#: What the balance law is given: where nothing is known, a place in the reward's range (for the KL weight: its value)
+#: and the standard
 #: deviation of its logit (logarithm); a known one has `KNOWN_SD`.
 BALANCE = {
     "kl_weight": (0.04, 2.0),
@@ -21,10 +22,13 @@ BALANCE = {
     "right_reward": (0.98, 1.0),
 }
 KNOWN_SD = 0.02
-#: Scatter of a one-step mean reward where nothing is known: a share of the reward's range, and the standard deviation of its logarithm.
+#: Scatter of a one-step mean reward where nothing is known: a share of the reward's range, and the standard deviation
+#: of its logarithm.
 SCATTER, SCATTER_SD = 0.05, 1.0
-#: The same where the completions of a step are counted. A reward of 0 or 1 has standard deviation 0.35 in the root mean square over all
-#: probabilities; completions of one prompt are between independent and alike, so a step of B prompts and G completions counts B sqrt(G).
+#: The same where the completions of a step are counted. A reward of 0 or 1 has standard deviation 0.35 in the root mean
+#: square over all
+#: probabilities; completions of one prompt are between independent and alike, so a step of B prompts and G completions
+#: counts B sqrt(G).
 REWARD_SD, COUNTED_SD = 0.35, 0.5
 
 
@@ -32,9 +36,9 @@ REWARD_SD, COUNTED_SD = 0.35, 0.5
 class Setting:
     """Known and assumed quantities of one run.
 
-    ``values`` holds every quantity that priors may use (`bayes_grpo.models.spec.QUANTITIES`), ``logging_window``, ``mean_age`` of the
-    rollouts (step) and, where logged, the peak ``learning_rate``; ``assumptions`` says, for each that was not known and that
-    the model needs, what was assumed and what that costs.
+    ``values`` holds every quantity that priors may use (`bayes_grpo.models.spec.QUANTITIES`), ``logging_window``,
+    ``mean_age`` of the rollouts (step) and, where logged, the peak ``learning_rate``; ``assumptions`` says, for each
+    that was not known and that the model needs, what was assumed and what that costs.
     """
 
     values: dict[str, float]
@@ -71,20 +75,23 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
         values["momentum"] = DEFAULT_MOMENTUM
         if "momentum" in costs:
             assumed["momentum"] = (
-                f"momentum unknown: assumed {DEFAULT_MOMENTUM} (beta1 of Adam, the trainers' default); {costs['momentum']}; "
+                f"momentum unknown: assumed {DEFAULT_MOMENTUM} (beta1 of Adam, the trainers' default); "
+                f"{costs['momentum']}; "
                 "state --momentum"
             )
     values["closed_form_mass"] = closed_form_mass(values["momentum"])
     if "refresh_interval" in costs and "refresh_interval" not in known:
         assumed["refresh_interval"] = (
-            f"refresh interval unknown: assumed 1 (fresh rollouts), {costs['refresh_interval']}; state --refresh-interval"
+            f"refresh interval unknown: assumed 1 (fresh rollouts), {costs['refresh_interval']}; state "
+            f"--refresh-interval"
         )
     values["mean_age"] = mean_age(known.get("refresh_interval", 1.0))
 
     if "planned_steps" not in known:
         values["planned_steps"] = float(steps[-1] - min(steps[0], 0.0))
         assumed["planned_steps"] = (
-            f"planned length unknown: took the last logged step, {steps[-1]:g}; the prior of stiffness is scaled by it; "
+            f"planned length unknown: took the last logged step, {steps[-1]:g}; the prior of stiffness is scaled "
+            f"by it; "
             "state --planned-steps"
         )
     values["planned_steps"] = max(values["planned_steps"], float(np.ptp(steps)), 1.0)
@@ -107,7 +114,8 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
     elif float(run["learning_rate"].max()) <= 0:
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
-            "learning_rate: expected a positive value in some row, found none; nothing was trained, or the column is wrong",
+            "learning_rate: expected a positive value in some row, found none; nothing was trained, or the "
+            "column is wrong",
         )
     else:
         values["learning_rate"] = float(run["learning_rate"].max())
@@ -116,7 +124,8 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
     if spec.law.groups.finite and known.get("group_size", 2.0) < 2:
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
-            f"group_size: {spec.name} needs groups of at least 2, found {known['group_size']:g}: one completion has no group "
+            f"group_size: {spec.name} needs groups of at least 2, found {known['group_size']:g}: one completion "
+            f"has no group "
             "to compare with; use a model without finite_groups",
         )
     return Setting(values, assumed, "group_size" in known)
@@ -149,7 +158,8 @@ def _settle_balance(
     if costs and bounds != (0.0, 1.0):
         raise InputError(
             str(run["source"].values) or str(run["run"].values),
-            f"reward bounds: the balance law is for rewards between 0 and 1, found {bounds[0]:g} to {bounds[1]:g}; use another law",
+            f"reward bounds: the balance law is for rewards between 0 and 1, found {bounds[0]:g} to "
+            f"{bounds[1]:g}; use another law",
         )
     for name, (place, width) in BALANCE.items():
         there = name in known
@@ -180,6 +190,7 @@ def _settle_bounds(reward: np.ndarray, values: dict[str, float], assumed: dict[s
     lower, upper = values.get("reward_lower", lower), values.get("reward_upper", upper)
     values["reward_lower"], values["reward_upper"] = lower, upper
     assumed["reward_bounds"] = (
-        f"reward bounds unknown: assumed {lower:g} to {upper:g}; plateau is sought inside them and priors are scaled by "
+        f"reward bounds unknown: assumed {lower:g} to {upper:g}; plateau is sought inside them and priors are "
+        f"scaled by "
         "them; state --reward-bounds LOWER UPPER"
     )

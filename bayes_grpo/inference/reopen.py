@@ -11,7 +11,8 @@ from bayes_grpo.inference.layout import Prepared, prepare
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 
-#: The runs that were laid out last, their model and the result. Who asks one question after another about the runs of a fit
+#: The runs that were laid out last, their model and the result. Who asks one question after another about the runs of a
+#: fit
 #: lays them out once.
 _last: tuple["weakref.ref[xr.DataTree]", ModelSpec, Prepared] | None = None
 

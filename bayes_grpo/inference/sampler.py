@@ -5,7 +5,8 @@ from typing import Any
 
 from bayes_grpo.errors import InputError
 
-#: ``importance`` draws by adaptive importance sampling, ``nuts`` by Markov chains; ``auto`` takes the first where it can be trusted.
+#: ``importance`` draws by adaptive importance sampling, ``nuts`` by Markov chains; ``auto`` takes the first where it
+#: can be trusted.
 METHODS = ("auto", "importance", "nuts")
 #: Libraries that run Markov chains.
 BACKENDS = ("numpyro", "pymc")
@@ -18,8 +19,8 @@ class Sampler:
     Parameters
     ----------
     method : {"auto", "importance", "nuts"}
-        Adaptive importance sampling, the No-U-Turn sampler, or the first with the second where the first cannot be trusted. Models that
-        pool runs are always sampled by NUTS.
+        Adaptive importance sampling, the No-U-Turn sampler, or the first with the second where the first cannot be
+        trusted. Models that pool runs are always sampled by NUTS.
     backend : {"numpyro", "pymc"}
         Library that runs NUTS.
     seed : int

@@ -11,8 +11,10 @@ from bayes_grpo.laws.grid import Grid, padded_length
 
 #: Length of the tables of gap kinds where that is enough; else they have an entry for each row.
 FEW_KINDS = 16
-#: Nodes of the learning rate between which what depends on it is interpolated, for gaps of up to so many steps in all. At a
-#: stiffness of 1/step, the largest there is, and a rate that falls from its peak to 0, transitions are off by less than 1e-9.
+#: Nodes of the learning rate between which what depends on it is interpolated, for gaps of up to so many steps in all.
+#: At a
+#: stiffness of 1/step, the largest there is, and a rate that falls from its peak to 0, transitions are off by less than
+#: 1e-9.
 NODES = ((2.0, 10), (5.0, 14))
 
 
@@ -26,7 +28,10 @@ class Rows(NamedTuple):
 
 
 class GridShape(NamedTuple):
-    """What a compiled program depends on of a grid: number of rows, of gap kinds and of digits, and whether rates are blended."""
+    """What a compiled program depends on of a grid.
+
+    Number of rows, of gap kinds and of digits, and whether rates are blended.
+    """
 
     size: int = 0
     kinds: int = FEW_KINDS
@@ -49,8 +54,8 @@ def common_shape(shapes: Sequence[GridShape]) -> GridShape:
 def build_grid(run: xr.Dataset, setting: Setting, shape: GridShape | None = None) -> tuple[Grid, np.ndarray]:
     """Lay a single run out in time.
 
-    A row that logs the mean over a window of w optimizer steps is one row with w points. Rows at the same step observe the
-    same state: they become one. Steps before an observation without a reward only move the clock.
+    A row that logs the mean over a window of w optimizer steps is one row with w points. Rows at the same step observe
+    the same state: they become one. Steps before an observation without a reward only move the clock.
 
     Parameters
     ----------
@@ -147,7 +152,10 @@ def _table(entries: np.ndarray, length: int) -> Rows:
 
 
 def _nodes(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
-    """Kinds of gap at Chebyshev nodes of the rate, shape (4, kinds), and each row's weights; None where gaps are too long."""
+    """Kinds of gap at Chebyshev nodes of the rate, shape (4, kinds), and each row's weights.
+
+    None where gaps are too long.
+    """
     shapes, which = np.unique(np.stack(rows[:3]), axis=1, return_inverse=True)
     which = which.reshape(rows.gap.size)
     entries, blocks = [], []
@@ -170,7 +178,10 @@ def _nodes(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _interpolation(nodes: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Weights of the nodes of a polynomial at places, shape (place, node): barycentric form (Berrut and Trefethen 2004)."""
+    """Weights of the nodes of a polynomial at places, shape (place, node).
+
+    Barycentric form (Berrut and Trefethen 2004).
+    """
     exact = places[:, None] == nodes
     if exact.any(1).all():
         one_hot: np.ndarray = exact.astype(float)

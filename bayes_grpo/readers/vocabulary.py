@@ -30,7 +30,8 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
     "update_kl": _sets("approx kl", "ppo kl", "kl old", "kl update", "approxkl", "kl old policy", "policy approx kl"),
     "completion_length": _sets(
         "completion length", "response length", "output length", "generation length", "gen length", "completion token",
-        "response token", "generated token", "output token", "length", "answer length", "rollout length", "resp length", "gen token",
+        "response token", "generated token", "output token", "length", "answer length", "rollout length",
+        "resp length", "gen token",
         "num response token",
         "num completion token",
     ),
@@ -73,7 +74,8 @@ _PHRASES: dict[str, tuple[frozenset[str], ...]] = {
         "rollout staleness",
     ),
     "effective_sample_share": _sets(
-        "ess", "effective sample size", "effective sample fraction", "importance effective sample size", "is effective sample size",
+        "ess", "effective sample size", "effective sample fraction", "importance effective sample size",
+        "is effective sample size",
     ),
     "importance_chi2": _sets("chisquare", "importance chisquare", "chisquare divergence", "is chisquare"),
     "logprob_difference": _sets(

@@ -1,7 +1,8 @@
 """Record a TRL GRPO run as bayes_grpo wants it: needs the extra `train`.
 
-``record(trainer)`` before ``trainer.train()`` is all. It writes, in the trainer's output folder, ``bayes_grpo.jsonl`` with a row
-an optimizer step and ``bayes_grpo.hyperparameters.json`` beside it; ``bayes-grpo fit OUTPUT/bayes_grpo.jsonl`` reads both.
+``record(trainer)`` before ``trainer.train()`` is all. It writes, in the trainer's output folder, ``bayes_grpo.jsonl``
+with a row an optimizer step and ``bayes_grpo.hyperparameters.json`` beside it; ``bayes-grpo fit
+OUTPUT/bayes_grpo.jsonl`` reads both.
 """
 
 import json
@@ -28,10 +29,11 @@ def record(trainer: Any, path: str | Path | None = None, *, evaluation: str = "e
     trainer : trl.GRPOTrainer
         Any GRPOTrainer, before training.
     path : str or Path, optional
-        The log to write; by default ``bayes_grpo.jsonl`` in the trainer's output folder. A log that is there is continued.
+        The log to write; by default ``bayes_grpo.jsonl`` in the trainer's output folder. A log that is there is
+        continued.
     evaluation : str
-        The figure of TRL's log that is the mean reward by the metric that counts, kept as ``evaluation_reward``: that of the
-        trainer's evaluations, or ``rewards/NAME/mean`` of a reward function that has weight 0 and only watches.
+        The figure of TRL's log that is the mean reward by the metric that counts, kept as ``evaluation_reward``: that
+        of the trainer's evaluations, or ``rewards/NAME/mean`` of a reward function that has weight 0 and only watches.
     """
     recorder = Recorder(trainer, Path(path) if path is not None else Path(trainer.args.output_dir) / LOG, evaluation)
     trainer.add_callback(recorder)
@@ -41,12 +43,13 @@ def record(trainer: Any, path: str | Path | None = None, *, evaluation: str = "e
 class Recorder(TrainerCallback):
     """Writes what the model needs and TRL does not log, a line a step, and never stops the training.
 
-    A row holds ``optimizer_step``, ``learning_rate``, ``rollout_age`` (updates since the rollouts were drawn) and TRL's own
-    figures; ``gradient_cosine`` with the step before; where a batch is used again, ``log_ratio_mean``, ``log_ratio_variance``,
-    ``effective_sample_share`` and ``clipped_drive_share`` of the importance ratios; where there was an evaluation,
-    ``evaluation_reward``; where rollouts were drawn, also ``reward`` (mean), ``reward_spread`` (root of the mean variance within
-    groups, G - 1 in the denominator), ``reward_variance_between`` (variance of the groups' means), ``zero_spread_share`` and
-    ``groups``. Each line is handed to the operating system at once, so a killed trainer loses the last at most.
+    A row holds ``optimizer_step``, ``learning_rate``, ``rollout_age`` (updates since the rollouts were drawn) and TRL's
+    own figures; ``gradient_cosine`` with the step before; where a batch is used again, ``log_ratio_mean``,
+    ``log_ratio_variance``, ``effective_sample_share`` and ``clipped_drive_share`` of the importance ratios; where there
+    was an evaluation, ``evaluation_reward``; where rollouts were drawn, also ``reward`` (mean), ``reward_spread`` (root
+    of the mean variance within groups, G - 1 in the denominator), ``reward_variance_between`` (variance of the groups'
+    means), ``zero_spread_share`` and ``groups``. Each line is handed to the operating system at once, so a killed
+    trainer loses the last at most.
     """
 
     def __init__(self, trainer: Any, path: Path, evaluation: str = "eval_reward") -> None:
@@ -170,7 +173,8 @@ class Recorder(TrainerCallback):
         if self.evaluation != "eval_reward" and not self._heard:
             there = ", ".join(sorted(key for key in self._figures if key.startswith(("eval", "rewards/")))) or "none"
             warnings.warn(
-                f"bayes_grpo recorded no evaluation_reward: expected a figure {self.evaluation!r} in TRL's log, found {there}",
+                f"bayes_grpo recorded no evaluation_reward: expected a figure {self.evaluation!r} in TRL's log, "
+                f"found {there}",
                 stacklevel=2,
             )
 

@@ -1,7 +1,7 @@
-"""What an update did to the policy: importance ratios and gradients of a GRPOTrainer, watched without a forward pass more.
+"""What an update did to the policy: ratios and gradients of a GRPOTrainer, watched without another forward pass.
 
-Sums stay on the device until the step ends, and one transfer brings them over. The cosine of consecutive gradients is taken on a
-fixed sample of the weights, so that its cost does not grow with the model.
+Sums stay on the device until the step ends, and one transfer brings them over. The cosine of consecutive gradients is
+taken on a fixed sample of the weights, so that its cost does not grow with the model.
 """
 
 import math
@@ -46,7 +46,10 @@ class RatioWatch:
         trainer._get_per_token_logps_and_entropies, trainer._compute_loss = watched_probabilities, watched_loss
 
     def _add(self, inputs: Any) -> None:
-        """Add the sums over the tokens of one batch; nothing where the rollouts' probabilities are not kept (one update a batch)."""
+        """Add the sums over the tokens of one batch.
+
+        Nothing where the rollouts' probabilities are not kept (one update a batch).
+        """
         before = inputs.get("old_per_token_logps")
         if before is None or self._log_probability is None:
             return
@@ -79,7 +82,7 @@ class RatioWatch:
 
 
 class GradientWatch:
-    """Cosine between the gradients of consecutive optimizer steps, and the norm of the weights, on a sample of the weights."""
+    """Cosine between the gradients of consecutive optimizer steps, and the weights' norm, on a sample of weights."""
 
     def __init__(self, model: Any) -> None:
         weights = [weight for weight in model.parameters() if weight.requires_grad]

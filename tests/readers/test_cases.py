@@ -18,7 +18,8 @@ def span(first: float, last: float, number: int) -> list[float]:
     return np.linspace(first, last, number).tolist()
 
 
-#: For each log its trainer, its steps, the column of its reward, its planned length, and further variables that it holds.
+#: For each log its trainer, its steps, the column of its reward, its planned length, and further variables that it
+#: holds.
 READ: dict[str, tuple[str, list[float], str, float | None, dict[str, str]]] = {
     "bracket_timestamp_first_line/train.log": ("TRL", span(10, 400, 40), "reward", 400, {}),
     "buffered_stdout/train.log": ("TRL", span(10, 400, 40), "reward", 400, {"learning_rate": "learning_rate"}),

@@ -1,4 +1,7 @@
-"""The contract of all formats: each finds its own example, reads it as it was written, and survives any damage to it."""
+"""The contract of all formats.
+
+Each finds its own example, reads it as it was written, and survives any damage to it.
+"""
 
 import hashlib
 import os

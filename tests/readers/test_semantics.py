@@ -54,7 +54,10 @@ def test_windows_are_the_spacing_of_all_training_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", [0, 1, 101])
 def test_steps_of_rollouts_become_optimizer_steps(first: int, tmp_path: Path) -> None:
-    """verl's step s of 4 updates each: its rollouts were drawn after 4 (s - 1) updates; the next update is the row's step."""
+    """verl's step s of 4 updates each.
+
+    Its rollouts were drawn after 4 (s - 1) updates; the next update is the row's step.
+    """
     rows = rows_of({"critic/rewards/mean": "REWARD", "actor/lr": "RATE", "timing_s/step": 60.0}, start=first)
     log = write(tmp_path / "log.jsonl", rows)
     unknown = read_run(log)

@@ -58,7 +58,10 @@ def _words(best: str, behind: Mapping[str, Difference], count: int) -> str:
         return f"{best} does best, ahead of {_gaps(worse)}."
     if not worse:
         return f"the models cannot be told apart. {best} has the highest score, ahead of {_gaps(tied)}."
-    return f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than {_gaps(worse)}."
+    return (
+        f"{best} has the highest score, but cannot be told apart from {_gaps(tied)}. It does better than "
+        f"{_gaps(worse)}."
+    )
 
 
 def _gaps(behind: Mapping[str, Difference]) -> str:

@@ -132,7 +132,10 @@ def joint_posterior(
 def without_signal(
     channels: Channels, prior: Mapping[str, float], seen: int, onsets: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What `joint_posterior` is where no row carries a signal: no group has one, from the first row on, or all solved."""
+    """What `joint_posterior` is where no row carries a signal.
+
+    No group has one, from the first row on, or all solved.
+    """
     explains = HEALTHY if channels.solved else NO_SIGNAL
     weight = {name: chance * (NO_SIGNAL_FACTOR if name == explains else 1.0) for name, chance in prior.items()}
     joint, evidence = np.zeros((seen, len(MODES), onsets)), np.zeros((len(MODES), len(channels.values)))

@@ -61,7 +61,10 @@ class Mixture:
         return {name: load_model(name) for name in self.members}
 
     def shares(self, remaining_over_logged: float) -> dict[str, float]:
-        """Share of persistence and of each law where so many steps are to come for each step logged; they sum to one."""
+        """Share of persistence and of each law where so many steps are to come for each step logged.
+
+        They sum to one.
+        """
         horizon = np.log(max(remaining_over_logged, 1e-9))
         scores = np.array([0.0, *(member.intercept + member.slope * horizon for member in self.members.values())])
         weights = np.exp(scores - scores.max())

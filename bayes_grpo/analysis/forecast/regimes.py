@@ -29,7 +29,8 @@ class State(NamedTuple):
     """What the log says about changes to come, on scales that runs have in common.
 
     ``seen`` is the share of the run that is logged, ``momentum`` the rise over the last two windows in its standard
-    errors, between -6 and 6. ``level``, ``gain`` (reward) and ``error`` (of a window's mean) say what counts as a change.
+    errors, between -6 and 6. ``level``, ``gain`` (reward) and ``error`` (of a window's mean) say what counts as a
+    change.
     """
 
     seen: float

@@ -22,7 +22,8 @@ def alarm_row(run: str, alarm: Alarm, false_alarms: float) -> dict[str, Any]:
 def alarm_sentence(run: str, alarm: Alarm, false_alarms: float) -> str:
     """An alarm as a sentence."""
     return (
-        f"ALARM: {run}: the reward has fallen: its best level was {alarm.best:.3g}, and since step {alarm.since:g} it is "
+        f"ALARM: {run}: the reward has fallen: its best level was {alarm.best:.3g}, and since step "
+        f"{alarm.since:g} it is "
         f"{alarm.reward:.3g} (seen at step {alarm.step:g}; a healthy run raises {false_alarms:g} such alarms per 1,000 "
         "steps)"
     )

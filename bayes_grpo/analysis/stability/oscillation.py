@@ -132,7 +132,8 @@ def summarise_oscillation(result: xr.Dataset, fit: xr.DataTree | None = None) ->
     -------
     dict
         - ``run``: label of the run.
-        - ``probability_visible``: that the mean overshoots by `VISIBLE_OVERSHOOT` of the way or more; a damping ratio just
+        - ``probability_visible``: that the mean overshoots by `VISIBLE_OVERSHOOT` of the way or more; a damping ratio
+        just
           below 1 overshoots by nothing that anyone could see.
         - ``probability_oscillatory``: that the mean rings; ``probability_underdamped`` is the same under its name of
           version

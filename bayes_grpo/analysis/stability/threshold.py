@@ -38,7 +38,8 @@ def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Datase
     Raises
     ------
     InputError
-        If the fit's law has no plateau to be pulled to, or is a curve in time, or the fit is of several runs and ``run`` names none of them.
+        If the fit's law has no plateau to be pulled to, or is a curve in time, or the fit is of several runs and
+        ``run`` names none of them.
     """
     posterior = fit["posterior"].to_dataset()
     if "timescale" not in posterior:
@@ -49,7 +50,8 @@ def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Datase
     if "correlation_time" in posterior:  # a curve with a fluctuation about it
         raise InputError(
             f"fit {fit.attrs['run']}",
-            f"{fit.attrs['model']} is a curve in time: its stiffness is that of the rise, and nothing pulls back at the "
+            f"{fit.attrs['model']} is a curve in time: its stiffness is that of the rise, and nothing pulls back "
+            f"at the "
             "plateau; fit a law of motion: --model oscillator",
         )
     known = quantities(fit, run)

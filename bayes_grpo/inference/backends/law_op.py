@@ -20,7 +20,7 @@ from bayes_grpo.models.spec import ModelSpec
 
 
 class LawOp(JAXOp):
-    """A JAX function of float arrays as an Op, as `pytensor.wrap_jax` makes one, that refuses to run in a forked process.
+    """A JAX function of float arrays as an Op, as `pytensor.wrap_jax` makes one; it refuses to run in a forked process.
 
     JAX has threads, which a fork does not copy: the child would wait for them forever.
     """
@@ -38,8 +38,10 @@ class LawOp(JAXOp):
         if os.getpid() != self.process:
             raise InputError(
                 "pm.sample",
-                "this model computes with JAX, which hangs in forked processes, and PyMC's own sampler forks one a chain; "
-                'sample with pm.sample(nuts_sampler="nutpie", backend="jax"), with nuts_sampler="numpyro", or with cores=1',
+                "this model computes with JAX, which hangs in forked processes, and PyMC's own sampler forks one "
+                "a chain; "
+                'sample with pm.sample(nuts_sampler="nutpie", backend="jax"), with nuts_sampler="numpyro", or '
+                "with cores=1",
             )
         super().perform(node, inputs, outputs)
 

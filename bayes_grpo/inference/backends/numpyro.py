@@ -27,7 +27,10 @@ def priors(spec: ModelSpec, data: ModelData) -> dict[str, Array]:
 
 
 def _parameter(name: str, prior: Prior, data: ModelData, predictors: dict[str, Array]) -> Array:
-    """Sample one parameter: from its prior, or from a population (non-centred) about a location that predictors move."""
+    """Sample one parameter.
+
+    From its prior, or from a population (non-centred) about a location that predictors move.
+    """
     runs = jnp.shape(data.run.closed_form_mass)
     if prior.plain:
         return jnp.broadcast_to(_site(name, prior, data), runs)
@@ -63,8 +66,8 @@ class DampingCoordinate(dist.transforms.Transform):
     """Damping c to the coordinate z that NUTS moves in; the prior and posterior of c are untouched.
 
     Between 0 and 1, ``z = c``. Above, ``z = 1 + log c``: the rise depends on c / k, a straight line in (log c, log k).
-    Below, ``z = w (1 - exp(-c / w))``: an unstable mean grows as exp(-c t / 2m), a cliff in the likelihood that is steeper
-    the longer the run; with ``w = 2 m / t`` the growth is linear in z.
+    Below, ``z = w (1 - exp(-c / w))``: an unstable mean grows as exp(-c t / 2m), a cliff in the likelihood that is
+    steeper the longer the run; with ``w = 2 m / t`` the growth is linear in z.
     """
 
     domain = dist.constraints.real

@@ -113,7 +113,8 @@ class Nuts:
         state: HMCState = self._init(
             ParamInfo(values, energy, gradient),
             num_warmup=self.tune,
-            # Over many runs a dense matrix cannot be learned from a warm-up, and early trees would be as deep as allowed.
+            # Over many runs a dense matrix cannot be learned from a warm-up, and early trees would be as deep as
+            # allowed.
             dense_mass=not self.spec.pooled,
             max_tree_depth=(7, 10) if self.spec.pooled else 10,
             target_accept_prob=self.target_accept,

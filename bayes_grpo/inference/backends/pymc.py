@@ -41,9 +41,9 @@ ARGUMENTS = {
 def pymc_model(runs: xr.Dataset, model: str | Path | ModelSpec = DEFAULT_MODEL, run: str | None = None) -> pm.Model:
     """The model of a run, or of runs fitted together, as a PyMC model to add to and to sample.
 
-    Its free variables have the names and priors of the model file; ``reward`` is observed, and its pointwise log-likelihood
-    is that of one step ahead, log p(y_t | y_<t), with the path of the expected reward integrated out. Sample it with
-    ``pm.sample(nuts_sampler="nutpie", backend="jax")`` or ``nuts_sampler="numpyro"``.
+    Its free variables have the names and priors of the model file; ``reward`` is observed, and its pointwise
+    log-likelihood is that of one step ahead, log p(y_t | y_<t), with the path of the expected reward integrated out.
+    Sample it with ``pm.sample(nuts_sampler="nutpie", backend="jax")`` or ``nuts_sampler="numpyro"``.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def pymc_model(runs: xr.Dataset, model: str | Path | ModelSpec = DEFAULT_MODEL, 
     Returns
     -------
     pymc.Model
-        Rewards have the dimension ``step`` (row of the log), or ``observation`` where the model pools, and then parameters with
-        a value a run have the dimension ``run``. Data: ``optimizer_step``, and of pooled runs ``run_index``. Deterministics: what
-        follows from the parameters, such as ``damping_ratio``.
+        Rewards have the dimension ``step`` (row of the log), or ``observation`` where the model pools, and then
+        parameters with a value a run have the dimension ``run``. Data: ``optimizer_step``, and of pooled runs
+        ``run_index``. Deterministics: what follows from the parameters, such as ``damping_ratio``.
 
     Raises
     ------
@@ -130,7 +130,10 @@ def _predictor(name: str, data: ModelData) -> Any:
 
 
 def _site(name: str, prior: Prior, data: ModelData) -> Any:
-    """A free variable; damping in a coordinate that NUTS can follow, see `bayes_grpo.inference.backends.numpyro.DampingCoordinate`."""
+    """A free variable.
+
+    Damping in a coordinate that NUTS can follow, see `bayes_grpo.inference.backends.numpyro.DampingCoordinate`.
+    """
     values = [np.asarray(value, dtype=float) for value in data.priors[name].values()]
     arguments: dict[str, Any] = dict(zip(ARGUMENTS[prior.distribution], values, strict=True))
     if any(value.ndim for value in values):

@@ -26,8 +26,9 @@ _EXPECTED = 17
 class ImportanceDraws(NamedTuple):
     """Equal-weight draws, and the weighted points that they are from.
 
-    ``values`` have shape (chain, draw), ``points`` (repetition, point) with ``log_weight``, normalised over all of them; ``log_posterior`` of the
-    draws has shape (chain, draw). ``log_evidence`` is the log marginal likelihood of the rewards.
+    ``values`` have shape (chain, draw), ``points`` (repetition, point) with ``log_weight``, normalised over all of
+    them; ``log_posterior`` of the draws has shape (chain, draw). ``log_evidence`` is the log marginal likelihood of the
+    rewards.
     """
 
     values: dict[str, np.ndarray]

@@ -1,7 +1,8 @@
 """Prior families in the coordinates that importance sampling moves in: density, draws and the map to the parameter.
 
-A parameter x has a coordinate z on the whole real line: x itself, log x for positive ones, and the logit of its place between bounds.
-Densities are `jax.scipy.stats`'; tests hold them against NumPyro's distributions, which sample the same priors by NUTS.
+A parameter x has a coordinate z on the whole real line: x itself, log x for positive ones, and the logit of its place
+between bounds. Densities are `jax.scipy.stats`'; tests hold them against NumPyro's distributions, which sample the same
+priors by NUTS.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +50,10 @@ DAMPING = Coordinate(
 
 
 class Family(NamedTuple):
-    """Coordinate of a prior family, log density at x, and draws of x; of families stated for log x or logit x, of that."""
+    """Coordinate of a prior family, log density at x, and draws of x.
+
+    Of families stated for log x or logit x, of that.
+    """
 
     coordinate: Coordinate
     log_density: Callable[[Array, Arguments], Array]

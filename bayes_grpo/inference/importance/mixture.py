@@ -11,7 +11,8 @@ from jax import Array, lax, random
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
 
-#: Degrees of freedom: tails heavier than those of any posterior in these coordinates, but for priors with heavy tails of their own.
+#: Degrees of freedom: tails heavier than those of any posterior in these coordinates, but for priors with heavy tails
+#: of their own.
 DEGREES = 5.0
 #: A component below this weight is moved to a point drawn by weight.
 _LEAST_WEIGHT = 0.03

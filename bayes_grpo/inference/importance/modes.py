@@ -19,7 +19,8 @@ def count_modes(
 ) -> int:
     """Count modes that hold at least one in a hundred of the mass.
 
-    Draws are joined to their nearest neighbours where the density does not dip between them; what hangs together is a mode.
+    Draws are joined to their nearest neighbours where the density does not dip between them; what hangs together is a
+    mode.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Pareto-smoothed importance sampling: weights whose largest are replaced by quantiles of a fitted tail, and the tail's shape k-hat.
+"""Pareto-smoothed importance sampling: the largest weights become quantiles of a fitted tail, whose shape is k-hat.
 
-Vehtari, Simpson, Gelman, Yao and Gabry 2024, "Pareto smoothed importance sampling". ArviZ has it, too, and is the oracle of the tests; it is
-not called here because importing it takes longer than a fit.
+Vehtari, Simpson, Gelman, Yao and Gabry 2024, "Pareto smoothed importance sampling". ArviZ has it, too, and is the
+oracle of the tests; it is not called here because importing it takes longer than a fit.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ def smooth_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     Returns
     -------
     tuple
-        Log weights whose exponentials sum to one, and k-hat: above 0.7 estimates are not to be trusted; infinite where there are too
-        few distinct weights to fit a tail.
+        Log weights whose exponentials sum to one, and k-hat: above 0.7 estimates are not to be trusted; infinite where
+        there are too few distinct weights to fit a tail.
     """
     shifted = log_weights - log_weights.max()
     count = shifted.size
@@ -45,7 +45,7 @@ def smooth_weights(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _fit_pareto(excess: np.ndarray) -> tuple[float, float]:
-    """Shape and scale of a generalised Pareto distribution (Zhang and Stephens 2009), the shape drawn a little towards 0.5."""
+    """Shape and scale of a generalised Pareto distribution (Zhang and Stephens 2009), the shape drawn towards 0.5."""
     ordered = np.sort(excess)
     count = ordered.size
     grid = 30 + int(np.sqrt(count))

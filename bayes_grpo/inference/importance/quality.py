@@ -1,4 +1,7 @@
-"""Whether importance sampling may be believed: k-hat, effective draws, modes, and agreement of independent repetitions."""
+"""Whether importance sampling may be believed.
+
+K-hat, effective draws, modes, and agreement of independent repetitions.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +15,8 @@ from bayes_grpo.inference.importance.pareto import smooth_weights
 MAX_KHAT = 0.7
 #: Effective number of draws that a fit must have.
 MIN_ESS = 400.0
-#: Standard deviations that the means of two repetitions may differ by, at most; they differ by 0.1 or less where 1,000 draws are effective.
+#: Standard deviations that the means of two repetitions may differ by, at most; they differ by 0.1 or less where 1,000
+#: draws are effective.
 MAX_DISAGREEMENT = 0.3
 
 
@@ -88,7 +92,10 @@ def trusted_weights(log_weights: np.ndarray) -> bool:
 
 
 def disagreement_of(values: dict[str, np.ndarray], log_weights: np.ndarray) -> float:
-    """Largest difference of means between repetitions, in standard deviations; values and weights are (repetition, point)."""
+    """Largest difference of means between repetitions, in standard deviations.
+
+    Values and weights are (repetition, point).
+    """
     weights = np.exp(log_weights - log_weights.max())
     by_repetition = weights / weights.sum(1, keepdims=True)
     overall = weights / weights.sum()

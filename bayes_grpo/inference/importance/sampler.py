@@ -1,10 +1,11 @@
 """Tempered adaptive importance sampling with mixtures of Student t's, for many runs at once.
 
-Prior draws are weighted by a power of the likelihood that leaves enough of them with weight, a mixture is fitted to them, a generation of
-points is drawn from it, and so on until the power is one (population Monte Carlo, Cappe et al. 2008; tempered as in adaptive sequential
-Monte Carlo, Del Moral et al. 2012). The last few generations count together, each point weighted by the mean of the proposals it could
-have come from (deterministic mixture; Cornuet et al. 2012). Several repetitions begin at prior draws of their own: where they disagree, a
-mode was missed. No gradient is needed, and the only program that knows the model is its density at many points.
+Prior draws are weighted by a power of the likelihood that leaves enough of them with weight, a mixture is fitted to
+them, a generation of points is drawn from it, and so on until the power is one (population Monte Carlo, Cappe et al.
+2008; tempered as in adaptive sequential Monte Carlo, Del Moral et al. 2012). The last few generations count together,
+each point weighted by the mean of the proposals it could have come from (deterministic mixture; Cornuet et al. 2012).
+Several repetitions begin at prior draws of their own: where they disagree, a mode was missed. No gradient is needed,
+and the only program that knows the model is its density at many points.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from bayes_grpo.inference.importance.target import Evaluated
 
 #: Log density of points where the model has none; finite, so that differences are numbers.
 _NONE = -1e250
-#: Given points, shape (row, point, dimension), the model at them. Rows are the repetitions of one run after those of another.
+#: Given points, shape (row, point, dimension), the model at them. Rows are the repetitions of one run after those of
+#: another.
 Density = Callable[[Array], Evaluated]
 
 
@@ -63,10 +65,10 @@ class Settings:
 
 
 class Weighted(NamedTuple):
-    """Weighted points of runs, arrays of shape (run, repetition, point): parameters, log weights and log posterior densities.
+    """Weighted points of runs, shape (run, repetition, point): parameters, log weights and log posterior densities.
 
-    ``points`` are coordinates, with a last dimension. ``power`` (run,) is the power of the likelihood that was reached, one if all is well;
-    ``generations`` and ``evaluations`` (of a run) say what it cost.
+    ``points`` are coordinates, with a last dimension. ``power`` (run,) is the power of the likelihood that was reached,
+    one if all is well; ``generations`` and ``evaluations`` (of a run) say what it cost.
     """
 
     points: np.ndarray
@@ -112,7 +114,8 @@ def sample_weighted(
     density : callable
         The model at points, shape (row, point, dimension).
     start : jax.Array
-        Prior draws, shape (row, point, dimension), `Settings.repetitions` rows a run and `Settings.points` points a row.
+        Prior draws, shape (row, point, dimension), `Settings.repetitions` rows a run and `Settings.points` points a
+        row.
     rng : numpy.random.Generator
         Of all else that is drawn.
     settings : Settings

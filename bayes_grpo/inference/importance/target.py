@@ -16,7 +16,10 @@ from bayes_grpo.models.spec import ModelSpec, Prior
 
 
 class Evaluated(NamedTuple):
-    """A model at points, each of shape (row, point): log prior density of the coordinates, log-likelihood, and the parameters."""
+    """A model at points, each of shape (row, point).
+
+    Log prior density of the coordinates, log-likelihood, and the parameters.
+    """
 
     log_prior: Array
     log_likelihood: Array
@@ -24,7 +27,9 @@ class Evaluated(NamedTuple):
 
 
 class Target:
-    """Functions of the coordinates of a model that does not pool; all take the run as data and are compiled once a run's shape.
+    """Functions of the coordinates of a model that does not pool.
+
+    All take the run as data and are compiled once for each shape of a run.
 
     Parameters
     ----------

@@ -211,6 +211,9 @@ class _Ledger:
         return rows
 
     def rows(self) -> tuple[list[Row], list[Row]]:
-        """A row for every run and every fault, in the order of the logs; and rows of an earlier call with other runs."""
+        """A row for every run and every fault, in the order of the logs.
+
+        And rows of an earlier call with other runs.
+        """
         mine = [self.finished.get(key, row) for key, row in self.order.items()]
         return mine, [row for key, row in self.finished.items() if key not in self.order]

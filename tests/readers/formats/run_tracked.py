@@ -1,7 +1,7 @@
 """A real GRPOTrainer run of the laboratory's with everything logged; `python -m tests.readers.formats.run_tracked FOLDER STEPS K`. Prints rewards as JSON.
 
-TensorBoard, W&B (offline), trackio and the completions are written by TRL itself; so are the console output (stdout, stderr) and,
-in FOLDER, the trainer state.
+TensorBoard, W&B (offline), trackio and the completions are written by TRL itself; so are the console output (stdout,
+stderr) and, in FOLDER, the trainer state.
 """
 
 import json

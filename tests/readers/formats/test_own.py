@@ -34,7 +34,10 @@ def test_a_netcdf_bomb_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(data=st.data())
 def test_our_own_format_round_trips(data, tmp_path: Path) -> None:
-    """Any runs: values, absence, units, meanings, reward functions, hyperparameters and notes come back as they were."""
+    """Any runs.
+
+    Values, absence, units, meanings, reward functions, hyperparameters and notes come back as they were.
+    """
     runs = []
     for name in data.draw(
         st.lists(st.text("abc\u00e9 /", min_size=1, max_size=6), min_size=1, max_size=3, unique=True)
@@ -82,7 +85,10 @@ def test_our_own_format_states_its_conventions(tmp_path: Path) -> None:
 
 
 def test_damage_is_found_and_other_programs_files_are_read(tmp_path: Path) -> None:
-    """Every byte counts; rewritten by xarray, without the seal, it is read; another reader takes the sealed file as it is."""
+    """Every byte counts.
+
+    Rewritten by xarray, without the seal, it is read; another reader takes the sealed file as it is.
+    """
     run = make_run("a", {"optimizer_step": STEPS, "reward": REWARDS}, {"group_size": 4})
     path = save_runs(run, tmp_path / "runs.nc")
     content = path.read_bytes()

@@ -429,7 +429,10 @@ def test_hyperparameters_from_the_trainers_own_config(trainer: str, tmp_path: Pa
 
 
 def test_a_trainers_config_beside_its_log_is_read(tmp_path: Path) -> None:
-    """The Tinker cookbook's config.json, ms-swift's args.json, EasyR1's experiment_config.json: each by its trainer only."""
+    """The Tinker cookbook's config.json, ms-swift's args.json, EasyR1's experiment_config.json.
+
+    Each by its trainer only.
+    """
     cookbook = {"env/all/reward/total": "REWARD", "optim/lr": "RATE", "progress/done_frac": 0.5}
     swift = {"reward": "REWARD", "train_speed(s/it)": 3.0, "entropy/mean": 0.5}
     easy = {"critic/score/mean": "REWARD", "reward/overall": 0.4}

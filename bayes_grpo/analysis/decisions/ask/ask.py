@@ -54,8 +54,8 @@ def ask(
         - ``reuse``: dim sample; draws of the refresh interval (step) at which each of `LIMITS` binds.
 
         A part that is missing is named in the attribute ``absent`` (JSON), with the reason. Attributes: run, model,
-        last_step, recent_reward, reward_range, refresh_interval (NaN if unknown), learning_rate_logged (0 or 1), absent,
-        notes.
+        last_step, recent_reward, reward_range, refresh_interval (NaN if unknown), learning_rate_logged (0 or 1),
+        absent, notes.
 
     Raises
     ------

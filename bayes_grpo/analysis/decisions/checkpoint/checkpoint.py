@@ -80,8 +80,8 @@ def checkpoint(
     Raises
     ------
     InputError
-        For checkpoints outside the run, evaluations of steps that are no checkpoints, and impossible numbers; all faults
-        at once.
+        For checkpoints outside the run, evaluations of steps that are no checkpoints, and impossible numbers; all
+        faults at once.
 
     Examples
     --------

@@ -1,8 +1,9 @@
 """The curve that is to be maximised, at the checkpoints: its mean and covariance, and what evaluations change.
 
-Without an evaluation curve it is the expected training reward, offset from the evaluation by an unknown level and a slow
-discrepancy: ``f(s) = x(s) + level + d(s)``, d a Gaussian process with the covariance ``sd^2 exp(-|s - s'| / length)``.
-Evaluations are ``f(s) + noise``. All is Gaussian once x has been replaced by a Gaussian of its draws' moments.
+Without an evaluation curve it is the expected training reward, offset from the evaluation by an unknown level and a
+slow discrepancy: ``f(s) = x(s) + level + d(s)``, d a Gaussian process with the covariance ``sd^2 exp(-|s - s'| /
+length)``. Evaluations are ``f(s) + noise``. All is Gaussian once x has been replaced by a Gaussian of its draws'
+moments.
 """
 
 from typing import NamedTuple
@@ -11,7 +12,8 @@ import numpy as np
 
 #: Standard deviation of the level between training reward and evaluation, as a share of the range: hardly known.
 LEVEL_SHARE = 0.3
-#: Of the discrepancy that moves slowly: in public runs with both curves the two drift apart by so much; and the share of
+#: Of the discrepancy that moves slowly: in public runs with both curves the two drift apart by so much; and the share
+#: of
 #: the run over which it keeps.
 DISCREPANCY_SHARE, DISCREPANCY_LENGTH = 0.03, 0.5
 #: Standard deviation of an evaluation, as a share of the range, where none is stated: that of 600 prompts.

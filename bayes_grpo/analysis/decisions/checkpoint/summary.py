@@ -68,13 +68,14 @@ def summarise_checkpoint(
     Returns
     -------
     dict
-        - ``best``: the step with the highest expected value; ``probability_best`` and ``probability_within``, that it is
+        - ``best``: the step with the highest expected value; ``probability_best`` and ``probability_within``, that it
+        is
           the best of all, and within ``margin`` of it.
         - ``keep``: the fewest checkpoints of which one is the best with probability 0.9; ``probability_kept``.
         - ``next_steps``: which to evaluate, the most useful first.
         - ``checkpoints``: a row each: ``step``, ``value`` (median and interval), ``probability_best``,
-          ``probability_within``, ``expected_loss`` against the best and ``largest_loss``, below which it is with probability 0.95, ``evaluated``
-          (None where it was not).
+          ``probability_within``, ``expected_loss`` against the best and ``largest_loss``, below which it is with
+          probability 0.95, ``evaluated`` (None where it was not).
         - ``peak_inside``: probability that the best is not the last one, which speaks for a peak before the end.
         - ``about``: the curve in question; ``statement``: the answer in words.
         - ``interval``: probability and kind of the intervals.

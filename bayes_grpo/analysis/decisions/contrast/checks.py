@@ -18,8 +18,8 @@ def check_comparable(configurations: Mapping[str, Sequence[xr.DataTree]], any_st
     Raises
     ------
     InputError
-        All reasons at once: fits of several runs together, other bounds or scales of the reward, other reward functions,
-        starts too far apart for one task.
+        All reasons at once: fits of several runs together, other bounds or scales of the reward, other reward
+        functions, starts too far apart for one task.
     """
     fits = [(name, fit) for name, side in configurations.items() for fit in side]
     joint = [str(fit.attrs["run"]) for _, fit in fits if pooled(fit)]
@@ -58,7 +58,8 @@ def _faults(first: xr.DataTree, other: xr.DataTree, any_start: bool) -> list[str
         return []
     words = " and ".join(f"{np.median(start):.2g}" for start in starts)
     return [
-        f"expected one task, found starts at {words}, too far apart for it; if it is one task from different starts, say "
+        f"expected one task, found starts at {words}, too far apart for it; if it is one task from different "
+        f"starts, say "
         "so with --any-start"
     ]
 

@@ -52,11 +52,11 @@ def contrast(
         - ``spread`` (measure, sample): standard deviation between seeds on the same scale.
         - ``error`` (configuration, measure): standard deviation of what one run says, the prior left out.
         - ``runs`` (configuration): how many there are.
-        - ``unexplained`` (configuration, length): share of the plateau's variance that is left when the runs are so many
-          times as long; NaN where not asked.
+        - ``unexplained`` (configuration, length): share of the plateau's variance that is left when the runs are so
+          many times as long; NaN where not asked.
 
-        Attributes: reward_range, last_step, points (JSON: the common step, completions, tokens and hours), labels (JSON:
-        the runs of each configuration), learned (JSON: measures whose spread the seeds tell), notes.
+        Attributes: reward_range, last_step, points (JSON: the common step, completions, tokens and hours), labels
+        (JSON: the runs of each configuration), learned (JSON: measures whose spread the seeds tell), notes.
 
     Raises
     ------
@@ -138,15 +138,18 @@ def _notes(configurations: Mapping[str, Sequence[xr.DataTree]], known: list[str]
     notes = [note for fits in configurations.values() for fit in fits for note in fit_notes(fit)]
     if not learned:
         text = (
-            "there is one run a side, which says nothing about the spread between seeds: it is drawn from a prior (median "
-            f"{MEASURES['plateau'].spread:g} of the reward's range) that reaches over our laboratory and public runs with "
+            "there is one run a side, which says nothing about the spread between seeds: it is drawn from a "
+            "prior (median "
+            f"{MEASURES['plateau'].spread:g} of the reward's range) that reaches over our laboratory and public "
+            f"runs with "
             "several seeds; a second seed a side would replace it"
         )
         notes.append(Note("assumption", "spread", text))
     missing = [MEASURES[name].title for name in MEASURES if name not in known]
     if missing:
         text = (
-            f"not compared, for not all logs tell what it takes: {', '.join(missing)}; they need group size and prompts a "
+            f"not compared, for not all logs tell what it takes: {', '.join(missing)}; they need group size and "
+            f"prompts a "
             "step (completions), completion lengths (tokens), and step times (hours)"
         )
         notes.append(Note("limit", "cost", text))

@@ -49,8 +49,10 @@ class Measure:
 #: Log standard deviation of the prior of the spread between seeds.
 SPREAD_LOG_SD = 1.0
 #: The measures by name. In the laboratory (23 settings, five seeds each) and in public runs with two to four seeds the
-#: plateaus of seeds scatter by no more than their fits are uncertain: the likeliest spread is 0.001 of the range, and 0.02
-#: to 0.08 of the logarithm of the timescale. But the level of the last fifth of public runs scatters by 0.02 to 0.14. The
+#: plateaus of seeds scatter by no more than their fits are uncertain: the likeliest spread is 0.001 of the range, and
+#: 0.02
+#: to 0.08 of the logarithm of the timescale. But the level of the last fifth of public runs scatters by 0.02 to 0.14.
+#: The
 #: prior reaches over all of these.
 MEASURES: dict[str, Measure] = {
     "plateau": Measure("plateau", "reward", 1, False, 0.005),

@@ -2,11 +2,12 @@
 
 A run i of a configuration has the value ``theta_i ~ Normal(mu, tau)`` of a measure, and its fit says ``theta_i`` with a
 standard deviation ``s_i``. All configurations share tau, whose prior is log-normal. Given tau, mu is the mean of the
-runs' draws, each with the spread between seeds added, under the weights ``1 / (s_i^2 + tau^2)``: for Gaussian posteriors
-this is exact under a flat prior of mu, and others keep their shape (Gelman et al. 2013, Bayesian Data Analysis, 5.4).
+runs' draws, each with the spread between seeds added, under the weights ``1 / (s_i^2 + tau^2)``: for Gaussian
+posteriors this is exact under a flat prior of mu, and others keep their shape (Gelman et al. 2013, Bayesian Data
+Analysis, 5.4).
 
-Each fit holds the same prior. Of several runs it would be counted several times, and short runs would agree on what none
-of them shows. So it is divided out of each fit, in its Gaussian approximation, and counted once.
+Each fit holds the same prior. Of several runs it would be counted several times, and short runs would agree on what
+none of them shows. So it is divided out of each fit, in its Gaussian approximation, and counted once.
 """
 
 from collections.abc import Sequence

@@ -85,7 +85,8 @@ def summarise_contrast(
     Returns
     -------
     dict
-        - ``probability_better``: that the first configuration is better than the ``second``, its strongest rival, on the
+        - ``probability_better``: that the first configuration is better than the ``second``, its strongest rival, on
+        the
           measure ``by``.
         - ``differences``: of these two, by measure: ``median``, ``lower`` and ``upper`` of first minus second (where
           ``ratio``, of first over second), ``probability_better``, ``probability_worth`` (better by more than

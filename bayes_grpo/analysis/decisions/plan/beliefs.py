@@ -25,7 +25,8 @@ RATE_SCATTER, REACH_SCATTER = 0.3, 0.03
 #: The rate grows with the completions of an update to a power between these. Adam divides by the size of the gradient:
 #: where that is all signal the batch does not matter, where it is all noise the signal's share grows as its root.
 BATCH_EXPONENTS = (0.0, 0.5)
-#: Growth of the standard deviation of the log ratio an update: its median where no run tells (the laboratory's, under Adam
+#: Growth of the standard deviation of the log ratio an update: its median where no run tells (the laboratory's, under
+#: Adam
 #: at a rate that learns in some hundred updates), and its log standard deviation.
 GROWTH, GROWTH_LOG_SD = 0.05, 0.7
 #: Log standard deviation of the size exponent of the rate, as in the model ``size_exponent``.
@@ -39,7 +40,8 @@ class Beliefs(NamedTuple):
     """Draws, shape (DRAWS,).
 
     ``rate`` of the logit an update; ``reach``, the share of the way to the law's plateau that is gone; ``ratio`` of the
-    fluctuation to the scatter of a logged reward; ``growth`` of the log ratio an update; ``batch_exponent`` of the rate.
+    fluctuation to the scatter of a logged reward; ``growth`` of the log ratio an update; ``batch_exponent`` of the
+    rate.
     """
 
     rate: np.ndarray

@@ -72,8 +72,8 @@ def plan(
           sample size allow), ``shown`` (the probability that the log shows the gain that the run makes).
         - ``expected_reward`` (option, sample, point) at ``steps`` (option, point) and, where the seconds are known, at
           ``hours``.
-        - ``signal_share`` (option): groups at the start that give a signal. ``power`` (option): probability that a log of
-          ``within`` steps shows the gain that is looked for, if it is made. ``probability_gain`` (option): that it is.
+        - ``signal_share`` (option): groups at the start that give a signal. ``power`` (option): probability that a log
+          of ``within`` steps shows the gain that is looked for, if it is made. ``probability_gain`` (option): that it is.
         - ``completions_per_update``, ``updates_in_budget`` (option).
 
         Attributes: start, gain, within, budget, budget_unit, reward_range, reward_lower, notes.
@@ -161,7 +161,8 @@ def _notes(prompts: np.ndarray | None, setting: PlannedRun, vary: tuple[str, Seq
     if prompts is None:
         low, high = _assumed_starts()[0][0], _assumed_starts()[-1][0]
         text = (
-            f"no base success rate is given: it is drawn between {low:.2f} and {high:.2f}, and signal, plateau and time "
+            f"no base success rate is given: it is drawn between {low:.2f} and {high:.2f}, and signal, plateau "
+            f"and time "
             "are as wide as that makes them; a hundred completions of the untrained policy tell it to 0.05"
         )
         notes.append(Note("assumption", "start", text))
@@ -169,11 +170,15 @@ def _notes(prompts: np.ndarray | None, setting: PlannedRun, vary: tuple[str, Seq
         text = "all prompts are taken as equally hard; success rates of single prompts (--success FILE) would tell more"
         notes.append(Note("assumption", "prompts", text))
     if setting.kl == 0:
-        text = "without a KL term the law has no plateau below the ceiling; what runs reach is the population's, or the fits'"
+        text = (
+            "without a KL term the law has no plateau below the ceiling; what runs reach is the "
+            "population's, or the fits'"
+        )
         notes.append(Note("limit", "kl", text))
     if vary is not None and vary[0] in ("group_size", "prompts_per_step"):
         text = (
-            "the learning rate is the same for all batches here; small batches make noisy updates, and the rate at which "
+            "the learning rate is the same for all batches here; small batches make noisy updates, and the rate "
+            "at which "
             "they become unstable is not known before the run"
         )
         notes.append(Note("limit", vary[0], text))

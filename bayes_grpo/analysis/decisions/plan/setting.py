@@ -60,7 +60,8 @@ def checked_starts(start: float | Sequence[float] | np.ndarray | None) -> np.nda
     if values.max() == 0 or values.min() == 1:
         raise InputError(
             "plan",
-            f"start: expected a success probability between 0 and 1, found {values[0]:g} for all prompts: no group has a "
+            f"start: expected a success probability between 0 and 1, found {values[0]:g} for all prompts: no "
+            f"group has a "
             "signal, and nothing can be learned",
         )
     if values.size > MOST_PROMPTS:

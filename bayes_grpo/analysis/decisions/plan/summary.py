@@ -126,14 +126,16 @@ def _statement(rows: list[OptionRow], best: OptionRow, attrs: dict[str, Any]) ->
             f"{chance(best['probability_best'])}: {with_interval(best['reward_in_budget'])}."
         )
     lines.append(
-        f"{'It' if len(rows) > 1 else 'The reward'} settles at {with_interval(best['plateau'])}, and 95 % of the gain takes "
+        f"{'It' if len(rows) > 1 else 'The reward'} settles at {with_interval(best['plateau'])}, and 95 % of the "
+        f"gain takes "
         f"{with_interval(best['steps_to_95'])} steps."
     )
     dead = 1 - best["signal_share"]
     lines.append(f"At the start {dead:.0%} of the groups give no signal.")
     gain, within = rounded(attrs["gain"]), f"{attrs['within']:g} steps"
     lines.append(
-        f"A gain of {gain} within {within} is made with probability {chance(best['probability_gain'])}; if it is, the log "
+        f"A gain of {gain} within {within} is made with probability {chance(best['probability_gain'])}; if it is, "
+        f"the log "
         f"shows it with probability {chance(best['power'])}."
     )
     if best["signal_share"] < FEW_GROUPS:

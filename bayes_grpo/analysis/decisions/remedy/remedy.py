@@ -5,8 +5,8 @@ With the stiffness k, the damping c, the mass m and the noise intensity q of the
 - The overshoot is ``exp(-pi z / sqrt(1 - z^2))`` with ``z = c / (2 sqrt(m k))``. The learning rate scales k, so that z
   grows as its inverse root; the momentum sets ``m = (1 + beta1) / (2 (1 - beta1))``; lag takes ``lambda k (K - 1) / 2``
   off the damping, of which fresh rollouts (K = 1) give back all.
-- The fluctuation is ``sqrt(q / (2 c k))``. The noise of an update scales with the learning rate, so q with its square and
-  the fluctuation with its root; q falls as the inverse of the completions of an update, B G.
+- The fluctuation is ``sqrt(q / (2 c k))``. The noise of an update scales with the learning rate, so q with its square
+  and the fluctuation with its root; q falls as the inverse of the completions of an update, B G.
 """
 
 from typing import Any
@@ -56,7 +56,8 @@ def remedy(
           ``scatter`` of a logged reward about the expected one (reward).
         - ``ring_learning_rate``: factor of the learning rate that brings the overshoot down; ``ring_momentum``: the
           momentum that does, 0 where none is enough; ``fresh_overshoot``: the overshoot at K = 1, if all lag counts.
-        - ``noise_learning_rate``: factor of the learning rate that brings the fluctuation down; ``noise_batch``: factor of
+        - ``noise_learning_rate``: factor of the learning rate that brings the fluctuation down; ``noise_batch``: factor
+        of
           the completions of an update, by prompts or by group size. Factors are 1 where nothing is needed.
 
         Attributes: run, model, asked_overshoot, asked_fluctuation, refresh_interval, momentum, timescale, notes.
@@ -150,7 +151,8 @@ def _notes(mass: np.ndarray, model: str) -> list[Note]:
     if (mass <= 0).all():
         notes.append(Note("limit", "mass", f"{model} has no mass and cannot ring; fit oscillator to ask about ringing"))
     text = (
-        "the factors are those of the linear law near its plateau; a larger group also moves the plateau and gives more "
+        "the factors are those of the linear law near its plateau; a larger group also moves the plateau and "
+        "gives more "
         "groups a signal, and momentum hardly matters under Adam in our laboratory"
     )
     notes.append(Note("limit", "law", text))

@@ -59,8 +59,8 @@ def summarise_remedy(result: xr.Dataset, fit: xr.DataTree | None = None) -> Reme
         - ``overshoot``, ``fluctuation``, ``scatter``: median and interval; ``asked_overshoot``, ``asked_fluctuation``.
         - ``probability_overshoot``, ``probability_fluctuation``: that they are above what is asked.
         - ``remedies``: for each that is above with a probability of 0.1 or more, the changes: ``against`` (ringing or
-          fluctuation), ``change``, ``value`` (factor, or momentum; median and interval), ``sufficient`` (the size that is
-          enough with probability 0.9; None where none is), ``cost`` and ``unknown``.
+          fluctuation), ``change``, ``value`` (factor, or momentum; median and interval), ``sufficient`` (the size that
+          is enough with probability 0.9; None where none is), ``cost`` and ``unknown``.
         - ``statement``: the answer in words.
         - ``interval``: probability and kind of the intervals.
         - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
@@ -158,9 +158,11 @@ def _statement(summary: dict[str, Any]) -> str:
     rings, wanders = summary["probability_overshoot"], summary["probability_fluctuation"]
     asked = (f"{summary['asked_overshoot']:.0%} of the way", rounded(summary["asked_fluctuation"]))
     lines = [
-        f"It rings visibly (beyond the plateau by more than {asked[0]}) with probability {chance(rings)}. The expected reward "
+        f"It rings visibly (beyond the plateau by more than {asked[0]}) with probability {chance(rings)}. The "
+        f"expected reward "
         f"wanders by {with_interval(summary['fluctuation'])}, which is more than {asked[1]} with probability "
-        f"{chance(wanders)}. The rest of what scatters in the log, {rounded(summary['scatter']['median'])} a row, is the "
+        f"{chance(wanders)}. The rest of what scatters in the log, {rounded(summary['scatter']['median'])} a row, "
+        f"is the "
         "sampling of logged means, and no fault of the policy."
     ]
     if not summary["remedies"]:
