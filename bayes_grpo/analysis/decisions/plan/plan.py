@@ -73,7 +73,8 @@ def plan(
         - ``expected_reward`` (option, sample, point) at ``steps`` (option, point) and, where the seconds are known, at
           ``hours``.
         - ``signal_share`` (option): groups at the start that give a signal. ``power`` (option): probability that a log
-          of ``within`` steps shows the gain that is looked for, if it is made. ``probability_gain`` (option): that it is.
+          of ``within`` steps shows the gain that is looked for, if it is made. ``probability_gain`` (option): that it
+          is.
         - ``completions_per_update``, ``updates_in_budget`` (option).
 
         Attributes: start, gain, within, budget, budget_unit, reward_range, reward_lower, notes.
