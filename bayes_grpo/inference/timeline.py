@@ -69,6 +69,7 @@ def build_grid(run: xr.Dataset, setting: Setting, shape: GridShape | None = None
     Returns
     -------
     grid : Grid
+        The run as the laws see it.
     rows : numpy.ndarray
         Index in the grid of each row of the run, shape (step,).
     """

@@ -207,10 +207,12 @@ def compare_fits(
     ----------
     fits : sequence of xarray.DataTree
         Of at least two models, each fitted to the same runs; also after `bayes_grpo.load_fit`.
-    criterion, min_observations
+    criterion
         As for `compare`.
     models : sequence of str, Path or ModelSpec, optional
         For ``lfo``: models that did not come with the package.
+    min_observations
+        As for `compare`.
 
     Returns
     -------
