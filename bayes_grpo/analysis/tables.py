@@ -6,7 +6,11 @@ import textwrap
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.measure import Measurement
+from rich.table import Column, Table
+
+#: Characters of the longest word that counts as a number.
+_LONGEST_NUMBER = 12
 
 
 def titled(title: str, *headings: str) -> Table:
@@ -29,12 +33,30 @@ def number(value: float | None) -> str:
 
 
 def render(table: Table) -> str:
-    """Text of a table that fits the terminal."""
+    """Text of a table that fits the terminal: where it is too wide, words and headings wrap, and no number is cut."""
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
     console = Console(file=io.StringIO(), width=width, color_system=None)
     # Names and equations are data: square brackets in them are not markup.
     for column in table.columns:
         column._cells = [str(cell).replace("[", "\\[") for cell in column._cells]
+    if Measurement.get(console, console.options.update(max_width=10 * width), table).maximum > width:
+        table.collapse_padding = True
+        words = [max(map(len, _words(column)), default=0) for column in table.columns]
+        fits = sum(words) + 2 * len(words) <= width
+        for column, longest in zip(table.columns, words, strict=True):
+            column.no_wrap, column.overflow = False, "fold"
+            numbers = max(map(len, filter(_is_number, _words(column))), default=0)
+            column.min_width = longest if fits else numbers
     console.print(table)
     written: str = console.file.getvalue()  # type: ignore[attr-defined]
     return written.rstrip()
+
+
+def _words(column: Column) -> list[str]:
+    """Words of a column's heading and cells."""
+    return [word for cell in (column.header, *column._cells) for word in str(cell).split()]
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is a number, perhaps with a unit of a few letters."""
+    return any(character.isdigit() for character in word) and len(word) <= _LONGEST_NUMBER
