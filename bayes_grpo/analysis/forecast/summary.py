@@ -103,18 +103,15 @@ def summarise_forecast(
     -------
     dict
         - ``run``, ``model``, ``last_step``, ``until``, ``schedule``, ``persistence``, ``shares``: what was forecast,
-        and
-          how; the shares are those of persistence and of each law in the paths.
+          and how; the shares are those of persistence and of each law in the paths.
         - ``steps``: optimizer steps to come; ``mean`` and ``logged``: bands of the expected and of the logged reward at
-          each,
-          with ``median``, ``lower`` and ``upper``.
+          each, with ``median``, ``lower`` and ``upper``.
         - ``plateau``: median and interval, over the paths whose law has a plateau; None where none has.
         - ``step_95``: step with 95 % of the gain, None beyond ``until``; ``probability_reached``, that it comes before.
         - ``gain_per_100_steps``: median and interval, ``epsilon`` and ``probability_above_epsilon``.
         - ``gain_per_hour``, ``step_seconds``: None where it is not known how long a step takes.
         - ``probability_jump``, ``probability_collapse``: that more than half of the gain so far is added, or taken
-        back,
-          within the next 100 steps, from how often that came in other runs; the bands do not hold it.
+          back, within the next 100 steps, from how often that came in other runs; the bands do not hold it.
         - ``recommendation``: ``action`` (stop, go on, cannot tell yet, look), ``rule``, ``step`` at which the rule says
           stop as
           seen now, ``gain_forgone_by_stopping_there``, ``gain_forgone_by_stopping_now`` and ``steps_saved``.

@@ -133,8 +133,7 @@ def summarise_oscillation(result: xr.Dataset, fit: xr.DataTree | None = None) ->
     dict
         - ``run``: label of the run.
         - ``probability_visible``: that the mean overshoots by `VISIBLE_OVERSHOOT` of the way or more; a damping ratio
-        just
-          below 1 overshoots by nothing that anyone could see.
+          just below 1 overshoots by nothing that anyone could see.
         - ``probability_oscillatory``: that the mean rings; ``probability_underdamped`` is the same under its name of
           version
           0.1.0. ``probability_unstable``: that it runs away.

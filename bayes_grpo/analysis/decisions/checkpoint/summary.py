@@ -69,8 +69,7 @@ def summarise_checkpoint(
     -------
     dict
         - ``best``: the step with the highest expected value; ``probability_best`` and ``probability_within``, that it
-        is
-          the best of all, and within ``margin`` of it.
+          is the best of all, and within ``margin`` of it.
         - ``keep``: the fewest checkpoints of which one is the best with probability 0.9; ``probability_kept``.
         - ``next_steps``: which to evaluate, the most useful first.
         - ``checkpoints``: a row each: ``step``, ``value`` (median and interval), ``probability_best``,

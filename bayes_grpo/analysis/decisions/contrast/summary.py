@@ -86,8 +86,7 @@ def summarise_contrast(
     -------
     dict
         - ``probability_better``: that the first configuration is better than the ``second``, its strongest rival, on
-        the
-          measure ``by``.
+          the measure ``by``.
         - ``differences``: of these two, by measure: ``median``, ``lower`` and ``upper`` of first minus second (where
           ``ratio``, of first over second), ``probability_better``, ``probability_worth`` (better by more than
           ``worth``), and each side's own median and interval. ``against`` holds the same for every rival.

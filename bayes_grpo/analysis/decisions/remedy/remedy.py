@@ -57,8 +57,7 @@ def remedy(
         - ``ring_learning_rate``: factor of the learning rate that brings the overshoot down; ``ring_momentum``: the
           momentum that does, 0 where none is enough; ``fresh_overshoot``: the overshoot at K = 1, if all lag counts.
         - ``noise_learning_rate``: factor of the learning rate that brings the fluctuation down; ``noise_batch``: factor
-        of
-          the completions of an update, by prompts or by group size. Factors are 1 where nothing is needed.
+          of the completions of an update, by prompts or by group size. Factors are 1 where nothing is needed.
 
         Attributes: run, model, asked_overshoot, asked_fluctuation, refresh_interval, momentum, timescale, notes.
 
