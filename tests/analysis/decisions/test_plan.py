@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from bayes_grpo import InputError, PlannedRun, balance_plateau, plan, plot_plan, read_run, summarise_plan
 from bayes_grpo.analysis.decisions.plan.course import scatter_of, signal_of, unit_course
-from bayes_grpo.analysis.decisions.plan.plan import gain_error
+from bayes_grpo.analysis.decisions.plan.outcome import gain_error
 from bayes_grpo.analysis.diagnosis.learning import gain as gain_of
 from bayes_grpo.inference.fit import light_fit
 from tests.common import ROOT, call

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,6 +11,7 @@ from bayes_grpo.analysis.decisions.contrast.checks import check_comparable
 from bayes_grpo.analysis.decisions.contrast.measures import (
     MEASURES,
     SPREAD_LOG_SD,
+    Course,
     common_points,
     course_of,
     measured,
@@ -81,45 +83,68 @@ def contrast(
     everything = [course for side in courses.values() for course in side]
     points = common_points(everything)
     reward_range = max(course.reward_range for course in everything)
-    drawn = {
-        name: [measured(course, points, seed + 1000 * i + j) for j, course in enumerate(side)]
-        for i, (name, side) in enumerate(courses.items())
-    }
-    known = [name for name in MEASURES if all(name in run for side in drawn.values() for run in side)]
-    rng = np.random.default_rng([seed, 7])
-    values, spreads, errors, learned = [], [], [], []
-    for measure in known:
-        about = MEASURES[measure]
-        sides = [[run[measure] for run in side] for side in drawn.values()]
-        median = about.spread * (1.0 if about.ratio else reward_range)
-        priors = [_prior([course.prior.get(measure, FLAT) for course in side]) for side in courses.values()]
-        spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng, priors)
-        pairs = list(zip(sides, priors, strict=True))
-        values.append([configuration(runs, spread.draws, rng, prior) for runs, prior in pairs])
-        errors.append([np.sqrt(np.mean([without_prior(draws, prior)[1] for draws in runs])) for runs, prior in pairs])
-        spreads.append(spread.draws)
-        learned += [measure] if spread.learned else []
+    measures = _compared(courses, points, reward_range, seed)
+    learned = [name for name, measure in measures.items() if measure.learned]
     left = np.full((len(courses), len(LENGTHS)), np.nan)
     if lengths:
         left = np.array([_left(fits, seed) for fits in configurations.values()])
+    values = np.array([measure.value for measure in measures.values()])
     return xr.Dataset(
         {
-            "value": (("configuration", "measure", "sample"), np.array(values).transpose(1, 0, 2)),
-            "spread": (("measure", "sample"), np.array(spreads)),
-            "error": (("configuration", "measure"), np.array(errors).T),
+            "value": (("configuration", "measure", "sample"), values.transpose(1, 0, 2)),
+            "spread": (("measure", "sample"), np.array([measure.spread for measure in measures.values()])),
+            "error": (("configuration", "measure"), np.array([measure.error for measure in measures.values()]).T),
             "runs": ("configuration", [len(side) for side in courses.values()]),
             "unexplained": (("configuration", "length"), left),
         },
-        coords={"configuration": list(courses), "measure": known, "length": list(LENGTHS)},
+        coords={"configuration": list(courses), "measure": list(measures), "length": list(LENGTHS)},
         attrs={
             "reward_range": reward_range,
             "last_step": points["step"],
             "points": json.dumps(points),
             "labels": json.dumps({name: [course.label for course in side] for name, side in courses.items()}),
             "learned": json.dumps(learned),
-            **stored(_notes(configurations, known, bool(learned))),
+            **stored(_notes(configurations, list(measures), bool(learned))),
         },
     )
+
+
+class _Comparison(NamedTuple):
+    """One measure of all configurations; fields as in the Dataset of `contrast`."""
+
+    value: list[np.ndarray]
+    spread: np.ndarray
+    error: list[float]
+    learned: bool
+
+
+def _compared(
+    courses: Mapping[str, Sequence[Course]], points: Mapping[str, float], reward_range: float, seed: int
+) -> dict[str, _Comparison]:
+    """The measures that all logs allow."""
+    drawn = {
+        name: [measured(course, points, seed + 1000 * i + j) for j, course in enumerate(side)]
+        for i, (name, side) in enumerate(courses.items())
+    }
+    known = [name for name in MEASURES if all(name in run for side in drawn.values() for run in side)]
+    rng = np.random.default_rng([seed, 7])
+    measures = {}
+    for name in known:
+        about = MEASURES[name]
+        sides = [[run[name] for run in side] for side in drawn.values()]
+        median = about.spread * (1.0 if about.ratio else reward_range)
+        priors = [_prior([course.prior.get(name, FLAT) for course in side]) for side in courses.values()]
+        spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng, priors)
+        pairs = list(zip(sides, priors, strict=True))
+        measures[name] = _Comparison(
+            value=[configuration(runs, spread.draws, rng, prior) for runs, prior in pairs],
+            spread=spread.draws,
+            error=[
+                float(np.sqrt(np.mean([without_prior(draws, prior)[1] for draws in runs]))) for runs, prior in pairs
+            ],
+            learned=spread.learned,
+        )
+    return measures
 
 
 def _prior(priors: Sequence[Prior]) -> Prior:

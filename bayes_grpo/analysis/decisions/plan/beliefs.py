@@ -90,12 +90,12 @@ def from_fits(fits: Sequence[xr.DataTree], setting: PlannedRun, seed: int) -> Be
     parts, notes = [], []
     exponent = rng.uniform(*BATCH_EXPONENTS, DRAWS)
     for fit in fits:
-        part, said = _from_fit(fit, setting, exponent, rng)
+        part, its_notes = _from_fit(fit, setting, exponent, rng)
         parts.append(part)
-        notes += said
-    which = rng.integers(0, len(parts), DRAWS)
+        notes += its_notes
+    source = rng.integers(0, len(parts), DRAWS)
     rate, reach, ratio, growth = (
-        np.stack([part[name] for part in parts])[which, np.arange(DRAWS)]
+        np.stack([part[name] for part in parts])[source, np.arange(DRAWS)]
         for name in ("rate", "reach", "ratio", "growth")
     )
     rate = rate * np.exp(RATE_SCATTER * rng.standard_normal(DRAWS))
@@ -106,47 +106,56 @@ def from_fits(fits: Sequence[xr.DataTree], setting: PlannedRun, seed: int) -> Be
 def _from_fit(
     fit: xr.DataTree, setting: PlannedRun, exponent: np.ndarray, rng: np.random.Generator
 ) -> tuple[dict[str, np.ndarray], list[Note]]:
+    """Draws of what one earlier run says of the planned one."""
     posterior, known, stated = fit["posterior"].to_dataset(), quantities(fit), hyperparameters(fit)
-    label = str(fit.attrs["run"])
-    if "plateau" not in posterior or "timescale" not in posterior or "run" in posterior.dims:
-        raise InputError(f"fit {label}", "expected a fit of one run by a law with a plateau, such as population")
-    bounds = (known["reward_lower"], known["reward_upper"])
-    if bounds != (setting.reward_lower, setting.reward_upper):
-        planned = f"{setting.reward_lower:g} to {setting.reward_upper:g}"
-        raise InputError(
-            f"fit {label}", f"expected rewards from {planned}, as planned, found {bounds[0]:g} to {bounds[1]:g}"
-        )
+    _check_fit(fit, setting)
     values = batch(posterior, ("initial_reward", "plateau", "timescale", "observation_sd", "fluctuation"))
-    some = rng.integers(0, values["plateau"].size, DRAWS)
-    draws = {name: value[some] for name, value in values.items()}
+    rows = rng.integers(0, values["plateau"].size, DRAWS)
+    draws = {name: value[rows] for name, value in values.items()}
     made = replace(
         setting,
         group_size=max(round(stated.get("group_size", setting.group_size)), 2),
         prompts_per_step=max(round(stated.get("prompts_per_step", setting.prompts_per_step)), 1),
         kl=stated.get("kl_weight", setting.kl),
     )
-    place = (np.median(draws["initial_reward"]) - bounds[0]) / (bounds[1] - bounds[0])
+    place = (np.median(draws["initial_reward"]) - known["reward_lower"]) / setting.reward_range
     start = np.clip((place - made.wrong) / (made.right - made.wrong), EDGE, 1 - EDGE)
     course = unit_course(np.array([start]), made, known.get("clipped", 0.0))
     way = (course.end - course.start) * setting.reward_range
     batches = setting.group_size * setting.prompts_per_step / (made.group_size * made.prompts_per_step)
     rate = course.time_to_95 / (draws["timescale"] * _WHOLE_GAIN) * batches**exponent
-    notes = [*fit_notes(fit, ("reward_bounds",))]
-    ratio_of_rates = 1.0
-    if setting.learning_rate is not None and "learning_rate" in known:
-        ratio_of_rates = setting.learning_rate / known["learning_rate"]
-    elif setting.learning_rate is not None:
-        text = f"{label} logs no learning rate: it is taken as the planned one"
-        notes.append(Note("assumption", "learning_rate", text))
     if setting.model_size is not None and "model_size" in stated and stated["model_size"] != setting.model_size:
         power = _SIZE_EXPONENT * rng.standard_normal(DRAWS)
         rate = rate * (setting.model_size / stated["model_size"]) ** power
     growth, _ = growth_draws(runs_of(fit).isel(run=0), known, DRAWS)
     if growth is None:
         growth = GROWTH * np.exp(GROWTH_LOG_SD * rng.standard_normal(DRAWS))
+    ratio_of_rates, notes = _ratio_of_rates(fit, setting)
     return {
         "rate": rate * ratio_of_rates,
         "reach": np.clip((draws["plateau"] - draws["initial_reward"]) / way, -0.3, 1.3),
         "ratio": draws["fluctuation"] / draws["observation_sd"],
         "growth": growth * ratio_of_rates,
-    }, notes
+    }, [*fit_notes(fit, ("reward_bounds",)), *notes]
+
+
+def _check_fit(fit: xr.DataTree, setting: PlannedRun) -> None:
+    """Refuse a fit that says nothing of the planned run: by a law without a plateau, or of another reward."""
+    posterior, known, where = fit["posterior"].to_dataset(), quantities(fit), f"fit {fit.attrs['run']}"
+    if "plateau" not in posterior or "timescale" not in posterior or "run" in posterior.dims:
+        raise InputError(where, "expected a fit of one run by a law with a plateau, such as population")
+    lower, upper = known["reward_lower"], known["reward_upper"]
+    if (lower, upper) != (setting.reward_lower, setting.reward_upper):
+        planned = f"{setting.reward_lower:g} to {setting.reward_upper:g}"
+        raise InputError(where, f"expected rewards from {planned}, as planned, found {lower:g} to {upper:g}")
+
+
+def _ratio_of_rates(fit: xr.DataTree, setting: PlannedRun) -> tuple[float, list[Note]]:
+    """The planned learning rate over that of an earlier run; 1 where the two are not known."""
+    known = quantities(fit)
+    if setting.learning_rate is None:
+        return 1.0, []
+    if "learning_rate" in known:
+        return setting.learning_rate / known["learning_rate"], []
+    text = f"{fit.attrs['run']} logs no learning rate: it is taken as the planned one"
+    return 1.0, [Note("assumption", "learning_rate", text)]

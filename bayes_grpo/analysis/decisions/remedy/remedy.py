@@ -73,31 +73,15 @@ def remedy(
     >>> float(bayes_grpo.remedy(fit)["overshoot"].max())
     0.0
     """
-    faults = []
-    if not 0 < overshoot < 1:
-        faults.append(f"overshoot: expected a share of the way between 0 and 1, found {overshoot:g}")
-    if fluctuation is not None and not fluctuation > 0:
-        faults.append(f"fluctuation: expected a number above 0, found {fluctuation:g}")
-    if faults:
-        raise InputError("remedy", faults)
+    _check_asked(overshoot, fluctuation)
     draws, known = fitted_dynamics(fit, run)
     asked = FLUCTUATION_SHARE * known["reward_range"] if fluctuation is None else fluctuation
-    k, m = draws["stiffness"].values, draws["mass"].values
-    c = draws["damping"].values if "damping" in draws else np.ones_like(k)
-    noise = _noise(fit, run, k.size)
     interval = quantities(fit, run).get("refresh_interval", 1.0)
-    wanted = damping_ratio_of(overshoot)
-    ratio = _ratio(c, m, k)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # The mass that the wanted damping ratio leaves, and the momentum that has it; never more than there is.
-        mass = np.minimum((np.maximum(c, 0.0) / (2 * wanted)) ** 2 / k, m)
-    data: dict[str, tuple[np.ndarray, str]] = {
-        "overshoot": (overshoot_of(ratio), "1"),
+    noise = _noise(fit, run, draws.sizes["sample"])
+    data = {
         "fluctuation": (noise["fluctuation"], "reward"),
         "scatter": (noise["scatter"], "reward"),
-        "ring_learning_rate": (np.minimum(np.where(ratio > 0, ratio / wanted, 0.0) ** 2, 1.0), "1"),
-        "ring_momentum": (np.clip((2 * mass - 1) / (2 * mass + 1), 0.0, known["momentum"]), "1"),
-        "fresh_overshoot": (overshoot_of(_ratio(c + k * (interval - 1) / 2, m, k)), "1"),
+        **_ringing(draws, known["momentum"], interval, overshoot),
         "noise_learning_rate": (np.minimum((asked / noise["fluctuation"]) ** 2, 1.0), "1"),
         "noise_batch": (np.maximum((noise["fluctuation"] / asked) ** 2, 1.0), "1"),
     }
@@ -108,12 +92,41 @@ def remedy(
         "asked_fluctuation": asked,
         "refresh_interval": interval,
         "momentum": known["momentum"],
-        "timescale": float(np.median(1 / k)),
+        "timescale": float(np.median(1 / draws["stiffness"].values)),
     }
+    notes = [*fit_notes(fit, ("momentum", "group_size")), *_notes(draws["mass"].values, attrs["model"])]
     out = xr.Dataset({name: ("sample", value, {"units": unit}) for name, (value, unit) in data.items()})
-    return out.assign_attrs(
-        **attrs, **stored([*fit_notes(fit, ("momentum", "group_size")), *_notes(m, attrs["model"])])
-    )
+    return out.assign_attrs(**attrs, **stored(notes))
+
+
+def _check_asked(overshoot: float, fluctuation: float | None) -> None:
+    """Refuse what no change could bring."""
+    faults = []
+    if not 0 < overshoot < 1:
+        faults.append(f"overshoot: expected a share of the way between 0 and 1, found {overshoot:g}")
+    if fluctuation is not None and not fluctuation > 0:
+        faults.append(f"fluctuation: expected a number above 0, found {fluctuation:g}")
+    if faults:
+        raise InputError("remedy", faults)
+
+
+def _ringing(
+    draws: xr.Dataset, momentum: float, interval: float, overshoot: float
+) -> dict[str, tuple[np.ndarray, str]]:
+    """The overshoot, and the changes that bring it down to what is asked; each with its unit."""
+    stiffness, mass = draws["stiffness"].values, draws["mass"].values
+    damping = draws["damping"].values if "damping" in draws else np.ones_like(stiffness)
+    wanted, ratio = damping_ratio_of(overshoot), _ratio(damping, mass, stiffness)
+    fresh = _ratio(damping + stiffness * (interval - 1) / 2, mass, stiffness)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # The mass that the wanted damping ratio leaves, and the momentum that has it; never more than there is.
+        allowed = np.minimum((np.maximum(damping, 0.0) / (2 * wanted)) ** 2 / stiffness, mass)
+    return {
+        "overshoot": (overshoot_of(ratio), "1"),
+        "ring_learning_rate": (np.minimum(np.where(ratio > 0, ratio / wanted, 0.0) ** 2, 1.0), "1"),
+        "ring_momentum": (np.clip((2 * allowed - 1) / (2 * allowed + 1), 0.0, momentum), "1"),
+        "fresh_overshoot": (overshoot_of(fresh), "1"),
+    }
 
 
 def damping_ratio_of(overshoot: float) -> float:
