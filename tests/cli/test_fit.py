@@ -3,8 +3,6 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 import xarray as xr
 
 from bayes_grpo import load_fit, load_model, save_fit
-from tests.common import FACTS, LIMIT, QUICK, SAMPLER, Done, call, call_process, curve, interrupt, options
+from tests.common import FACTS, QUICK, SAMPLER, Done, call, call_process, curve, interrupt, options
 
 FAST = ("--model", "exponential", *options(QUICK))
 
@@ -114,21 +112,6 @@ def test_a_fit_that_does_not_converge_exits_with_3(here: Path) -> None:
     assert "*** NOT CONVERGED" in done.stderr and "NOT CONVERGED" in done.stdout
     assert "resumed" in done.stderr
     assert call("summary", "log.exponential.nc", folder=here).returncode == 3
-
-
-def test_help_and_import_are_light() -> None:
-    code = (
-        "import sys, bayes_grpo, bayes_grpo.cli\n"
-        "try: bayes_grpo.cli.main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'torch', 'matplotlib', 'jax', 'numpy', 'xarray', 'numpyro'} & set(sys.modules)\n"
-        "sys.exit(str(heavy) if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LIMIT)
-    assert done.returncode == 0, done.stderr
-    assert "COMMAND" in done.stdout
-    code = "import sys, bayes_grpo; bayes_grpo.fit; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=LIMIT).returncode == 0
 
 
 def pairs(reward: str, n: int = 20) -> str:

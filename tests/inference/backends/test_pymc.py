@@ -327,11 +327,6 @@ def test_forked_samplers_are_refused_with_the_cure() -> None:
     assert "hangs in forked processes" in last and 'nuts_sampler="nutpie"' in last, done.stderr
 
 
-def test_nothing_imports_pymc_before_it_is_used() -> None:
-    code = "import bayes_grpo, bayes_grpo.inference.fit, bayes_grpo.cli, sys; sys.exit('pymc' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=LIMIT).returncode == 0
-
-
 def test_runs_that_a_model_cannot_take_are_refused() -> None:
     with pytest.raises(InputError, match="expected one run, found 3"):
         pymc_model(family(), "overdamped")
