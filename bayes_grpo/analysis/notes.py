@@ -10,8 +10,6 @@ from typing import Any, TypedDict
 import xarray as xr
 
 from bayes_grpo.errors import Note, read_notes, write_notes
-from bayes_grpo.inference.attributes import assumptions
-from bayes_grpo.inference.convergence import diagnose_sampling
 
 
 class NoteRow(TypedDict):
@@ -74,6 +72,10 @@ def fit_notes(fit: xr.DataTree | None, subjects: Iterable[str] | None = None) ->
     """
     if fit is None:
         return []
+    # A diagnosis has notes as well, and needs no JAX.
+    from bayes_grpo.inference.attributes import assumptions
+    from bayes_grpo.inference.convergence import diagnose_sampling
+
     wanted = None if subjects is None else {"", *subjects}
     assumed = [note for note in assumptions(fit) if wanted is None or note.subject in wanted]
     return [*diagnose_sampling(fit).failures(), *assumed]

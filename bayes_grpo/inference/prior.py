@@ -8,7 +8,6 @@ import numpy as np
 from jax import Array, random
 
 from bayes_grpo.inference.evaluate import Structure, Values, in_batches
-from bayes_grpo.inference.importance.draws import SETTINGS
 from bayes_grpo.inference.importance.families import FAMILIES
 from bayes_grpo.inference.importance.target import arguments_of, target_of
 from bayes_grpo.inference.layout import ModelData
@@ -21,12 +20,7 @@ def draw_prior(spec: ModelSpec, data: ModelData, count: int, rng: np.random.Gene
         from bayes_grpo.inference.backends.nuts import nuts
 
         return nuts(spec).prior(random.wrap_key_data(jnp.asarray(_bits(rng))), data, count)
-    # The shape in which importance sampling asks for prior draws: one compiled program.
-    rows, points, target, parts = SETTINGS.repetitions, SETTINGS.points, target_of(spec), []
-    for _ in range(-(-count // (rows * points))):
-        parts.append(target.draw_prior(_bits(rng), data, rows, points)[1])
-    joined = jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf).ravel() for leaf in leaves]), *parts)
-    return {name: value[:count] for name, value in joined.items()}
+    return target_of(spec).draw_prior(rng, data, count)[1]
 
 
 def log_prior(spec: ModelSpec, values: Values, data: ModelData) -> dict[str, np.ndarray]:

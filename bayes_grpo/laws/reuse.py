@@ -7,14 +7,14 @@ standard deviation ``s j``:
     clipped tokens after j updates = P(|s j z| > log(1 + eps)) / 2
 
 The factor 1/2 is there because a token is clipped only if it moves the way that its advantage asks. Each of these
-quantities, if it is logged, gives s, the growth of the log ratio per update. This module needs NumPy and SciPy only.
+quantities, if it is logged, gives s, the growth of the log ratio per update. This module needs NumPy only.
 """
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.special import ndtr
 
+from bayes_grpo.laws.normal import normal_cdf
 from bayes_grpo.laws.shapes import Floats, Numbers
 
 #: Largest standard deviation of the log ratio that was seen under clipping, in units of log(1 + clip range).
@@ -28,7 +28,7 @@ def clipped_at_age(growth: Numbers, age: Numbers, clip_range: Numbers) -> Floats
     spread = np.maximum(np.asarray(growth, float) * np.asarray(age, float), 1e-12)
     clip = np.asarray(clip_range, float)
     low = np.where(clip < 1, np.log1p(-np.minimum(clip, 1 - 1e-12)), -np.inf)
-    return np.asarray((ndtr(-np.log1p(clip) / spread) + ndtr(low / spread)) / 2)
+    return np.asarray((normal_cdf(-np.log1p(clip) / spread) + normal_cdf(low / spread)) / 2)
 
 
 def clipped_share(growth: Numbers, refresh_interval: int, clip_range: Numbers) -> Floats:

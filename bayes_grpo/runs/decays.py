@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 #: A logged rate follows a closed form where it never departs from it by more than this share of the peak.
 CLOSE = 2e-3
@@ -118,6 +117,8 @@ def _best(off: Callable[[float], float], low: float, high: float) -> float:
     """Where a function of one variable is smallest, its ends included."""
     if high - low < 1e-9:
         return float(low)
+    from scipy.optimize import minimize_scalar  # takes longer to import than most logs to read
+
     options = {"xatol": 1e-9 * max(1.0, abs(high))}
     inside = float(minimize_scalar(off, bounds=(low, high), method="bounded", options=options).x)
     return min((float(low), float(high), inside), key=off)

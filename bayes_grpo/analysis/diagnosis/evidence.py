@@ -9,6 +9,7 @@ Willsky & Jones 1976). The rest are sums over grids. Whitening is causal, so the
 known at t.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -133,7 +134,7 @@ class ChannelEvidence:
         """Log Bayes factor of a change against none, shape (seen, onset); 0 where the onset is still to come."""
         if isinstance(change, Still):
             return self._still(change)
-        return self._shift(change) if isinstance(change, Shift) else self._noise(change)
+        return self._shifts([change])[0] if isinstance(change, Shift) else self._noise(change)
 
     def _still(self, still: Still) -> np.ndarray:
         """Against settling that takes at least a row, for a gain before the second row is none that anybody saw.
@@ -189,8 +190,16 @@ class ChannelEvidence:
         log: np.ndarray = noise - 0.5 * ratio * (self.noise / self.channel.fluctuation) ** 2
         return log
 
-    def _shift(self, shift: Shift) -> np.ndarray:
-        parts = []
+    def log_factors(self, changes: Mapping[str, Shift | Noise | Still]) -> dict[str, np.ndarray]:
+        """As `log_factor`, of several changes: shifts share what they need of the channel."""
+        shifts = {name: change for name, change in changes.items() if isinstance(change, Shift)}
+        shifted = dict(zip(shifts, self._shifts(list(shifts.values())), strict=True))
+        return {
+            name: shifted[name] if name in shifted else self.log_factor(change) for name, change in changes.items()
+        }
+
+    def _shifts(self, shifts: Sequence[Shift]) -> list[np.ndarray]:
+        parts: list[list[np.ndarray]] = [[] for _ in shifts]
         count = len(self.constants)
         for j, noise in enumerate(self.noise):
             v11, v12, v22, r1, r2 = self._posterior(self.seen, np.array([noise]))
@@ -198,15 +207,15 @@ class ChannelEvidence:
             p1, p2 = v11 * q1 + v12 * q2, v12 * q1 + v22 * q2
             s = np.maximum(self.sums.bb[:, :, None] / noise**2 - q1 * p1 - q2 * p2, 0.0)
             r = self.sums.yb[:, :, None] / noise**2 - p1 * r1 - p2 * r2
-            mean, variance = shift.mean, shift.sd**2
-            factor = 0.5 * (
-                (r + mean / variance) ** 2 / (s + 1 / variance) - mean**2 / variance - np.log1p(variance * s)
-            )
-            weighted = factor + self.log_evidence[self.seen][..., j, None]
-            split = weighted.reshape(self.seen.size, -1, count, self.onsets.size)
-            parts.append(_log_sum(split.reshape(self.seen.size, -1, self.onsets.size), 1) - np.log(count))
-        log: np.ndarray = _log_sum(np.stack(parts, 1), 1) - self.total[:, None]
-        return log
+            evidence = self.log_evidence[self.seen][..., j, None]
+            for part, shift in zip(parts, shifts, strict=True):
+                mean, variance = shift.mean, shift.sd**2
+                factor = 0.5 * (
+                    (r + mean / variance) ** 2 / (s + 1 / variance) - mean**2 / variance - np.log1p(variance * s)
+                )
+                split = (factor + evidence).reshape(self.seen.size, -1, self.onsets.size)
+                part.append(_log_sum(split, 1) - np.log(count))
+        return [_log_sum(np.stack(part, 1), 1) - self.total[:, None] for part in parts]
 
     def _noise(self, change: Noise) -> np.ndarray:
         rows = np.flatnonzero(self.observed)

@@ -45,7 +45,7 @@ def channel_factors(channels: Channels, onsets: np.ndarray, seen: np.ndarray) ->
         counted = channels.reward_noise if name == "reward" else None
         channel = CHANNELS[name] if counted is None else _counted(CHANNELS[name], *counted)
         evidence = ChannelEvidence(channel, values, onsets, seen)
-        logs = {change: evidence.log_factor(shape) for change, shape in channel.changes.items()}
+        logs = evidence.log_factors(channel.changes)
         at_any_time = {change: np.logaddexp.reduce(log + times, axis=1) for change, log in logs.items()}
         alone = mixture(at_any_time, channel.own, np.zeros(seen.size))
         out[name] = {change: log - alone[:, None] for change, log in logs.items()}

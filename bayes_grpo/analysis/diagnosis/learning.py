@@ -9,9 +9,9 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 import xarray as xr
-from scipy.stats import norm
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, LEVELS
+from bayes_grpo.laws.normal import normal_quantile
 from bayes_grpo.runs.dataset import hyperparameters_of
 
 #: Fewer groups with a signal than this are few.
@@ -101,7 +101,7 @@ def gain(run: xr.Dataset) -> Gain:
     correlation = min(max(correlation, 0.0), 0.95)
     error = float(np.sqrt(2 * variance / quarter * (1 + correlation) / (1 - correlation)))
     middle = float(reward[-quarter:].mean() - reward[:quarter].mean())
-    lower, median, upper = (float(middle + error * norm.ppf(level)) for level in LEVELS)
+    lower, median, upper = (float(middle + error * sd) for sd in normal_quantile(LEVELS))
     return Gain(median=median, lower=lower, upper=upper, prob=INTERVAL_PROB)
 
 

@@ -6,7 +6,8 @@ than its entropy, and the fall was no failure. The same holds for every failure 
 """
 
 import numpy as np
-from scipy.special import ndtr
+
+from bayes_grpo.laws.normal import normal_cdf
 
 #: The rows right after an onset, in which the failure does its work, and the last rows seen are compared by means over
 #: this share of the rows, at least so many.
@@ -48,7 +49,7 @@ def went_on_rising(reward: np.ndarray, onsets: np.ndarray, seen: np.ndarray) -> 
     error = noise * np.sqrt(1 / np.maximum(rows_first, 1) + 1 / np.maximum(rows_last, 1)[:, None])
     rise = last[:, None] - first - RISE_SHARE * moved[:, None]
     long_enough = (seen[:, None] - onsets + 1 >= 2 * window) & (rows_first > 0) & (rows_last[:, None] > 0)
-    return np.where(long_enough, ndtr(rise / error), 0.0)
+    return np.where(long_enough, normal_cdf(rise / error), 0.0)
 
 
 def log_penalty(rising: np.ndarray) -> np.ndarray:

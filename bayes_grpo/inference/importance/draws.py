@@ -57,8 +57,7 @@ def draw_importance(
     """
     target, settings = target_of(spec), settings_for(sampler)
     rng = np.random.default_rng(sampler.seed)
-    bits = rng.integers(0, 2**32, size=2, dtype=np.uint32)
-    start, _ = target.draw_prior(bits, data, settings.repetitions, settings.points)
+    start, _ = target.draw_prior(rng, data, settings.repetitions, settings.points)
     density = _Counted(target, data, settings, progress)
     weighted = sample_weighted(density, start, rng, settings, trusted_weights)
     return drawn_from(weighted, 0, sampler, density.posterior, rng)

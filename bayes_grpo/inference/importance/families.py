@@ -2,51 +2,75 @@
 
 A parameter x has a coordinate z on the whole real line: x itself, log x for positive ones, and the logit of its place
 between bounds. Densities are `jax.scipy.stats`'; tests hold them against NumPyro's distributions, which sample the same
-priors by NUTS.
+priors by NUTS. Draws are NumPy's, and the maps take arrays of NumPy as well as of JAX: no program has to be compiled or
+loaded for draws from a prior.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, random
+import numpy as np
+from jax import Array
 from jax.scipy import stats
 from jax.scipy.special import gammaln
 
-Arguments = Mapping[str, Array]
+#: An array of JAX, or of NumPy.
+AnyArray = Any
+Arguments = Mapping[str, AnyArray]
 
 
 class Coordinate(NamedTuple):
-    """The map from z to x, its inverse, and log |dx / dz| at z."""
+    """The map from z to x, its inverse, both for either kind of array, and log |dx / dz| at z, for JAX's alone."""
 
-    value: Callable[[Array, Arguments], Array]
-    inverse: Callable[[Array, Arguments], Array]
+    value: Callable[[AnyArray, Arguments], AnyArray]
+    inverse: Callable[[AnyArray, Arguments], AnyArray]
     log_slope: Callable[[Array, Arguments], Array]
 
 
-def _between(z: Array, given: Arguments) -> Array:
-    return given["low"] + (given["high"] - given["low"]) * jax.nn.sigmoid(z)
+def _library(values: AnyArray) -> Any:
+    """The library that an array is of."""
+    return jnp if isinstance(values, Array) else np
+
+
+def _sigmoid(z: AnyArray) -> AnyArray:
+    return jax.nn.sigmoid(z) if isinstance(z, Array) else np.exp(-np.logaddexp(0.0, -z))
+
+
+def _between(z: AnyArray, given: Arguments) -> AnyArray:
+    return given["low"] + (given["high"] - given["low"]) * _sigmoid(z)
+
+
+def _place_between(x: AnyArray, given: Arguments) -> AnyArray:
+    library = _library(x)
+    return library.log(x - given["low"]) - library.log(given["high"] - x)
+
+
+def _damping(z: AnyArray, _: Arguments) -> AnyArray:
+    library = _library(z)
+    return library.minimum(z, 1.0) + library.expm1(library.maximum(z, 1.0) - 1)
+
+
+def _damping_inverse(x: AnyArray, _: Arguments) -> AnyArray:
+    library = _library(x)
+    return library.minimum(x, 1.0) + library.log(library.maximum(x, 1.0))
 
 
 REAL = Coordinate(lambda z, _: z, lambda x, _: x, lambda z, _: jnp.zeros_like(z))
-POSITIVE = Coordinate(lambda z, _: jnp.exp(z), lambda x, _: jnp.log(x), lambda z, _: z)
+POSITIVE = Coordinate(lambda z, _: _library(z).exp(z), lambda x, _: _library(x).log(x), lambda z, _: z)
 UNIT = Coordinate(
-    lambda z, _: jax.nn.sigmoid(z),
-    lambda x, _: jnp.log(x) - jnp.log1p(-x),
+    lambda z, _: _sigmoid(z),
+    lambda x, _: _library(x).log(x) - _library(x).log1p(-x),
     lambda z, _: -jax.nn.softplus(z) - jax.nn.softplus(-z),
 )
 INTERVAL = Coordinate(
     _between,
-    lambda x, given: jnp.log(x - given["low"]) - jnp.log(given["high"] - x),
+    _place_between,
     lambda z, given: jnp.log(given["high"] - given["low"]) - jax.nn.softplus(z) - jax.nn.softplus(-z),
 )
 #: Damping c: c itself up to 1, and ``1 + log c`` above, where the rise depends on c / k.
-DAMPING = Coordinate(
-    lambda z, _: jnp.minimum(z, 1.0) + jnp.expm1(jnp.maximum(z, 1.0) - 1),
-    lambda x, _: jnp.minimum(x, 1.0) + jnp.log(jnp.maximum(x, 1.0)),
-    lambda z, _: jnp.maximum(z, 1.0) - 1,
-)
+DAMPING = Coordinate(_damping, _damping_inverse, lambda z, _: jnp.maximum(z, 1.0) - 1)
 
 
 class Family(NamedTuple):
@@ -57,7 +81,7 @@ class Family(NamedTuple):
 
     coordinate: Coordinate
     log_density: Callable[[Array, Arguments], Array]
-    draw: Callable[[Array, Arguments, tuple[int, ...]], Array]
+    draw: Callable[[np.random.Generator, Arguments, tuple[int, ...]], np.ndarray]
     of_coordinate: bool = False
 
     def density_of_value(self, x: Array, given: Arguments) -> Array:
@@ -72,16 +96,18 @@ def _normal(x: Array, given: Arguments) -> Array:
     return stats.norm.logpdf(x, given["loc"], given["scale"])
 
 
-def _draw_normal(key: Array, given: Arguments, shape: tuple[int, ...]) -> Array:
-    return given["loc"] + given["scale"] * random.normal(key, shape)
+def _draw_normal(rng: np.random.Generator, given: Arguments, shape: tuple[int, ...]) -> np.ndarray:
+    drawn: np.ndarray = given["loc"] + given["scale"] * rng.standard_normal(shape)
+    return drawn
 
 
 def _student(x: Array, given: Arguments) -> Array:
     return stats.t.logpdf(x, given["df"], given["loc"], given["scale"])
 
 
-def _draw_student(key: Array, given: Arguments, shape: tuple[int, ...]) -> Array:
-    return given["loc"] + given["scale"] * random.t(key, given["df"], shape)
+def _draw_student(rng: np.random.Generator, given: Arguments, shape: tuple[int, ...]) -> np.ndarray:
+    drawn: np.ndarray = given["loc"] + given["scale"] * rng.standard_t(given["df"], shape)
+    return drawn
 
 
 def _beta(x: Array, given: Arguments) -> Array:
@@ -100,37 +126,37 @@ FAMILIES: dict[str, Family] = {
     "HalfNormal": Family(
         POSITIVE,
         lambda x, given: jnp.log(2.0) + stats.norm.logpdf(x, 0.0, given["scale"]),
-        lambda key, given, shape: given["scale"] * jnp.abs(random.normal(key, shape)),
+        lambda rng, given, shape: given["scale"] * np.abs(rng.standard_normal(shape)),
     ),
     "HalfCauchy": Family(
         POSITIVE,
         lambda x, given: jnp.log(2.0) + stats.cauchy.logpdf(x, 0.0, given["scale"]),
-        lambda key, given, shape: given["scale"] * jnp.abs(random.cauchy(key, shape)),
+        lambda rng, given, shape: given["scale"] * np.abs(rng.standard_cauchy(shape)),
     ),
     "Uniform": Family(
         INTERVAL,
         lambda x, given: -jnp.log(given["high"] - given["low"]) + jnp.zeros_like(x),
-        lambda key, given, shape: random.uniform(key, shape, minval=given["low"], maxval=given["high"]),
+        lambda rng, given, shape: rng.uniform(given["low"], given["high"], shape),
     ),
     "Exponential": Family(
         POSITIVE,
         lambda x, given: jnp.log(given["rate"]) - given["rate"] * x,
-        lambda key, given, shape: random.exponential(key, shape) / given["rate"],
+        lambda rng, given, shape: rng.standard_exponential(shape) / given["rate"],
     ),
     "Gamma": Family(
         POSITIVE,
         lambda x, given: stats.gamma.logpdf(x, given["concentration"], scale=1 / given["rate"]),
-        lambda key, given, shape: random.gamma(key, given["concentration"], shape) / given["rate"],
+        lambda rng, given, shape: rng.standard_gamma(given["concentration"], shape) / given["rate"],
     ),
     "InverseGamma": Family(
         POSITIVE,
         # Of 1/x, which is gamma distributed, times |d(1/x)/dx|.
         lambda x, given: stats.gamma.logpdf(1 / x, given["concentration"], scale=1 / given["rate"]) - 2 * jnp.log(x),
-        lambda key, given, shape: given["rate"] / random.gamma(key, given["concentration"], shape),
+        lambda rng, given, shape: given["rate"] / rng.standard_gamma(given["concentration"], shape),
     ),
     "Beta": Family(
         UNIT,
         _beta,
-        lambda key, given, shape: random.beta(key, given["concentration1"], given["concentration0"], shape),
+        lambda rng, given, shape: rng.beta(given["concentration1"], given["concentration0"], shape),
     ),
 }

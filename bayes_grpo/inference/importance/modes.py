@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 #: Draws that are looked at, and the nearest others that each is joined to.
 _DRAWS, _NEIGHBOURS = 256, 8
@@ -42,8 +40,21 @@ def count_modes(
     first, second = np.repeat(np.arange(chosen.size), _NEIGHBOURS), nearest.ravel()
     midway = density((drawn[first] + drawn[second]) / 2)
     joined = midway >= np.minimum(height[first], height[second]) - _DIP
-    graph = coo_array((joined[joined], (first[joined], second[joined])), shape=(chosen.size, chosen.size))
-    labels = connected_components(graph, directed=False)[1]
+    labels = _components(chosen.size, first[joined], second[joined])
     mass = np.bincount(labels, weight[chosen]) / weight[chosen].sum()
     shares = np.bincount(labels) / chosen.size
     return max(1, int(((shares >= _LEAST_MASS) & (mass >= _LEAST_MASS)).sum()))
+
+
+def _components(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The smallest node that each node hangs together with, from edges; SciPy takes longer to import than this."""
+    labels = np.arange(count)
+    while True:
+        lowest = np.minimum(labels[first], labels[second])
+        spread = labels.copy()
+        np.minimum.at(spread, first, lowest)
+        np.minimum.at(spread, second, lowest)
+        spread = spread[spread]
+        if (spread == labels).all():
+            return labels
+        labels = spread

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, random
+from jax import Array
 
 from bayes_grpo.inference.evaluate import Structure
 from bayes_grpo.inference.importance.families import DAMPING, FAMILIES, Coordinate
@@ -41,20 +41,25 @@ class Target:
         self.spec = spec
         self.dimension = len(spec.parameters)
         self._evaluate = jax.jit(jax.vmap(jax.vmap(self._at, (0, None)), (0, None)))
-        self._draw = jax.jit(self._drawn, static_argnums=(2, 3))
 
     def evaluate(self, points: Array | np.ndarray, data: ModelData) -> Evaluated:
         """The model at points, shape (row, point, dimension)."""
         evaluated: Evaluated = self._evaluate(points, data)
         return evaluated
 
-    def draw_prior(self, bits: np.ndarray, data: ModelData, rows: int, count: int) -> tuple[Array, dict[str, Array]]:
-        """Points drawn from the prior, shape (row, count, dimension), and their parameters, shape (row, count).
-
-        ``bits`` are two unsigned integers of 32 bits, the key of the draws.
-        """
-        drawn: tuple[Array, dict[str, Array]] = self._draw(bits, data, rows, count)
-        return drawn
+    def draw_prior(
+        self, rng: np.random.Generator, data: ModelData, *shape: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Points drawn from the prior, shape (..., dimension), and their parameters, shape (...)."""
+        points, values = [], {}
+        for name, prior in self.spec.parameters.items():
+            family, coordinate = FAMILIES[prior.distribution], coordinate_of(name, prior)
+            given = {key: np.asarray(value, float) for key, value in data.priors[name].items()}
+            drawn = family.draw(rng, given, shape)
+            point = drawn if family.of_coordinate else coordinate.inverse(drawn, given)
+            points.append(point)
+            values[name] = coordinate.value(point, given)
+        return np.stack(points, axis=-1), values
 
     def _at(self, point: Array, data: ModelData) -> Evaluated:
         values, log_prior = {}, jnp.zeros(())
@@ -67,18 +72,6 @@ class Target:
             else:
                 log_prior += family.log_density(values[name], given) + coordinate.log_slope(z, given)
         return Evaluated(log_prior, log_likelihood(self.spec.law, values, data.run), values)
-
-    def _drawn(self, bits: Array, data: ModelData, rows: int, count: int) -> tuple[Array, dict[str, Array]]:
-        points, values = [], {}
-        keys = random.split(random.wrap_key_data(bits), self.dimension)
-        for key, (name, prior) in zip(keys, self.spec.parameters.items(), strict=True):
-            family, given = FAMILIES[prior.distribution], arguments_of(name, data)
-            coordinate = coordinate_of(name, prior)
-            drawn = family.draw(key, given, (rows, count))
-            point = drawn if family.of_coordinate else coordinate.inverse(drawn, given)
-            points.append(point)
-            values[name] = coordinate.value(point, given)
-        return jnp.stack(points, axis=-1), values
 
 
 def coordinate_of(name: str, prior: Prior) -> Coordinate:

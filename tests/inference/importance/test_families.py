@@ -55,8 +55,14 @@ def test_densities_are_numpyros(name: str) -> None:
 def test_draws_have_the_density(name: str) -> None:
     """Kolmogorov-Smirnov test of 4,000 draws; false-alarm rate 1e-4 each."""
     family, oracle = FAMILIES[name], distribution(name, ARGUMENTS[name])
-    drawn = family.draw(jax.random.key(1), given(name), (4000,))
-    values = family.coordinate.value(drawn, given(name)) if family.of_coordinate else drawn
+    arguments = ARGUMENTS[name]
+    drawn = family.draw(np.random.default_rng(1), arguments, (4000,))
+    values = family.coordinate.value(drawn, arguments) if family.of_coordinate else drawn
+    # There and back on NumPy's arrays, which stay NumPy's, gives what it gives on JAX's.
+    z = family.coordinate.inverse(values, arguments)
+    assert isinstance(z, np.ndarray)
+    np.testing.assert_allclose(family.coordinate.value(z, arguments), values, rtol=1e-9)
+    np.testing.assert_allclose(family.coordinate.inverse(jnp.asarray(values), given(name)), z, rtol=1e-9, atol=1e-12)
     expected = np.sort(np.asarray(oracle.sample(jax.random.key(2), (200_000,))))
     place = np.searchsorted(expected, np.asarray(values)) / expected.size
     assert kstest(place, "uniform").pvalue > 1e-4

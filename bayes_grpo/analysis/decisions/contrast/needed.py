@@ -10,9 +10,9 @@ from typing import TypedDict
 
 import numpy as np
 import xarray as xr
-from scipy.stats import norm
 
 from bayes_grpo.analysis.forecast.forecast import forecast
+from bayes_grpo.laws.normal import normal_cdf, normal_quantile
 
 #: A comparison is settled where a side is better, or the difference smaller than what matters, with this probability.
 SETTLED = 0.95
@@ -40,8 +40,8 @@ class Needed(TypedDict):
 def is_settled(mean: np.ndarray, sd: np.ndarray, worth: float) -> np.ndarray:
     """Whether a difference with this posterior is settled, one way or the other or as too small to matter."""
     sd = np.maximum(sd, 1e-12)
-    better = norm.cdf(mean / sd)
-    small = norm.cdf((worth - mean) / sd) - norm.cdf((-worth - mean) / sd)
+    better = normal_cdf(mean / sd)
+    small = normal_cdf((worth - mean) / sd) - normal_cdf((-worth - mean) / sd)
     settled: np.ndarray = (better >= SETTLED) | (better <= 1 - SETTLED) | (small >= SETTLED)
     return settled
 
@@ -109,7 +109,7 @@ def by_length(
     worth : float
         Difference that matters.
     """
-    levels = norm.ppf((np.arange(_SIMULATED) + 0.5) / _SIMULATED)
+    levels = normal_quantile((np.arange(_SIMULATED) + 0.5) / _SIMULATED)
     mean, variance = float(difference.mean()), float(difference.var())
 
     def settled(share: float) -> float:

@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy.stats import norm
 
 from bayes_grpo.analysis.decisions.plan.beliefs import DRAWS, Beliefs
 from bayes_grpo.analysis.decisions.plan.course import Course, scatter_of, signal_of, unit_course
 from bayes_grpo.laws import reuse, stability
+from bayes_grpo.laws.normal import normal_cdf, normal_quantile
 from bayes_grpo.runs.planned import PlannedRun
 
 #: Points of the course that are kept.
@@ -87,7 +87,7 @@ def outcome(
         "reward_in_budget": reward_after(np.array([updates]))[:, 0],
         "noise": scatter * np.sqrt(1 + beliefs.ratio**2),
         "too_stale": lag | spent,
-        "shown": norm.cdf(0.75 * gain / error - norm.ppf(0.95)),
+        "shown": normal_cdf(0.75 * gain / error - normal_quantile(0.95)),
     }
     out = xr.Dataset({name: ("sample", value) for name, value in known.items()})
     out["expected_reward"] = (("sample", "point"), path)
@@ -96,7 +96,7 @@ def outcome(
         out["hours"] = ("point", steps * option.seconds_per_update / 3600)
     return out.assign(
         signal_share=float(np.mean([signal_of(chance, option) for chance in starts])),
-        power=float(norm.cdf(0.75 * goal.gain / error - norm.ppf(0.95)).mean()),
+        power=float(normal_cdf(0.75 * goal.gain / error - normal_quantile(0.95)).mean()),
         probability_gain=float((gain >= goal.gain).mean()),
         completions_per_update=option.completions_per_update,
         updates_in_budget=updates,

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from scipy.stats import norm
 
 from bayes_grpo.analysis.decisions.plan.beliefs import DRAWS, from_fits, from_population
 from bayes_grpo.analysis.decisions.plan.outcome import Goal, Scenarios, outcome
 from bayes_grpo.analysis.decisions.plan.setting import checked_starts, options_of
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError, Note
+from bayes_grpo.laws.normal import normal_quantile
 from bayes_grpo.runs.planned import PlannedRun
 
 #: Base success rate where none is given: median and standard deviation of its logit.
@@ -145,7 +145,7 @@ def _updates(option: PlannedRun, budget: float, unit: str) -> float:
 
 def _assumed_starts() -> list[np.ndarray]:
     """Base success rates where none is known, equally probable."""
-    levels = norm.ppf((np.arange(_STARTS) + 0.5) / _STARTS)
+    levels = normal_quantile((np.arange(_STARTS) + 0.5) / _STARTS)
     logits = np.log(ASSUMED_START / (1 - ASSUMED_START)) + ASSUMED_LOGIT_SD * levels
     return [np.array([chance]) for chance in 1 / (1 + np.exp(-logits))]
 
