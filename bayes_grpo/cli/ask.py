@@ -21,6 +21,7 @@ def add_ask(commands: Any) -> None:
         "know more.",
     )
     add_runs_or_fits(command)
+    command.add_argument("--model", metavar="NAME|FILE", help="what is fitted (default: that of fit)")
     command.add_argument("--until", metavar="STEP", help="step to forecast to (default: the planned end)")
     command.add_argument(
         "--epsilon", metavar="GAIN", help="gain in reward per 100 steps that is worth them (default: 1 %% of the range)"
@@ -38,14 +39,16 @@ def _ask(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.decisions.ask.summary import summarise_ask
     from bayes_grpo.analysis.decisions.ask.table import ask_table
     from bayes_grpo.inference.progress import use_compilation_cache
+    from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 
+    spec = load_model(options.model or DEFAULT_MODEL)
     use_compilation_cache()
     runs, unread = runs_or_fits(options)
     named = [(run, str(label)) for run in runs for label in run["run"].values]
     answers = []
     for run, label in named:
         try:
-            result = ask(run, run=label, until=numbers["until"], seed=options.seed)
+            result = ask(run, run=label, until=numbers["until"], model=spec, seed=options.seed)
         except InputError as error:
             if len(named) == 1:
                 raise

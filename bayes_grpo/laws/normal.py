@@ -4,19 +4,16 @@ import math
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 _erfc = np.vectorize(math.erfc, otypes=[float])
 _quantile = np.vectorize(NormalDist().inv_cdf, otypes=[float])
 
 
-def normal_cdf(x: ArrayLike) -> np.ndarray:
+def normal_cdf(x: float | np.ndarray) -> np.ndarray:
     """Probability of a standard normal variable below each value, of the values' shape."""
-    below: np.ndarray = _erfc(-np.asarray(x, float) / math.sqrt(2)) / 2
-    return below
+    return np.asarray(_erfc(-np.asarray(x, float) / math.sqrt(2)) / 2)
 
 
-def normal_quantile(probability: ArrayLike) -> np.ndarray:
+def normal_quantile(probability: float | np.ndarray) -> np.ndarray:
     """Value that a standard normal variable lies below with each probability, which is between 0 and 1."""
-    value: np.ndarray = _quantile(np.asarray(probability, float))
-    return value
+    return np.asarray(_quantile(np.asarray(probability, float)))

@@ -3,8 +3,8 @@
 import contextlib
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import h5netcdf
 import xarray as xr
 
 from bayes_grpo.errors import InputError
@@ -18,12 +18,16 @@ READABLE = ("bayes_grpo runs 1", RUNS_FORMAT)
 LARGEST = 8 << 30
 
 
-class _File(h5netcdf.File):
-    """A NetCDF file that, where it cannot be opened, fails once and not again when it is garbage-collected."""
+def _open(path: str | Path) -> Any:
+    """Open a NetCDF file. Where it cannot be opened, it fails once, and not again when it is garbage-collected."""
+    import h5netcdf  # only runs that were saved need it
 
-    def __del__(self) -> None:
-        with contextlib.suppress(Exception):
-            self.close()
+    class File(h5netcdf.File):
+        def __del__(self) -> None:
+            with contextlib.suppress(Exception):
+                self.close()
+
+    return File(path, "r", decode_vlen_strings=True)
 
 
 def save_runs(runs: xr.Dataset, path: str | Path) -> Path:
@@ -81,7 +85,7 @@ def load_runs(path: str | Path) -> xr.Dataset:
     check_seal(Path(path))
     try:
         with (
-            _File(path, "r", decode_vlen_strings=True) as file,
+            _open(path) as file,
             xr.open_dataset(xr.backends.H5NetCDFStore(file)) as opened,
         ):
             _check_runs(path, opened)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from bayes_grpo.cli import _parser
+from bayes_grpo.readers import EXAMPLE
 from tests.common import LIMIT
 
 #: What takes a second or more to import, or is not needed by most users.
@@ -49,4 +50,24 @@ def test_help_imports_nothing_heavy() -> None:
 )
 def test_each_step_imports_what_it_needs(code: str, allowed: set[str]) -> None:
     """Reading needs no JAX; fitting and forecasting neither PyMC nor ArviZ nor a plotting stack."""
+    assert imported(code) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("commands", "allowed"),
+    [
+        ([["diagnose", str(EXAMPLE), "--json"]], ARRAYS),
+        ([["ask", str(EXAMPLE), "--json"], ["forecast", str(EXAMPLE), "--until", "400", "--json"]], ARRAYS | {"jax"}),
+    ],
+    ids=["diagnose", "ask and forecast"],
+)
+def test_answers_from_a_log_import_no_more_than_they_need(commands: list[list[str]], allowed: set[str]) -> None:
+    """A diagnosis needs no JAX. SciPy's statistics and optimisers take longer to import than the answers; SciPy itself
+    is imported where Dask is installed, for xarray looks for it."""
+    code = (
+        "import contextlib, io, sys\nfrom bayes_grpo.cli import main\n"
+        f"with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):\n"
+        f"    assert [main(words) for words in {commands!r}] == [0] * {len(commands)}\n"
+        "assert not {'scipy.stats', 'scipy.optimize', 'scipy.sparse.csgraph', 'arviz_stats'} & set(sys.modules)"
+    )
     assert imported(code) <= allowed

@@ -194,9 +194,7 @@ class ChannelEvidence:
         """As `log_factor`, of several changes: shifts share what they need of the channel."""
         shifts = {name: change for name, change in changes.items() if isinstance(change, Shift)}
         shifted = dict(zip(shifts, self._shifts(list(shifts.values())), strict=True))
-        return {
-            name: shifted[name] if name in shifted else self.log_factor(change) for name, change in changes.items()
-        }
+        return {name: shifted[name] if name in shifted else self.log_factor(change) for name, change in changes.items()}
 
     def _shifts(self, shifts: Sequence[Shift]) -> list[np.ndarray]:
         parts: list[list[np.ndarray]] = [[] for _ in shifts]

@@ -101,7 +101,7 @@ def gain(run: xr.Dataset) -> Gain:
     correlation = min(max(correlation, 0.0), 0.95)
     error = float(np.sqrt(2 * variance / quarter * (1 + correlation) / (1 - correlation)))
     middle = float(reward[-quarter:].mean() - reward[:quarter].mean())
-    lower, median, upper = (float(middle + error * sd) for sd in normal_quantile(LEVELS))
+    lower, median, upper = (float(middle + error * sd) for sd in normal_quantile(np.array(LEVELS)))
     return Gain(median=median, lower=lower, upper=upper, prob=INTERVAL_PROB)
 
 

@@ -32,8 +32,17 @@ THRESHOLDS = {
 }
 
 
-def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Dataset, dict[str, float]]:
+def is_curve(fit: xr.DataTree) -> bool:
+    """Whether the law of a fit is a curve in time with a fluctuation about it, which nothing pulls to its plateau."""
+    return "correlation_time" in fit["posterior"]
+
+
+def fitted_dynamics(
+    fit: xr.DataTree, run: str | None = None, *, curves: bool = False
+) -> tuple[xr.Dataset, dict[str, float]]:
     """Posterior draws (dim sample) of a run's stiffness at its plateau, damping and mass, and its known quantities.
+
+    With ``curves``, curves in time are taken as well, with the stiffness of their rise.
 
     Raises
     ------
@@ -47,7 +56,7 @@ def fitted_dynamics(fit: xr.DataTree, run: str | None = None) -> tuple[xr.Datase
             f"fit {fit.attrs['run']}",
             f"{fit.attrs['model']} has no stiffness; fit a law with a plateau, such as oscillator",
         )
-    if "correlation_time" in posterior:  # a curve with a fluctuation about it
+    if is_curve(fit) and not curves:
         raise InputError(
             f"fit {fit.attrs['run']}",
             f"{fit.attrs['model']} is a curve in time: its stiffness is that of the rise, and nothing pulls back "
@@ -164,6 +173,32 @@ def threshold(
         lag_share_source=share_source,
         **stored(_notes(share_source, asked, running_away(fit, run))),
     )
+
+
+def lag_limit(fit: xr.DataTree, limit: int, seed: int = 0) -> tuple[xr.Dataset, list[Note]]:
+    """Draws as those of `fitted_dynamics`, with the refresh interval at which lag binds, and what it rests on.
+
+    A curve in time is pulled to its plateau by no more than the stiffness of its rise: lag then allows at least this.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of one run, by a law with a plateau.
+    limit : int
+        Refresh intervals looked at; a limit beyond is infinite.
+    seed : int
+        Of the draws of an unknown lag share.
+
+    Returns
+    -------
+    tuple
+        The draws, and the notes.
+    """
+    draws, known = fitted_dynamics(fit, curves=True)
+    share, source = _lag_share(draws, None, seed)
+    exact = stability.refresh_threshold(draws["stiffness"].values, known["momentum"], share, limit)
+    notes = _notes(source, known.get("refresh_interval", np.nan), running_away(fit, None))
+    return draws.assign(lag=("sample", exact)), notes
 
 
 def _lag_share(draws: xr.Dataset, stated: float | None, seed: int) -> tuple[np.ndarray, str]:

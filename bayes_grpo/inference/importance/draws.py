@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -59,7 +60,7 @@ def draw_importance(
     rng = np.random.default_rng(sampler.seed)
     start, _ = target.draw_prior(rng, data, settings.repetitions, settings.points)
     density = _Counted(target, data, settings, progress)
-    weighted = sample_weighted(density, start, rng, settings, trusted_weights)
+    weighted = sample_weighted(density, jnp.asarray(start), rng, settings, trusted_weights)
     return drawn_from(weighted, 0, sampler, density.posterior, rng)
 
 

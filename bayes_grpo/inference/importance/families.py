@@ -88,7 +88,7 @@ class Family(NamedTuple):
         """Log density of the parameter itself, not of its coordinate."""
         if not self.of_coordinate:
             return self.log_density(x, given)
-        z = self.coordinate.inverse(x, given)
+        z: Array = self.coordinate.inverse(x, given)
         return self.log_density(z, given) - self.coordinate.log_slope(z, given)
 
 
@@ -113,7 +113,8 @@ def _draw_student(rng: np.random.Generator, given: Arguments, shape: tuple[int, 
 def _beta(x: Array, given: Arguments) -> Array:
     a, b = given["concentration1"], given["concentration0"]
     # The beta function of `jax.scipy.special` is exact to six digits only.
-    return (a - 1) * jnp.log(x) + (b - 1) * jnp.log1p(-x) + gammaln(a + b) - gammaln(a) - gammaln(b)
+    log: Array = (a - 1) * jnp.log(x) + (b - 1) * jnp.log1p(-x) + gammaln(a + b) - gammaln(a) - gammaln(b)
+    return log
 
 
 FAMILIES: dict[str, Family] = {

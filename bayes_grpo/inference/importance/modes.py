@@ -40,13 +40,13 @@ def count_modes(
     first, second = np.repeat(np.arange(chosen.size), _NEIGHBOURS), nearest.ravel()
     midway = density((drawn[first] + drawn[second]) / 2)
     joined = midway >= np.minimum(height[first], height[second]) - _DIP
-    labels = _components(chosen.size, first[joined], second[joined])
+    labels = components(chosen.size, first[joined], second[joined])
     mass = np.bincount(labels, weight[chosen]) / weight[chosen].sum()
     shares = np.bincount(labels) / chosen.size
     return max(1, int(((shares >= _LEAST_MASS) & (mass >= _LEAST_MASS)).sum()))
 
 
-def _components(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def components(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The smallest node that each node hangs together with, from edges; SciPy takes longer to import than this."""
     labels = np.arange(count)
     while True:

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 from jax import Array
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from bayes_grpo.inference.importance.draws import drawn_from
+from bayes_grpo.inference.importance.modes import components
 from bayes_grpo.inference.importance.pareto import smooth_weights
 from bayes_grpo.inference.importance.quality import MAX_KHAT, Quality, trusted_weights
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
@@ -145,3 +148,16 @@ def test_weights_without_a_tail_are_harmless_and_few_are_refused() -> None:
     assert np.exp(smoothed).sum() == pytest.approx(1) and khat == np.inf
     assert az.__name__ == "arviz_stats"
     assert not trusted_weights(np.random.default_rng(0).normal(size=(1, 50)))
+
+
+def test_components_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        count, edges = int(rng.integers(2, 300)), int(rng.integers(0, 400))
+        first, second = rng.integers(0, count, (2, edges))
+        graph = coo_array((np.ones(edges), (first, second)), shape=(count, count))
+        expected = connected_components(graph, directed=False)[1]
+        labels = components(count, first, second)
+        # The same partition, each part named by its smallest node.
+        assert len(set(zip(labels.tolist(), expected.tolist(), strict=True))) == len(set(expected.tolist()))
+        assert all(labels[label] == label for label in labels)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,21 +13,30 @@ from bayes_grpo.analysis.forecast.forecast import forecast
 from bayes_grpo.analysis.forecast.paths import recent
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
 from bayes_grpo.analysis.stability.reuse import conditions_of, growth_draws, limits
-from bayes_grpo.analysis.stability.threshold import DRAWS, threshold
+from bayes_grpo.analysis.stability.threshold import is_curve, lag_limit
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import quantities, runs_of
 from bayes_grpo.inference.draws import batch, evenly
 from bayes_grpo.inference.fit import light_fit
+from bayes_grpo.models.files import DEFAULT_MODEL, load_model
+from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of, index_of, one_run
 
 #: Of a run without a known end, the forecast goes on for this share of the logged steps.
 HORIZON_SHARE = 0.5
+#: Refresh intervals looked at; a limit beyond is reported as thousands.
+LONGEST = 2000
 #: The limits of reuse, by their variable, and what people call them.
 LIMITS = {"lag": "lag", "ess": "the sample size of the batch", "starvation": "starvation by clipping"}
 
 
 def ask(
-    runs: xr.Dataset, *, run: str | None = None, until: float | None = None, model: str = "population", seed: int = 0
+    runs: xr.Dataset,
+    *,
+    run: str | None = None,
+    until: float | None = None,
+    model: str | Path | ModelSpec = DEFAULT_MODEL,
+    seed: int = 0,
 ) -> xr.DataTree:
     """Work out everything that a log can say about five questions.
 
@@ -41,36 +51,38 @@ def ask(
         Label of the run; needed where there are several.
     until : float, optional
         Step to forecast to; else the planned steps, or half as many steps again as are logged.
-    model : str
-        What is fitted, with fewer draws than `bayes_grpo.fit` makes.
+    model : str, Path or ModelSpec
+        What is fitted, that of `bayes_grpo.fit` by default, with fewer draws.
     seed : int
         Of the draws.
 
     Returns
     -------
     xarray.DataTree
-        - ``forecast``: as from `bayes_grpo.forecast`.
+        - ``fit``: dim sample; draws of the plateau, those of `bayes_grpo.fit` (NaN for laws without one).
+        - ``forecast``: as from `bayes_grpo.forecast` of the fit.
         - ``diagnosis``: as from `bayes_grpo.diagnose`.
-        - ``reuse``: dim sample; draws of the refresh interval (step) at which each of `LIMITS` binds.
+        - ``reuse``: dim sample; draws of the refresh interval (step) at which each of `LIMITS` binds, as from
+          `reuse_limits`.
 
         A part that is missing is named in the attribute ``absent`` (JSON), with the reason. Attributes: run, model,
-        last_step, recent_reward, reward_range, refresh_interval (NaN if unknown), learning_rate_logged (0 or 1),
-        absent, notes.
+        last_step, recent_reward, refresh_interval (NaN if unknown), hyperparameters and columns (JSON: what is
+        known), absent, notes.
 
     Raises
     ------
     InputError
-        If the run is not named or not there, or nothing at all can be said.
+        If the run is not named or not there, the model cannot be read, or nothing at all can be said.
 
     Examples
     --------
     >>> import bayes_grpo
     >>> answers = bayes_grpo.ask(bayes_grpo.example_run())
     >>> sorted(answers.children)
-    ['diagnosis', 'forecast', 'reuse']
+    ['diagnosis', 'fit', 'forecast', 'reuse']
     """
     label = str(runs["run"].values[index_of(run, runs["run"].values, "runs")])
-    single = one_run(runs, label)
+    single, spec = one_run(runs, label), model if isinstance(model, ModelSpec) else load_model(model)
     absent: dict[str, str] = {}
     parts: dict[str, xr.Dataset] = {}
     notes: list[Note] = []
@@ -83,10 +95,11 @@ def ask(
             return None
 
     diagnosis = attempt("diagnosis", lambda: diagnose(runs, run=label))
-    fit = attempt("forecast", lambda: light_fit(runs, model, run=label, seed=seed))
+    fit = attempt("fit", lambda: light_fit(runs, spec, run=label, seed=seed))
     if fit is None:
-        absent["reuse"] = absent["forecast"]
+        absent |= {"forecast": absent["fit"], "reuse": absent["fit"]}
     else:
+        parts["fit"] = _plateau_of(fit)
         notes += fit_notes(fit)
         ahead = attempt("forecast", lambda: forecast(fit, _horizon(single, until), seed=seed))
         parts |= {} if ahead is None else {"forecast": ahead}
@@ -98,7 +111,10 @@ def ask(
     for part in parts.values():
         notes += stored_notes(part)
     tree = xr.DataTree.from_dict(parts)
-    tree.attrs = _facts(single, label, model) | {"absent": json.dumps(absent), **stored(dict.fromkeys(notes))}
+    tree.attrs = _facts(single, label, spec.name) | {
+        "absent": json.dumps(absent),
+        **stored(dict.fromkeys(notes)),
+    }
     return tree
 
 
@@ -111,22 +127,34 @@ def reuse_limits(fit: xr.DataTree, *, seed: int = 0) -> xr.Dataset:
         Of one run, by a law with a plateau.
     seed : int
         Of unknown lag shares and of the growth of the log ratio.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dim sample. The attribute ``at_least`` is 1 where the limit by lag is a lower bound: of curves in time only the
+        stiffness of the rise is known, and the pull at the plateau is no stronger.
     """
-    lag = threshold(fit, seed=seed)
+    draws, notes = lag_limit(fit, LONGEST, seed)
     known, run = quantities(fit), runs_of(fit).isel(run=0)
-    posterior = fit["posterior"].to_dataset()
-    drawn = batch(posterior, ("initial_reward", "plateau", "timescale"))
-    places = evenly(drawn["timescale"].size, DRAWS)
-    draws = xr.Dataset({name: ("sample", value[places]) for name, value in drawn.items()})
-    draws["stiffness"] = 1 / draws["timescale"]
+    drawn = batch(fit["posterior"].to_dataset(), ("initial_reward", "plateau"))
+    places = evenly(drawn["plateau"].size, draws.sizes["sample"])
+    draws = draws.assign({name: ("sample", value[places]) for name, value in drawn.items()})
     growth, channels = growth_draws(run, known, draws.sizes["sample"], seed)
-    conditions, notes = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
+    conditions, more = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
     bound = limits(growth, conditions, known.get("clip_range", 0.2))
-    named = {"lag": lag["exact"].values} | {name: value for name, value in bound.items() if name in LIMITS}
+    named = {"lag": draws["lag"].values} | {name: value for name, value in bound.items() if name in LIMITS}
     return xr.Dataset(
         {name: ("sample", value, {"units": "step"}) for name, value in named.items()},
-        attrs={"rests_on": ", ".join(channels), **stored([*stored_notes(lag), *notes])},
+        attrs={"rests_on": ", ".join(channels), "at_least": int(is_curve(fit)), **stored([*notes, *more])},
     )
+
+
+def _plateau_of(fit: xr.DataTree) -> xr.Dataset:
+    """Draws of the plateau."""
+    posterior = fit["posterior"].to_dataset()
+    values = posterior["plateau"].values.ravel() if "plateau" in posterior else np.full(1, np.nan)
+    attrs = {"reward_range": quantities(fit)["reward_range"]}
+    return xr.Dataset({"plateau": ("sample", values, {"units": "reward"})}, attrs=attrs)
 
 
 def _horizon(run: xr.Dataset, until: float | None) -> float:

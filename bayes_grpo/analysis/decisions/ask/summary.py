@@ -12,7 +12,7 @@ from bayes_grpo.analysis.decisions.words import chance, listed, rounded, sentenc
 from bayes_grpo.analysis.diagnosis.modes import HEALTHY, NOT_LEARNING, UNDETERMINED, answers
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary, summarise_diagnosis
 from bayes_grpo.analysis.forecast.forecast import GAIN_STEPS
-from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
+from bayes_grpo.analysis.forecast.summary import EPSILON_SHARE, ForecastSummary, summarise_forecast
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
 from bayes_grpo.analysis.notes import Noted, noted, stored_notes
 
@@ -90,8 +90,8 @@ def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilo
     health = summarise_diagnosis(_part(result, "diagnosis")) if "diagnosis" in result.children else None
     to_log = what_to_log(result, health)
     replies = {
-        "plateau": _plateau(result, ahead, health, absent),
-        "go_on": _go_on(ahead),
+        "plateau": _plateau(result, epsilon, health, absent),
+        "go_on": _go_on(ahead, absent),
         "health": _health(health, ahead, absent),
         "staleness": _staleness(result, absent),
         "to_log": _to_log(to_log),
@@ -104,7 +104,7 @@ def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilo
         "until": None if ahead is None else ahead["until"],
         "statement": " ".join(reply["text"] for reply in replies.values()),
         "answers": replies,
-        "plateau": None if ahead is None else ahead["plateau"],
+        "plateau": _plateau_row(result),
         "recommendation": None if ahead is None else ahead["recommendation"]["action"],
         "probabilities": None if health is None else health["probabilities"],
         "limit": None if bound is None else {str(name): interval_row(bound[name].values) for name in bound.data_vars},
@@ -115,25 +115,33 @@ def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilo
     }
 
 
+def _plateau_row(result: xr.DataTree) -> IntervalRow | None:
+    """Median and interval of the plateau; None where nothing was fitted, or the law has none."""
+    draws = _part(result, "fit")["plateau"].values if "fit" in result.children else np.full(1, np.nan)
+    return None if np.isnan(draws).any() else interval_row(draws)
+
+
 def _part(result: xr.DataTree, name: str) -> xr.Dataset:
     part: xr.Dataset = result[name].to_dataset()
     return part
 
 
 def _plateau(
-    result: xr.DataTree, ahead: ForecastSummary | None, health: DiagnosisSummary | None, absent: dict[str, str]
+    result: xr.DataTree, epsilon: float | None, health: DiagnosisSummary | None, absent: dict[str, str]
 ) -> Reply:
     question = "Where does the reward settle?"
-    if ahead is None:
-        return Reply(question=question, text=_unknown("The plateau", absent["forecast"]), probability=None)
-    draws, here = _part(result, "forecast")["plateau"].values, result.attrs["recent_reward"]
+    if "fit" not in result.children:
+        return Reply(question=question, text=_unknown("The plateau", absent["fit"]), probability=None)
+    law = _part(result, "fit")
+    draws, here = law["plateau"].values, result.attrs["recent_reward"]
+    worth = EPSILON_SHARE * law.attrs["reward_range"] if epsilon is None else epsilon
     if np.isnan(draws).any():
         text = f"The law {result.attrs['model']} has no plateau."
         return Reply(question=question, text=text, probability=None)
-    higher = float((draws > here + ahead["gain_per_100_steps"]["epsilon"]).mean())
+    higher = float((draws > here + worth).mean())
     text = (
-        f"The reward settles at {with_interval(ahead['plateau'])}. It stands at {rounded(here)} now, and the plateau "
-        f"is more than {rounded(ahead['gain_per_100_steps']['epsilon'])} higher with probability {chance(higher)}."
+        f"The reward settles at {with_interval(interval_row(draws))}. It stands at {rounded(here)} now, and the "
+        f"plateau is more than {rounded(worth)} higher with probability {chance(higher)}."
     )
     still = 0.0 if health is None else health["probabilities"][NOT_LEARNING]
     if still > 0.5:
@@ -141,11 +149,12 @@ def _plateau(
     return Reply(question=question, text=text, probability=higher)
 
 
-def _go_on(ahead: ForecastSummary | None) -> Reply:
+def _go_on(ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
     question = "Stop or go on?"
     if ahead is None:
-        text = "Whether to go on cannot be told, for the same reason."
-        return Reply(question=question, text=text, probability=None)
+        same = absent["forecast"] == absent.get("fit")
+        text = "cannot be told, for the same reason." if same else f"cannot be told: {absent['forecast']}"
+        return Reply(question=question, text=sentence(f"Whether to go on {text}"), probability=None)
     gain, advice = ahead["gain_per_100_steps"], ahead["recommendation"]
     worth = gain["probability_above_epsilon"]
     text = (
@@ -192,9 +201,11 @@ def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
     beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
     used = "" if beyond is None else f" This run's {asked:g} is beyond it with probability {chance(beyond)}."
     if names == ["lag"]:
+        least = "at least " if bound.attrs["at_least"] else ""
         text = (
-            f"Lag alone allows {with_interval(row, 'thousands of')} updates on a batch of rollouts. Clipping and the "
-            f"sample size usually bind at a fifth of that or less, and this log does not tell where.{used}"
+            f"Lag alone allows {least}{with_interval(row, 'thousands of')} updates on a batch of rollouts. "
+            "Clipping and the sample size usually bind at a fifth of that or less, and this log does not tell where."
+            f"{used}"
         )
     else:
         text = (
@@ -205,7 +216,7 @@ def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
 
 
 def _limit_unknown(absent: dict[str, str]) -> str:
-    if absent["reuse"] == absent.get("forecast"):
+    if absent["reuse"] == absent.get("fit"):
         return "The limit of reuse cannot be told, for the same reason."
     return _unknown("The limit of reuse", absent["reuse"])
 
