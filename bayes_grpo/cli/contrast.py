@@ -43,6 +43,7 @@ def add_contrast(commands: Any) -> None:
     command.add_argument(
         "--worth", metavar="GAIN", help="difference in reward that matters (default: 1 %% of the range)"
     )
+    command.add_argument("--model", metavar="NAME|FILE", help="what is fitted to logs (default: that of fit)")
     command.add_argument("--any-start", action="store_true", help="compare runs from clearly different starts too")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     add_figure(command)
@@ -66,7 +67,9 @@ def _contrast(options: argparse.Namespace) -> int:
     from bayes_grpo.inference.fit import light_fit
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.inference.store import is_fit, load_fit
+    from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 
+    spec = load_model(options.model or DEFAULT_MODEL)
     use_compilation_cache()
     configurations: dict[str, list[Any]] = {}
     unread: list[Any] = []
@@ -75,7 +78,7 @@ def _contrast(options: argparse.Namespace) -> int:
         options.runs = [path for path in paths if path not in saved]
         runs, missing = read_all(options) if options.runs else ([], [])
         unread += missing
-        fits = [light_fit(run, run=str(label), seed=options.seed) for run in runs for label in run["run"].values]
+        fits = [light_fit(run, spec, run=str(label), seed=options.seed) for run in runs for label in run["run"].values]
         configurations[name] = [load_fit(path) for path in saved] + fits
     result = contrast(configurations, any_start=options.any_start, seed=options.seed)
     summary = summarise_contrast(result, by=options.by, worth=numbers["worth"], seed=options.seed)

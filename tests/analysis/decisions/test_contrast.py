@@ -14,6 +14,7 @@ from bayes_grpo.analysis.decisions.contrast.needed import by_length, by_seeds, i
 from bayes_grpo.analysis.decisions.contrast.seeds import Prior, configuration, spread_between_seeds
 from bayes_grpo.analysis.decisions.contrast.statement import statement
 from bayes_grpo.inference.fit import light_fit
+from bayes_grpo.models.files import DEFAULT_MODEL
 from tests.common import FACTS, call, curve
 
 #: Pairs of simulated runs of the test of calibration.
@@ -238,6 +239,11 @@ def test_the_command(tmp_path: Path) -> None:
     answer = json.loads(done.stdout)
     assert done.returncode == 0 and {"probability_better", "differences", "needed", "statement"} <= set(answer)
     assert answer["probability_better"] > 0.95 and figure.read_bytes().startswith(b"\x89PNG")
+    assert answer["models"] == [DEFAULT_MODEL]
+    other = json.loads(
+        call("contrast", logs[0], "--against", logs[1], *stated, "--model", "population", "--json").stdout
+    )
+    assert other["models"] == ["population"] and other["differences"]["plateau"] != answer["differences"]["plateau"]
     save_fit(light_fit(run_of("c", 0.6, 2)), tmp_path / "c.nc")
     three = (logs[0], "--against", logs[1], "--against", tmp_path / "c.nc", "--names", "high", "low", "middle")
     shown = call("contrast", *three, *stated, columns=80)

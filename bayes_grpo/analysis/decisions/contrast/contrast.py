@@ -57,8 +57,9 @@ def contrast(
         - ``unexplained`` (configuration, length): share of the plateau's variance that is left when the runs are so
           many times as long; NaN where not asked.
 
-        Attributes: reward_range, last_step, points (JSON: the common step, completions, tokens and hours), labels
-        (JSON: the runs of each configuration), learned (JSON: measures whose spread the seeds tell), notes.
+        Attributes: reward_range, last_step, points (JSON: the common step, completions, tokens and hours), models
+        (JSON: the laws fitted), labels (JSON: the runs of each configuration), learned (JSON: measures whose spread
+        the seeds tell), notes.
 
     Raises
     ------
@@ -102,6 +103,7 @@ def contrast(
             "reward_range": reward_range,
             "last_step": points["step"],
             "points": json.dumps(points),
+            "models": json.dumps(sorted({str(fit.attrs["model"]) for fits in configurations.values() for fit in fits})),
             "labels": json.dumps({name: [course.label for course in side] for name, side in courses.items()}),
             "learned": json.dumps(learned),
             **stored(_notes(configurations, list(measures), bool(learned))),

@@ -53,6 +53,7 @@ class ContrastSummary(Noted):
     ranking: list[RankRow]
     statement: str
     points: dict[str, float]
+    models: list[str]
     spread: IntervalRow
     spread_learned: bool
     interval: dict[str, Any]
@@ -95,8 +96,8 @@ def summarise_contrast(
           probabilities for all that was tried. None where nothing that was tried is enough.
         - ``ranking``: the best first, each with ``probability_best`` and ``probability_among_best``.
         - ``statement``: the answer in words.
-        - ``points``: the common step, completions, tokens and hours. ``spread``: standard deviation between seeds;
-          ``spread_learned``, whether the runs say anything about it.
+        - ``points``: the common step, completions, tokens and hours. ``models``: the laws fitted.
+          ``spread``: standard deviation between seeds; ``spread_learned``, whether the runs say anything about it.
         - ``interval``: probability and kind of the intervals.
         - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
 
@@ -135,6 +136,7 @@ def summarise_contrast(
         "needed": _needed(result, by, first, second, enough, seed),
         "ranking": ranking,
         "points": json.loads(result.attrs["points"]),
+        "models": json.loads(result.attrs["models"]),
         "spread": interval_row(spread),
         "spread_learned": by in json.loads(result.attrs["learned"]),
         "interval": INTERVAL,

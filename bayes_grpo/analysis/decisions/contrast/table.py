@@ -27,5 +27,6 @@ def contrast_table(summary: ContrastSummary) -> str:
         ends = ", ".join(f"{value:.3g}" for value in (row_of["lower"], row_of["upper"]) if value is not None)
         sides = (number(row_of[side]["median"]) for side in ("first", "second"))
         table.add_row(name, *sides, f"{sign}{row_of['median']:.3g} ({ends})", f"{row_of['probability_better']:.2f}")
+    laws = " and ".join(summary["models"])
     points = ", ".join(f"{name} {value:,.4g}" for name, value in summary["points"].items())
-    return "\n".join([*lines, render(table), wrapped(f"compared at the most that all runs have: {points}")])
+    return "\n".join([*lines, render(table), wrapped(f"by {laws}; compared at the most that all runs have: {points}")])
