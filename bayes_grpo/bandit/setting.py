@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -151,23 +152,7 @@ def split(bandits: Sequence[Bandit]) -> tuple[Structure, Numbers]:
     InputError
         If they differ in what they must share: arms, steps, kind of reward, normalisation, optimizer, staleness.
     """
-    if not bandits:
-        raise InputError("bandits", "expected at least one, found none")
-    faults = []
-    alike: dict[str, list[object]] = {
-        "number of arms": [len(b.reward_mean) for b in bandits],
-        "steps": [b.steps for b in bandits],
-        "kind of reward": ["binary" if b.binary else "gaussian" for b in bandits],
-        "normalisation": [b.normalisation for b in bandits],
-        "optimizer": [b.optimizer for b in bandits],
-        "staleness": [b.staleness for b in bandits],
-    }
-    for name, values in alike.items():
-        found = sorted({str(value) for value in values})
-        if len(found) > 1:
-            faults.append(f"{name}: expected the same for all, found {', '.join(found)}; simulate them apart")
-    if faults:
-        raise InputError("bandits", faults)
+    _check_alike(bandits)
     first = bandits[0]
     structure = Structure(
         first.binary,
@@ -177,25 +162,37 @@ def split(bandits: Sequence[Bandit]) -> tuple[Structure, Numbers]:
         max(b.group_size for b in bandits),
         max(b.prompts_per_step for b in bandits),
     )
-
-    def stack(values: list[object]) -> np.ndarray:
-        return np.array(values, dtype=float)
-
+    of_each: dict[str, Callable[[Bandit], object]] = {
+        "reward_sd": lambda b: b.reward_sd or (0.0,) * len(b.reward_mean),
+        "rates": lambda b: b.rates(),
+        "prompts": lambda b: b.prompts_per_step,
+    }
+    settings = {name: of_each.get(name, attrgetter(name)) for name in Numbers._fields}
     return structure, Numbers(
-        reward_mean=stack([b.reward_mean for b in bandits]),
-        reward_sd=stack([b.reward_sd or (0.0,) * len(b.reward_mean) for b in bandits]),
-        reference=stack([b.reference for b in bandits]),
-        initial=stack([b.initial for b in bandits]),
-        rates=stack([b.rates() for b in bandits]),
-        kl=stack([b.kl for b in bandits]),
-        learning_rate=stack([b.learning_rate for b in bandits]),
-        momentum=stack([b.momentum for b in bandits]),
-        adam_beta2=stack([b.adam_beta2 for b in bandits]),
-        group_size=stack([b.group_size for b in bandits]),
-        prompts=stack([b.prompts_per_step for b in bandits]),
-        refresh_interval=stack([b.refresh_interval for b in bandits]),
-        clip=stack([b.clip for b in bandits]),
+        **{name: np.array([setting(b) for b in bandits], dtype=float) for name, setting in settings.items()}
     )
+
+
+def _check_alike(bandits: Sequence[Bandit]) -> None:
+    """Refuse bandits that cannot run side by side."""
+    if not bandits:
+        raise InputError("bandits", "expected at least one, found none")
+    alike: dict[str, list[object]] = {
+        "number of arms": [len(b.reward_mean) for b in bandits],
+        "steps": [b.steps for b in bandits],
+        "kind of reward": ["binary" if b.binary else "gaussian" for b in bandits],
+        "normalisation": [b.normalisation for b in bandits],
+        "optimizer": [b.optimizer for b in bandits],
+        "staleness": [b.staleness for b in bandits],
+    }
+    different = {name: sorted({str(value) for value in values}) for name, values in alike.items()}
+    faults = [
+        f"{name}: expected the same for all, found {', '.join(values)}; simulate them apart"
+        for name, values in different.items()
+        if len(values) > 1
+    ]
+    if faults:
+        raise InputError("bandits", faults)
 
 
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {

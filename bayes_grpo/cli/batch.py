@@ -86,8 +86,12 @@ def _batch(options: argparse.Namespace) -> int:
             f"a part of the table could not be written ({error.strerror or error}); what was finished before is kept, "
             "and the same command goes on there",
         ) from error
-    summary = _summary(table, options.out / TABLE)
-    if options.json:
+    return _report(_summary(table, options.out / TABLE), options.json)
+
+
+def _report(summary: dict[str, Any], json: bool) -> int:
+    """Print a summary, and its first errors; the exit code."""
+    if json:
         print_json(summary)
     else:
         print(_words(summary), flush=True)

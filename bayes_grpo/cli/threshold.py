@@ -59,7 +59,8 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
 
 def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.notes import noted, notes_of
-    from bayes_grpo.analysis.stability.reuse_summary import reuse_summary, reuse_text
+    from bayes_grpo.analysis.stability.reuse_summary import reuse_summary
+    from bayes_grpo.analysis.stability.reuse_table import reuse_text
     from bayes_grpo.analysis.stability.table import threshold_table
     from bayes_grpo.analysis.stability.threshold import summarise_threshold, threshold
     from bayes_grpo.inference.attributes import pooled

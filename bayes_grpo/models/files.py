@@ -135,31 +135,9 @@ def _merge(old: Any, new: Any) -> Any:
 
 def _parse(path: Path) -> ModelSpec:
     text, history, content, named = _inherit(path)
-    faults: list[str] = []
-    known = ("extends", *_TEXTS, *_LAW, "persistence", "parameters")
-    faults += [f"unknown key {key!r}; known are {', '.join(known)}" for key in content if key not in known]
-    for key in _TEXTS:
-        if not isinstance(content.get(key), str):
-            faults.append(f"{key}: expected a text, found {content.get(key, 'nothing')!r}")
-    tables = content.get("parameters")
-    if not isinstance(tables, dict):
-        faults.append("parameters: expected a table for every parameter")
-        tables = {}
+    faults = _text_faults(content)
     law = _law(content, faults)
-    parameters: dict[str, Prior] = {}
-    if law is not None:
-        wanted, positive = law.parameters(), law.positive_parameters()
-        for name in wanted:
-            if name not in tables:
-                faults.append(f"parameters.{name}: missing; this law has {', '.join(wanted)}")
-            elif (
-                prior := _prior(f"parameters.{name}", name, tables[name], faults, positive=name in positive)
-            ) is not None:
-                parameters[name] = prior
-        # Inherited parameters that this law does not have are left out; those that the file itself names must be the
-        # law's.
-        for name in sorted(named - set(wanted)):
-            faults.append(f"parameters.{name}: unknown parameter; this law has {', '.join(wanted)}")
+    parameters = _parameters(content.get("parameters"), named, law, faults)
     persistence = _persistence(content["persistence"], faults) if "persistence" in content else None
     if faults or law is None:
         raise InputError(str(path), faults)
@@ -174,6 +152,40 @@ def _parse(path: Path) -> ModelSpec:
         persistence=persistence,
         **texts,
     )
+
+
+def _text_faults(content: Mapping[str, Any]) -> list[str]:
+    """Keys that no model file has, and texts that are missing."""
+    known = ("extends", *_TEXTS, *_LAW, "persistence", "parameters")
+    faults = [f"unknown key {key!r}; known are {', '.join(known)}" for key in content if key not in known]
+    for key in _TEXTS:
+        if not isinstance(content.get(key), str):
+            faults.append(f"{key}: expected a text, found {content.get(key, 'nothing')!r}")
+    if not isinstance(content.get("parameters"), dict):
+        faults.append("parameters: expected a table for every parameter")
+    return faults
+
+
+def _parameters(tables: Any, named: set[str], law: Law | None, faults: list[str]) -> dict[str, Prior]:
+    """The priors of a law's parameters; inherited ones that the law does not have are left out.
+
+    Those that the file itself names must be the law's.
+    """
+    if law is None:
+        return {}
+    tables = tables if isinstance(tables, dict) else {}
+    wanted, positive = law.parameters(), law.positive_parameters()
+    parameters: dict[str, Prior] = {}
+    for name in wanted:
+        if name not in tables:
+            faults.append(f"parameters.{name}: missing; this law has {', '.join(wanted)}")
+            continue
+        prior = _prior(f"parameters.{name}", name, tables[name], faults, positive=name in positive)
+        if prior is not None:
+            parameters[name] = prior
+    for name in sorted(named - set(wanted)):
+        faults.append(f"parameters.{name}: unknown parameter; this law has {', '.join(wanted)}")
+    return parameters
 
 
 def _persistence(table: Any, faults: list[str]) -> tuple[float, float] | None:

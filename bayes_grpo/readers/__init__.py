@@ -7,22 +7,15 @@ from typing import Any
 import xarray as xr
 
 import bayes_grpo.runs
-from bayes_grpo.errors import InputError, Note
-from bayes_grpo.readers.contract import Format, Log, Options, Reading, Source, WholeFormat, reading_note
-from bayes_grpo.readers.expressions import check_columns
-from bayes_grpo.readers.find import CERTAIN, find
-from bayes_grpo.readers.labels import label_of, tell_apart
-from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
-from bayes_grpo.readers.understand import understand
+from bayes_grpo.errors import InputError
+from bayes_grpo.readers.contract import Reading, reading_note
+from bayes_grpo.readers.logs import read_log
 from bayes_grpo.runs.dataset import combine
 
 __all__ = ["Reading", "example_run", "read_log", "read_run", "read_runs"]
 
 #: The log that comes with the package: a TRL run of a small transformer on addition modulo 3.
 EXAMPLE = Path(bayes_grpo.runs.__file__).parent / "bundled" / "arithmetic_grpo"
-
-#: Files that were left out of a search are named up to so many.
-_MOST_LEFT_OUT = 50
 
 
 def read_run(
@@ -114,119 +107,3 @@ def read_runs(path: str | Path, **options: Any) -> list[xr.Dataset]:
     if faults:
         readings[0].add_notes(*(reading_note(fault.where, f"left out {fault}") for fault in faults))
     return [reading.run for reading in readings]
-
-
-def read_log(
-    path: str | Path,
-    *,
-    hyperparameters: Mapping[str, Any] | None = None,
-    hyperparameters_file: str | Path | None = None,
-    reward_column: str | None = None,
-    step_column: str | None = None,
-    run_column: str | None = None,
-    step_unit: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    appended: int | str = "",
-    name: str | None = None,
-) -> tuple[list[Reading], list[InputError]]:
-    """Read a training log and say how it was understood; parameters as of `read_run`.
-
-    Returns
-    -------
-    tuple
-        A `Reading` for each run, and the faults of runs that cannot be read.
-
-    Raises
-    ------
-    InputError
-        If nothing is there, or nothing that is a log.
-    """
-    if step_unit not in (None, "optimizer", "rollout"):
-        raise InputError("step_unit", f"expected 'optimizer' or 'rollout', found {step_unit!r}")
-    options = Options(
-        hyperparameters or {}, reward_column, step_column, run_column, step_unit, columns or {}, str(appended)
-    )
-    check_columns(options.columns)
-    search = find(path)
-    parts: dict[str, list[tuple[Format, Source, Log]]] = {}
-    readings: list[Reading] = []
-    sources: list[Source] = []
-    faults: list[InputError] = []
-    for _, format_, source in search.found:
-        try:
-            if isinstance(format_, WholeFormat):
-                whole = format_.read_whole(source, options, name)
-                readings += whole
-                sources += [source] * len(whole)
-                continue
-            for number, log in enumerate(format_.read(source)):
-                parts.setdefault(log.same_run or f"{source}#{number}", []).append((format_, source, log))
-        except InputError as error:
-            faults.append(error)
-    for group in parts.values():
-        try:
-            made, broken = _read_one(Path(path), group, options, hyperparameters_file, name, len(parts) > 1)
-        except InputError as error:
-            faults.append(error)
-            continue
-        readings += made
-        sources += [group[0][1]] * len(made)
-        faults += broken
-    tell_apart(readings, sources)
-    if readings and len(search.found) > 1:
-        # Text that a search found and that is no log is no fault of the runs found beside it.
-        texts = {str(found.source) for found in search.found if found.format.ORDER >= CERTAIN}
-        search.left_out += [(Source(Path(f.where)), "; ".join(f.faults)) for f in faults if f.where in texts]
-        faults = [fault for fault in faults if fault.where not in texts]
-    if readings and search.left_out:
-        readings[0].add_notes(*_left_out(search.left_out))
-    return readings, faults
-
-
-def _read_one(
-    path: Path,
-    group: list[tuple[Format, Source, Log]],
-    options: Options,
-    file: str | Path | None,
-    name: str | None,
-    several: bool,
-) -> tuple[list[Reading], list[InputError]]:
-    """The runs of one log, or of one run's parts."""
-    format_, source, first = group[0]
-    logs = [log for _, _, log in group]
-    sidecar = Path(file) if file else find_sidecar(source.path, _folders(source))
-    beside: dict[str, Any] = {}
-    extras: dict[str, Any] = {}
-    notes = []
-    if len(logs) > 1:
-        order = ", ".join(str(s) for _, s, _ in group)
-        notes.append(reading_note("", f"one run in {len(logs)} parts, read in this order: {order}"))
-    if sidecar is not None and not source.address:
-        beside, extras = read_sidecar(sidecar)
-        notes.append(reading_note("", f"hyperparameters read from {sidecar.name}"))
-    label = (name if not several else None) or str(extras.get("name", "")) or first.label or label_of(path, source)
-    folder = None if source.address else _folders(source)[0]
-    readings, faults = understand(str(source), logs, label, options, beside, extras, folder)
-    for reading in readings:
-        reading.format = format_.NAME
-        if notes:
-            reading.notes[:0] = notes
-            reading.add_notes()
-    return readings, faults
-
-
-def _left_out(sources: list[tuple[Source, str]]) -> list[Note]:
-    """What is said of files that were not read as logs."""
-    notes = [Note("left_out", str(source), f"not read as a log: {source}: {reason}") for source, reason in sources]
-    more = len(notes) - _MOST_LEFT_OUT
-    return (
-        notes
-        if more <= 0
-        else [*notes[:_MOST_LEFT_OUT], Note("left_out", "", f"and {more} more files not read as logs")]
-    )
-
-
-def _folders(source: Source) -> list[Path]:
-    """Where the hyperparameters of a log may lie."""
-    here = source.path if source.is_folder else source.path.parent
-    return [here, here.parent] if here.name.startswith("checkpoint-") else [here]

@@ -199,18 +199,21 @@ def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list
             "column by --reward-column"
         )
         return
-    worded = (c for c in columns if (found := variable_of(c)) is not None and found[0] == "evaluation_reward")
+    if not _take_evaluation(columns, chosen):
+        faults.append(f"expected a column with the mean reward, found {listed(every)}; name it by --reward-column")
+
+
+def _take_evaluation(columns: Mapping[str, np.ndarray], chosen: Chosen) -> bool:
+    """Take an evaluation for the reward of a log without one; whether there was any."""
+    worded = (c for c in columns if (variable := variable_of(c)) is not None and variable[0] == "evaluation_reward")
     evaluated = chosen.columns.get("evaluation_reward", next(worded, None))
-    if evaluated is not None:
-        chosen.columns["reward"] = evaluated
-        chosen.columns.pop("evaluation_reward", None)
-        chosen.notes.append(
-            reading_note(
-                evaluated, f"no training reward is logged: the evaluation {evaluated!r} is taken as the reward"
-            )
-        )
-        return
-    faults.append(f"expected a column with the mean reward, found {listed(every)}; name it by --reward-column")
+    if evaluated is None:
+        return False
+    chosen.columns["reward"] = evaluated
+    chosen.columns.pop("evaluation_reward", None)
+    text = f"no training reward is logged: the evaluation {evaluated!r} is taken as the reward"
+    chosen.notes.append(reading_note(evaluated, text))
+    return True
 
 
 def _find_others(columns: Mapping[str, np.ndarray], chosen: Chosen) -> None:

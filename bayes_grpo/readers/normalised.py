@@ -28,9 +28,10 @@ def is_centred(column: str, columns: Mapping[str, np.ndarray]) -> bool:
     largest = float(np.abs(values).max())
     if largest < _TINY:
         return True
-    trend = np.corrcoef(values, np.arange(values.size))[0, 1]
-    error = float(values.std()) / np.sqrt(values.size)
-    if abs(trend) > _TREND or abs(float(values.mean())) > 4 * error:
+    shares = values / largest  # squares of large values would overflow
+    trend = np.corrcoef(shares, np.arange(shares.size))[0, 1]
+    error = float(shares.std()) / np.sqrt(shares.size)
+    if abs(trend) > _TREND or abs(float(shares.mean())) > 4 * error:
         return False
     spread = _range_of_singles(plain(column), {plain(name): array for name, array in columns.items()})
     if spread is None:
@@ -44,17 +45,17 @@ def _range_of_singles(name: str, columns: Mapping[str, np.ndarray]) -> float | N
     if stem.count("{}") != 1:
         return None
     high, low = (_finite(columns.get(stem.format(word))) for word in ("max", "min"))
-    return float(high.max() - low.min()) if high.size and low.size else None
+    return float(high.max()) - float(low.min()) if high.size and low.size else None
 
 
 def _range_told_by_others(column: str, columns: Mapping[str, np.ndarray]) -> float | None:
     """Range of single rewards, from their deviation, or of another reward's means; None where there is neither."""
     for name, values in columns.items():
-        found = variable_of(name)
-        if found is not None and found[0] == "reward_spread" and _finite(values).size:
+        variable = variable_of(name)
+        if variable is not None and variable[0] == "reward_spread" and _finite(values).size:
             return 4 * float(np.median(_finite(values)))
     ranges = [
-        float(np.ptp(_finite(values)))
+        float(_finite(values).max()) - float(_finite(values).min())
         for name, values in columns.items()
         if name != column and reward_rank(name) is not None and _finite(values).size >= 5
     ]

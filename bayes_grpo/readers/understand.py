@@ -1,54 +1,27 @@
 """From the logs of a run to its Dataset, and to an account of how they were understood."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from bayes_grpo.errors import InputError, Note
-from bayes_grpo.readers.assemble import Assembled, assemble, evaluations, join_evaluation
+from bayes_grpo.readers.account import UnderstoodLog, account_of
 from bayes_grpo.readers.choose import Arrays, Chosen, choose, listed, may_be_of_use
-from bayes_grpo.readers.completions_as_rows import is_completion_column
 from bayes_grpo.readers.contract import BAR, COUNT, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.expressions import evaluate, mentions
 from bayes_grpo.readers.gather import Table
-from bayes_grpo.readers.keys import plain, words
+from bayes_grpo.readers.keys import plain
 from bayes_grpo.readers.known import (
-    Known,
     config_beside,
-    count_updates,
     settings_of,
-    spread_of,
-    unused_settings,
-    window_of,
 )
 from bayes_grpo.readers.names import EVALUATION_WORDS, KIND_COLUMNS
 from bayes_grpo.readers.printed_steps import place_rows
 from bayes_grpo.readers.text import flatten
 from bayes_grpo.readers.trainer import Told, trainer_of
-from bayes_grpo.readers.vocabulary import is_planned_length, step_rank
-from bayes_grpo.runs.dataset import make_run
-
-
-@dataclass
-class _Understood:
-    """What was understood of a log before its runs are told apart."""
-
-    where: str
-    table: Table
-    chosen: Chosen
-    told: Told
-    facts: Facts
-    known: Known
-    options: Options
-    by_step: bool
-    notes: list[Note]
-    training: np.ndarray
-    evaluation: np.ndarray
-    expressed: dict[str, list[str]]
+from bayes_grpo.readers.vocabulary import step_rank
 
 
 def understand(
@@ -91,12 +64,37 @@ def understand(
     """
     run_column = options.run_column or next((log.run_column for log in logs if log.run_column), "")
     table = _gathered(where, logs, options, run_column)
+    log = _understood(where, table, logs, options, beside, extras, folder)
+    runs = list(_runs(table, log.training, run_column))
+    readings, faults = [], []
+    for name, rows in runs:
+        try:
+            readings.append(account_of(log, name or label, rows, len(runs) > 1))
+        except InputError as error:
+            if len(runs) == 1:
+                raise
+            faults.append(InputError(f"{where}, run {name}", error.faults))
+    if not readings:
+        raise faults[0]
+    return readings, faults
+
+
+def _understood(
+    where: str,
+    table: Table,
+    logs: Sequence[Log],
+    options: Options,
+    beside: Mapping[str, Any],
+    extras: Mapping[str, Any],
+    folder: Path | None,
+) -> UnderstoodLog:
+    """The trainer, the columns of the variables, and the hyperparameters of a log."""
     settings = (f"config/{key}" for key in (*table.facts.config, *table.facts.extras, *extras))
     keys = [*table.numbers, *table.words, *table.others, *settings]
     told = trainer_of(keys, next((log.trainer for log in logs if log.trainer), ""))
-    config, notes = config_beside(told.trainer, folder)
+    config, config_notes = config_beside(told.trainer, folder)
     facts = Facts(config=config) | table.facts | Facts(extras=extras)
-    notes = [*dict.fromkeys(note for log in logs for note in log.notes), *table.notes, *notes]
+    log_notes = dict.fromkeys(note for log in logs for note in log.notes)
     training, evaluation, split_notes = _split(table)
     place_notes = _place(table, facts)
     columns = {
@@ -107,23 +105,20 @@ def understand(
     expressed = _express(where, table, columns, options)
     chosen = _chosen(where, table, columns, options, told)
     _check(where, table, chosen)
-    found = _Understood(
-        where, table, chosen, told, facts, settings_of(facts, told.trainer, table, columns, options, beside), options,
-        any(log.by_step for log in logs) or bool(told.trainer and told.trainer.by_step),
-        [*notes, *split_notes, *place_notes, *chosen.notes], training, evaluation, expressed,
-    )  # fmt: skip
-    runs = list(_runs(table, training, run_column))
-    readings, faults = [], []
-    for name, rows in runs:
-        try:
-            readings.append(_reading(found, name or label, rows, len(runs) > 1))
-        except InputError as error:
-            if len(runs) == 1:
-                raise
-            faults.append(InputError(f"{where}, run {name}", error.faults))
-    if not readings:
-        raise faults[0]
-    return readings, faults
+    return UnderstoodLog(
+        where=where,
+        table=table,
+        chosen=chosen,
+        told=told,
+        facts=facts,
+        known=settings_of(facts, told.trainer, table, columns, options, beside),
+        options=options,
+        by_step=any(log.by_step for log in logs) or bool(told.trainer and told.trainer.by_step),
+        notes=[*log_notes, *table.notes, *config_notes, *split_notes, *place_notes, *chosen.notes],
+        training=training,
+        evaluation=evaluation,
+        expressed=expressed,
+    )
 
 
 def _stated(options: Options) -> set[str]:
@@ -196,104 +191,6 @@ def _logged(table: Table) -> list[str]:
     return [key for key in (*table.numbers, *table.others) if key not in (COUNT, BAR)]
 
 
-def _reading(found: _Understood, name: str, rows: np.ndarray, several: bool) -> Reading:
-    """One run of a log."""
-    table, chosen, options, trainer = found.table, found.chosen, found.options, found.told.trainer
-    facts = {**found.facts.config, **found.facts.extras}
-    single = any(is_completion_column(key) for key in (*table.numbers, *table.others))
-    made = assemble(found.where, table, chosen, rows, options, facts, by_step=found.by_step, single=single)
-    notes = [*found.notes, *made.notes]
-    if found.evaluation.any() and not several:
-        join_evaluation(made.arrays, evaluations(table, found.evaluation, chosen, options))
-    notes += _percent(made.arrays, chosen)
-    known = found.known.copy()
-    if made.updates is not None:
-        known.values.setdefault("refresh_interval", made.updates)
-    arrays, more = count_updates(made.arrays, known, trainer, options)
-    notes += more
-    if "logging_window" not in known.values:
-        window, more = _window(found, rows)
-        notes += more
-        known.values |= {} if window is None else {"logging_window": window}
-    spread, more = spread_of(chosen, table, facts)
-    notes += more
-    run = make_run(
-        name,
-        arrays,
-        known.values,
-        spread=spread if "reward_spread" in arrays else "unknown",
-        source=found.where,
-        notes=list(map(str, notes)),
-        components=made.components,
-    )
-    inferred = "spacing of rows" if trainer and trainer.window is None else "what the trainer logs"
-    origins = {key: inferred for key in known.values if key not in known.origins} | known.origins
-    if made.updates is not None and "refresh_interval" not in known.origins:
-        origins["refresh_interval"] = "the rows' two counts"
-    columns = _columns(run, found, made)
-    return Reading(
-        run=run,
-        format="",
-        trainer=trainer.name if trainer else "",
-        told_by=list(found.told.by),
-        columns=columns,
-        components=chosen.components,
-        unused=_unused(found, made, origins),
-        origins={key: value for key, value in origins.items() if key in run},
-        notes=notes,
-    )
-
-
-def _percent(arrays: Arrays, chosen: Chosen) -> list[Note]:
-    """A word on evaluations that are logged in per cent beside rewards that are not."""
-    column, values = chosen.columns.get("evaluation_reward"), arrays.get("evaluation_reward")
-    if column is None or values is None or not words(column) & {"accuracy", "fraction", "rate", "pass", "success"}:
-        return []
-    high, usual = np.nanmax(values), np.nanmax(arrays["reward"])
-    if not (1.5 < high <= 100 and usual <= 1.0):
-        return []
-    text = (
-        f"{column}: values up to {high:.4g} beside rewards up to {usual:.4g} look like per cent; they are kept as "
-        f"logged (--column 'evaluation_reward={column}/100' makes them shares)"
-    )
-    return [reading_note(column, text)]
-
-
-def _window(found: _Understood, rows: np.ndarray) -> tuple[float | None, list[Note]]:
-    """The window of a row, from the spacing of all rows of training."""
-    table, columns = found.table, found.chosen.columns
-    step = table.arrays[columns["optimizer_step"]][rows]
-    sign = columns.get("learning_rate", columns["reward"])
-    logged = ~np.isnan(table.arrays[sign][rows]) if sign in table.arrays else np.ones(rows.size, dtype=bool)
-    return window_of(step, logged, found.told.trainer)
-
-
-def _columns(run: xr.Dataset, found: _Understood, made: Assembled) -> dict[str, str]:
-    """Where each variable of a run comes from, those from evaluation rows and derived ones included."""
-    columns = {name: column for name, column in found.chosen.columns.items() if name in run}
-    columns |= {name: ", ".join(used) for name, used in made.derived.items() if name in run}
-    columns |= {name: f"{text}" for name, text in found.options.columns.items() if name in run}
-    if "evaluation_reward" in run and "evaluation_reward" not in columns:
-        columns["evaluation_reward"] = f"{found.chosen.columns['reward']} in evaluation rows"
-    return columns
-
-
-def _unused(found: _Understood, made: Assembled, origins: Mapping[str, str]) -> list[str]:
-    """Columns and settings from which nothing was taken."""
-    used = found.chosen.used | {
-        column for columns in (*made.derived.values(), *found.expressed.values()) for column in columns
-    }
-    trainer = found.told.trainer
-    if trainer is not None:
-        used |= {key for name, key in trainer.constants.items() if origins.get(name) == "same in all rows"}
-    if origins.get("planned_steps") == "a column":
-        used |= {key for key in found.table.numbers if is_planned_length(key)}
-    names = (*found.table.numbers, *found.table.others)
-    unused = [key for key in names if key not in used and plain(key) not in used]
-    hidden = {COUNT, BAR, *(f"--column {name}" for name in found.options.columns)}
-    return [key for key in unused if key not in hidden] + unused_settings(found.facts, trainer)
-
-
 def _chosen(where: str, table: Table, columns: Arrays, options: Options, told: Told) -> Chosen:
     """The columns of the variables; those without a single number only if there are no others."""
     try:
@@ -334,11 +231,11 @@ def _check(where: str, table: Table, chosen: Chosen) -> None:
         if variable in chosen.by_words:
             del chosen.columns[variable]
             continue
-        for row, found in table.numbers[column].faults.items():
-            text = found.strip("'\" ")
+        for row, cell in table.numbers[column].faults.items():
+            text = cell.strip("'\" ")
             comma = text.count(",") == 1 and text.replace(",", "").lstrip("+-").isdigit()
             hint = "; decimals need a point" if comma else ""
-            faults.append(f"row {row + 1}, {column}: expected a number, found {found}{hint}")
+            faults.append(f"row {row + 1}, {column}: expected a number, found {cell}{hint}")
     if faults:
         raise InputError(where, faults[:8] + ([f"and {len(faults) - 8} more"] if len(faults) > 8 else []))
 

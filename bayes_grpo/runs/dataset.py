@@ -64,23 +64,8 @@ def make_run(
     >>> dict(run.sizes)
     {'run': 1, 'step': 6}
     """
-    where = source or name
-    faults = []
     arrays = {key: np.asarray(values, dtype=float) for key, values in columns.items()}
-    for required in ("optimizer_step", "reward"):
-        if required not in arrays:
-            faults.append(f"{required}: expected a column, found none among {', '.join(arrays) or 'no columns'}")
-    for unknown in [key for key in arrays if key not in STEP_FIELDS]:
-        faults.append(f"unknown column {unknown!r}; known are {', '.join(STEP_FIELDS)}")
-    if spread not in SPREADS:
-        faults.append(f"spread: expected one of {', '.join(SPREADS)}, found {spread!r}")
-    if faults:
-        raise InputError(where, faults)
-    known = check_hyperparameters(where, hyperparameters or {})
-    faults += _column_faults(arrays)
-    faults += _reward_faults(arrays["reward"], known)
-    if faults:
-        raise InputError(where, faults)
+    known = _checked(source or name, arrays, hyperparameters or {}, spread)
     dataset = xr.Dataset(coords={"run": [name]})
     for key, array in arrays.items():
         if np.isfinite(array).any():
@@ -98,6 +83,28 @@ def make_run(
     dataset["source"] = (("run",), [source])
     dataset["notes"] = (("run",), ["\n".join(notes)])
     return dataset
+
+
+def _checked(
+    where: str, arrays: Mapping[str, np.ndarray], hyperparameters: Mapping[str, Any], spread: str
+) -> Mapping[str, float]:
+    """The hyperparameters of a run whose columns are in order."""
+    faults = [
+        f"{required}: expected a column, found none among {', '.join(arrays) or 'no columns'}"
+        for required in ("optimizer_step", "reward")
+        if required not in arrays
+    ]
+    for unknown in [key for key in arrays if key not in STEP_FIELDS]:
+        faults.append(f"unknown column {unknown!r}; known are {', '.join(STEP_FIELDS)}")
+    if spread not in SPREADS:
+        faults.append(f"spread: expected one of {', '.join(SPREADS)}, found {spread!r}")
+    if faults:
+        raise InputError(where, faults)
+    known = check_hyperparameters(where, hyperparameters)
+    faults = [*_column_faults(arrays), *_reward_faults(arrays["reward"], known)]
+    if faults:
+        raise InputError(where, faults)
+    return known
 
 
 def combine(runs: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bayes_grpo import InputError, make_run, read_run, save_runs
@@ -325,6 +325,7 @@ def test_what_was_written_is_read(
         ).map(lambda rows: "\n".join(map(json.dumps, rows)).encode()),
     )
 )
+@example(content=b'{"reward":0}\n{"reward":0}\n{"reward":1}\n{"reward":-39e154}\n{"reward":0}')
 def test_any_content_ends_in_data_or_one_clear_error(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(content)

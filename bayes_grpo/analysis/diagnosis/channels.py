@@ -16,6 +16,9 @@ MOST_ROWS = 400
 FEWEST = 5
 #: Deviation from both neighbours, in robust standard deviations of differences, of a row that is left out.
 _SPIKE = 8.0
+#: Columns that channels are made of: those of which a logarithm is taken, with what is added before, and others.
+_FLOORS = {name: channel.floor for name, channel in CHANNELS.items() if channel.floor is not None}
+_OTHERS = ("reward", "evaluation_reward", "zero_spread_share", "reward_spread")
 
 
 @dataclass
@@ -67,19 +70,49 @@ def extract_channels(run: xr.Dataset) -> Channels:
         raise InputError(
             str(run["run"].values), f"reward: expected at least {MIN_ROWS} rows with a reward, found {at.size}"
         )
-    notes: list[Note] = []
+    at, width, notes = _batches(at)
+    known = hyperparameters_of(run)
+    columns = {name: _binned(run[name].values, at) for name in (*_OTHERS, *_FLOORS) if name in run}
+    low, high, bounded = _range(reward[np.isfinite(reward)], known, notes)
+    values = _scaled(run, columns, (low, high, bounded), known, notes)
+    notes += _drop_spikes(values)
+    no_signal = _without_signal(run)
+    solved = no_signal and bounded and bool(np.nanmin(reward) == high)
+    if no_signal:
+        values["informative_groups"] = np.full(at.size, np.log(_least(known) / (1 + _least(known))))
+    if no_signal and not solved:
+        notes.append(Note("alarm", "informative_groups", _no_signal_text(reward, bounded)))
+    always = {"reward", "informative_groups"} if no_signal else {"reward"}
+    values = {
+        name: column
+        for name, column in values.items()
+        if np.isfinite(column).sum() >= FEWEST and (np.nanmax(column) > np.nanmin(column) or name in always)
+    }
+    noise = _sampling_noise(known, width) if bounded else None
+    return Channels(run["optimizer_step"].values[at], values, noise, (low, high, bounded), no_signal, solved, notes)
+
+
+def _batches(at: np.ndarray) -> tuple[np.ndarray, int, list[Note]]:
+    """Where the rows of a long run that are averaged begin, how many each are, and a note of that."""
     width = -(-at.size // MOST_ROWS)
+    notes = []
     if width > 1:
         text = f"{at.size} rows: each {width} were averaged, so onsets are known to {width} rows at best"
         notes.append(Note("limit", "onset_step", text))
     # Means of equally many rows: a last one of few rows would look like a jump.
     bins = -(-at.size // width)
-    at = at[np.arange(bins) * at.size // bins]
-    known = hyperparameters_of(run)
-    logs = {name: channel.floor for name, channel in CHANNELS.items() if channel.floor is not None}
-    others = ("reward", "evaluation_reward", "zero_spread_share", "reward_spread")
-    columns = {name: _binned(run[name].values, at) for name in (*others, *logs) if name in run}
-    low, high, bounded = _range(reward[np.isfinite(reward)], known, notes)
+    return at[np.arange(bins) * at.size // bins], width, notes
+
+
+def _scaled(
+    run: xr.Dataset,
+    columns: dict[str, np.ndarray],
+    scale: tuple[float, float, bool],
+    known: dict[str, float],
+    notes: list[Note],
+) -> dict[str, np.ndarray]:
+    """Each channel on its scale."""
+    low, high, bounded = scale
     place = (columns["reward"] - low) / (high - low)
     values = {"reward": _angle(place) if bounded else place}
     if "evaluation_reward" in columns:
@@ -87,27 +120,19 @@ def extract_channels(run: xr.Dataset) -> Channels:
     informative = _informative(run, columns, place if bounded else None, known, notes)
     if informative is not None:
         values["informative_groups"] = informative
-    for name, floor in logs.items():
+    for name, floor in _FLOORS.items():
         if name in columns:
             values[name] = np.log(np.maximum(columns[name], 0) + floor)
+    return values
+
+
+def _drop_spikes(values: dict[str, np.ndarray]) -> list[Note]:
+    """Leave out spikes of single rows, and say how many of each channel."""
     spikes = {name: count for name, column in values.items() if (count := _without_spikes(column))}
-    if spikes:
-        listed = ", ".join(f"{name} {count}" for name, count in spikes.items())
-        notes.append(Note("limit", ", ".join(spikes), f"isolated spikes of single rows left out: {listed}"))
-    no_signal = _without_signal(run)
-    solved = no_signal and bounded and bool(np.nanmin(reward) == high)
-    if no_signal:
-        values["informative_groups"] = np.full(at.size, np.log(_least(known) / (1 + _least(known))))
-    if no_signal and not solved:
-        notes.append(Note("alarm", "informative_groups", _no_signal_text(reward, bounded)))
-    told = {"reward", "informative_groups"} if no_signal else {"reward"}
-    values = {
-        name: column
-        for name, column in values.items()
-        if np.isfinite(column).sum() >= FEWEST and (np.nanmax(column) > np.nanmin(column) or name in told)
-    }
-    noise = _sampling_noise(known, width) if bounded else None
-    return Channels(run["optimizer_step"].values[at], values, noise, (low, high, bounded), no_signal, solved, notes)
+    if not spikes:
+        return []
+    listed = ", ".join(f"{name} {count}" for name, count in spikes.items())
+    return [Note("limit", ", ".join(spikes), f"isolated spikes of single rows left out: {listed}")]
 
 
 def _without_signal(run: xr.Dataset) -> bool:

@@ -1,4 +1,4 @@
-"""What limits the reuse of a batch, as one JSON-ready object and as text."""
+"""What limits the reuse of a batch, as one JSON-ready object."""
 
 from typing import Any
 
@@ -7,15 +7,12 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import interval_row
 from bayes_grpo.analysis.stability.reuse import (
-    LEAST_SHARE,
-    LOST_SHARE,
     check_seconds,
     conditions_of,
     growth_draws,
     interval_table,
     limits,
 )
-from bayes_grpo.analysis.tables import number, render, titled
 from bayes_grpo.errors import Note
 from bayes_grpo.inference.attributes import quantities, runs_of
 
@@ -26,7 +23,8 @@ ONLY_LAG = (
     "effective sample size of a run that uses its batches more than once (bayes_grpo.trl.record does) to have their "
     "limits"
 )
-_WORDS = {"lag": "lag", "ess": "sample size", "starvation": "starvation by clipping"}
+#: The limits by name, and in words.
+LIMITS = {"lag": "lag", "ess": "sample size", "starvation": "starvation by clipping"}
 
 
 def reuse_summary(
@@ -76,26 +74,16 @@ def reuse_summary(
     rows = rows.sel(run=run) if run is not None else rows.isel(run=0)
     growth, channels = growth_draws(rows, known, draws.sizes["sample"])
     conditions, notes = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
-    lag = thresholds["exact"].values
-    draws_of = {"lag": lag, "stale_lag": thresholds["delay"].values} | limits(
-        growth, conditions, known.get("clip_range", 0.2)
-    )
-    asked = float(thresholds.attrs["refresh_interval"])
-    names = [name for name in _WORDS if name in draws_of]
-    lowest = np.stack([draws_of[name] for name in names])
-    if growth is None:
-        notes.append(Note("limit", "reuse", ONLY_LAG))
-    beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
+    draws_of = {"lag": thresholds["exact"].values, "stale_lag": thresholds["delay"].values}
+    draws_of |= limits(growth, conditions, known.get("clip_range", 0.2))
     out: dict[str, Any] = {
-        "limit": {name: _row(draws_of.get(name), asked) for name in _WORDS},
-        "staleness": {name: _row(draws_of.get(f"stale_{name}"), np.nan) for name in _WORDS},
-        "binding": names[int(np.bincount(lowest.argmin(0), minlength=len(names)).argmax())],
-        "probability_beyond_limit": beyond,
-        "probability_unstable": beyond,
+        **_limits(draws_of, float(thresholds.attrs["refresh_interval"])),
         "rests_on": channels,
         "intervals": None,
         "best": {"per_batch": None, "per_hour": None, "probability_best": {"per_batch": None, "per_hour": None}},
     }
+    if growth is None:
+        notes.append(Note("limit", "reuse", ONLY_LAG))
     if growth is not None and conditions is not None:
         generation, update = _seconds(rows, generation_seconds, update_seconds)
         batches = max(known["planned_steps"] / known.get("refresh_interval", 1.0), 1.0)
@@ -108,6 +96,20 @@ def reuse_summary(
             )
             notes.append(Note("limit", "step_time", text))
     return out | {"notes": notes}
+
+
+def _limits(draws_of: dict[str, np.ndarray], asked: float) -> dict[str, Any]:
+    """The limits side by side, which is the lowest, and whether the refresh interval ``asked`` is beyond it."""
+    names = [name for name in LIMITS if name in draws_of]
+    lowest = np.stack([draws_of[name] for name in names])
+    beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
+    return {
+        "limit": {name: _row(draws_of.get(name), asked) for name in LIMITS},
+        "staleness": {name: _row(draws_of.get(f"stale_{name}"), np.nan) for name in LIMITS},
+        "binding": names[int(np.bincount(lowest.argmin(0), minlength=len(names)).argmax())],
+        "probability_beyond_limit": beyond,
+        "probability_unstable": beyond,
+    }
 
 
 def _draws(fit: xr.DataTree, run: str | None) -> xr.Dataset:
@@ -167,58 +169,3 @@ def _best(table: xr.Dataset) -> dict[str, Any]:
         best[name] = int(table["refresh_interval"].values[share.argmax()])
         best["probability_best"][name] = float(share.max())
     return best
-
-
-def reuse_text(summary: dict[str, Any]) -> str:
-    """The answer in up to three sentences, then limits and refresh intervals."""
-    limit, binding, asked = summary["limit"], summary["binding"], summary["refresh_interval"]
-    row = limit[binding]
-    where = "no refresh interval" if row["median"] is None else f"K = {number(row['median'])}"
-    upper = "no bound" if row["upper"] is None else number(row["upper"])
-    lines = [
-        f"What binds is {_WORDS[binding]}, at {where} (90 % interval "
-        f"{number(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
-    ]
-    if asked is not None:
-        lines.append(
-            f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_beyond_limit']:.2f}."
-        )
-    best = summary["best"]
-    if best["per_batch"] is not None:
-        chance = best["probability_best"]["per_batch"]
-        text = f"Most reward within {summary['batches']:.0f} batches: K = {best['per_batch']} (P = {chance:.2f})"
-        if best["per_hour"] is not None:
-            text += f"; within the same hours: K = {best['per_hour']} (P = {best['probability_best']['per_hour']:.2f})"
-        lines.append(text + ".")
-    table = titled("limits of reuse (updates on a batch; constant staleness)")
-    for heading in ("limit", "median", "low", "high", "P(K > limit)", "staleness"):
-        table.add_column(heading, justify="left" if heading == "limit" else "right", no_wrap=True)
-    meaning = {
-        "lag": "lag",
-        "ess": f"sample size at {LEAST_SHARE:.0%}",
-        "starvation": f"starvation of {LOST_SHARE:.0%} of the gain",
-    }
-    for name, words in meaning.items():
-        row, stale = limit[name], summary["staleness"][name]
-        if row is None:
-            table.add_row(words, "unknown", "", "", "", "")
-            continue
-        chance = "" if row["probability_exceeded"] is None else f"{row['probability_exceeded']:.2f}"
-        table.add_row(
-            words, *(_or_none(row[k]) for k in ("median", "lower", "upper")), chance, _or_none(stale["median"])
-        )
-    out = [*lines, render(table)]
-    if summary["intervals"]:
-        rows = titled("what each refresh interval earns (medians)")
-        for heading in ("K", "plateau", "updates to 95 %", "batches", "hours"):
-            rows.add_column(heading, justify="right", no_wrap=True)
-        for entry in summary["intervals"]:
-            cells = (_or_none(entry[name]["median"]) for name in ("plateau", "updates", "batches", "hours"))
-            rows.add_row(str(entry["refresh_interval"]), *cells)
-        out.append(render(rows))
-        out.append(f"growth of the log ratio from: {', '.join(summary['rests_on'])}")
-    return "\n".join(out)
-
-
-def _or_none(value: float | None) -> str:
-    return "none" if value is None else number(value)

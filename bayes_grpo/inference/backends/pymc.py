@@ -236,15 +236,19 @@ def sample_pymc(
         raise
     if progress is not None:
         progress(wanted, wanted)
-    posterior, told = tree["posterior"], tree["sample_stats"]
-    steps = told["n_steps"].values.astype(int)
-    return {name: posterior[name].values for name in names}, {
-        "diverging": told["diverging"].values,
-        "energy": told["energy"].values,
-        "lp": told["logp"].values,
+    return {name: tree["posterior"][name].values for name in names}, _statistics(tree["sample_stats"])
+
+
+def _statistics(logged: Any) -> dict[str, np.ndarray]:
+    """What nutpie tells of each transition, by the names that NumPyro's have here."""
+    steps = logged["n_steps"].values.astype(int)
+    return {
+        "diverging": logged["diverging"].values,
+        "energy": logged["energy"].values,
+        "lp": logged["logp"].values,
         "n_steps": steps,
         # As NumPyro counts it; nutpie leaves a doubling that was not completed out.
         "tree_depth": np.floor(np.log2(np.maximum(steps, 1))).astype(int) + 1,
-        "acceptance_rate": told["mean_tree_accept"].values,
-        "step_size": told["step_size"].values,
+        "acceptance_rate": logged["mean_tree_accept"].values,
+        "step_size": logged["step_size"].values,
     }

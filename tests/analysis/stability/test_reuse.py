@@ -8,7 +8,8 @@ import xarray as xr
 
 from bayes_grpo import InputError, balance_plateau, fit, make_run, threshold
 from bayes_grpo.analysis.stability import reuse as limits_of
-from bayes_grpo.analysis.stability.reuse_summary import ONLY_LAG, reuse_summary, reuse_text
+from bayes_grpo.analysis.stability.reuse_summary import ONLY_LAG, reuse_summary
+from bayes_grpo.analysis.stability.reuse_table import reuse_text
 from bayes_grpo.laws import reuse
 from tests.common import FACTS, curve
 

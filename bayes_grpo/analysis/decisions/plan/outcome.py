@@ -1,6 +1,6 @@
 """What one setting of a run brings, at every draw of what is believed."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -80,7 +80,7 @@ def outcome(
     path = reward_after(steps)
     gain = np.diff(reward_after(np.array([0.0, goal.within])))[:, 0]
     error = gain_error(scatter, beliefs.ratio, stiffness, goal.within)
-    known: dict[str, Any] = {
+    drawn = {
         "plateau": _reached(courses, np.full((DRAWS, 1), np.inf), reach, option)[:, 0],
         "steps_to_95": np.log(20) / stiffness,
         "final_reward": path[:, -1],
@@ -89,11 +89,7 @@ def outcome(
         "too_stale": lag | spent,
         "shown": normal_cdf(0.75 * gain / error - normal_quantile(0.95)),
     }
-    out = xr.Dataset({name: ("sample", value) for name, value in known.items()})
-    out["expected_reward"] = (("sample", "point"), path)
-    out["steps"] = ("point", steps)
-    if option.seconds_per_update is not None:
-        out["hours"] = ("point", steps * option.seconds_per_update / 3600)
+    out = _drawn(drawn, path, steps, option)
     return out.assign(
         signal_share=float(np.mean([signal_of(chance, option) for chance in starts])),
         power=float(normal_cdf(0.75 * goal.gain / error - normal_quantile(0.95)).mean()),
@@ -101,6 +97,16 @@ def outcome(
         completions_per_update=option.completions_per_update,
         updates_in_budget=updates,
     )
+
+
+def _drawn(values: dict[str, np.ndarray], path: np.ndarray, steps: np.ndarray, option: PlannedRun) -> xr.Dataset:
+    """Draws and the course of the expected reward, in steps and, where their length is known, in hours."""
+    out = xr.Dataset({name: ("sample", value) for name, value in values.items()})
+    out["expected_reward"] = (("sample", "point"), path)
+    out["steps"] = ("point", steps)
+    if option.seconds_per_update is not None:
+        out["hours"] = ("point", steps * option.seconds_per_update / 3600)
+    return out
 
 
 def _speeds(option: PlannedRun, base: PlannedRun, beliefs: Beliefs) -> tuple[np.ndarray, np.ndarray]:

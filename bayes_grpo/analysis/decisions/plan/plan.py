@@ -91,8 +91,7 @@ def plan(
     middle = starts[len(starts) // 2]
     beliefs = from_fits(fits, base, seed) if fits else from_population(middle, base, seed)
     goal = Goal(
-        GAIN_SHARE * base.reward_range if gain is None else gain,
-        base.steps if within is None else within,
+        gain=GAIN_SHARE * base.reward_range if gain is None else gain, within=base.steps if within is None else within
     )
     rng = np.random.default_rng([seed, 23])
     scenarios = Scenarios(rng.integers(0, len(starts), DRAWS), rng.uniform(size=DRAWS))
@@ -100,7 +99,6 @@ def plan(
         outcome(option, base, starts, beliefs, scenarios, goal, _updates(option, budget, unit))
         for option in options.values()
     ]
-    notes = [*beliefs.notes, *_notes(prompts, base, vary)]
     out: xr.Dataset = xr.concat(parts, dim="option").assign_coords(option=list(options))
     return out.assign_attrs(
         start=float(np.mean(middle)),
@@ -111,7 +109,7 @@ def plan(
         varied="" if vary is None else vary[0],
         reward_range=base.reward_range,
         reward_lower=base.reward_lower,
-        **stored(notes),
+        **stored([*beliefs.notes, *_notes(prompts, base, vary)]),
     )
 
 
