@@ -6,6 +6,8 @@ import tempfile
 # Libraries look at these when they are imported, so they are set here, before anything else of the tests.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# A program runs a few times here, and compiling it takes most of the time: half as long without optimisation.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 #: Folder in which workers, and processes that tests start, find compiled programs; None if the user named one.
 COMPILED = None

@@ -20,8 +20,8 @@ from tests.common import FACTS, SAMPLER, curve
 #: Programs that tests start; they hold no tests.
 collect_ignore_glob = ["**/run_*.py"]
 
-#: Memory (bytes) above which a worker drops its compiled programs after a file; it finds them again in the folder.
-MOST_MEMORY = 1 << 30
+#: Memory (bytes) above which a worker drops its compiled programs after a test; it finds them again in the folder.
+MOST_MEMORY = 5 << 28
 
 
 def pytest_unconfigure() -> None:
@@ -41,7 +41,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     return f"skipped ({reason})", "s", "SKIPPED"
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def bounded_memory() -> Iterator[None]:
     """Keep what a worker holds of compiled programs small."""
     yield
