@@ -36,7 +36,6 @@ from tests.laws.compositions import (
     run_data,
 )
 
-
 #: Points of a composition's differences, filled up, so that compositions share the shapes of all operations.
 MOST_POINTS = 61
 
