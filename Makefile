@@ -1,10 +1,10 @@
 # `make test` runs every part even when one fails, and then fails.
-.PHONY: help setup demo test style types tests docs lock clean
+.PHONY: help setup demo test style types tests docs licences audit lock clean
 .NOTPARALLEL:
 BIN := .venv/bin
 
 help:  ## list the commands
-	@awk -F '## ' '/^[a-z]+:.*## / { sub(/:.*/, "", $$1); printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F '## ' '/^[a-z]+:.*## / { sub(/:.*/, "", $$1); printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup:  ## create .venv from requirements.lock, if it is not up to date
 	@.ci/setup.sh
@@ -30,6 +30,12 @@ tests: setup
 
 docs: setup  ## build the documentation in docs/_build
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
+
+licences: setup  ## list the licences of all packages that the installed package brings
+	$(BIN)/python .ci/licences.py
+
+audit: setup  ## ask for known vulnerabilities of the locked packages (needs the network)
+	$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --disable-pip
 
 lock: setup  ## refresh the requirements to the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --group dev \

@@ -1,6 +1,7 @@
 """What is said of input and results: the one exception for input that cannot be used, and notes as data."""
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -15,6 +16,22 @@ KINDS = {
     "left_out": "a run or a model was left out",
     "limit": "the answer has a limit",
 }
+
+
+#: Categories of characters that a terminal or a browser would act on, or that cannot be seen.
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn")
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """Text from a log as it can be shown: control and direction marks, but those in ``keep``, become escapes.
+
+    Names of runs and columns are anybody's: one may hold a terminal's escape sequences.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        ascii(mark)[1:-1] if mark not in keep and unicodedata.category(mark) in _UNSEEN else mark for mark in text
+    )
 
 
 class Note(NamedTuple):
@@ -76,7 +93,7 @@ class InputError(ValueError):
         else:
             listed = "\n".join(f"  - {fault}" for fault in self.faults)
             message = f"{where}: {len(self.faults)} faults\n{listed}"
-        super().__init__(message)
+        super().__init__(printable(message))
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, list[str]]]:
         """How it is pickled, on its way from a process to another."""

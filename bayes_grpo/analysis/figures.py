@@ -1,6 +1,7 @@
 """What all figures share. Importing this module imports matplotlib."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bayes_grpo.analysis.intervals import interval
+from bayes_grpo.errors import printable
 from bayes_grpo.runs.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Characters of a run's name in a figure.
+_LONGEST_NAME = 80
 #: Colours of logged data, of what is inferred behind them, and of levels.
 DATA, CURVE, LEVEL = "0.45", "#1f5fa8", "#c2571a"
 
@@ -23,10 +27,18 @@ def save_figure(figure: Figure, path: str | Path) -> Path:
     """Write a figure into a file, whole or not at all; the suffix names the format (png, svg, pdf)."""
     path = Path(path)
     buffer = io.BytesIO()
-    with matplotlib.style.context({"svg.hashsalt": "bayes_grpo"}):
+    with matplotlib.style.context({"svg.hashsalt": "bayes_grpo"}), warnings.catch_warnings():
+        # A name may have letters that the font lacks; they become boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         figure.savefig(buffer, format=path.suffix[1:], dpi=130)
     write_atomically(path, buffer.getvalue())
     return path
+
+
+def named(label: object) -> str:
+    """A run's name as a figure shows it: printable, and no longer than a title may be."""
+    text = printable(str(label), keep="")
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -9,13 +9,15 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
 
+from bayes_grpo.errors import printable
+
 #: Characters of the longest word that counts as a number.
 _LONGEST_NUMBER = 12
 
 
 def titled(title: str, *headings: str) -> Table:
     """An empty table under a title; further headings are of columns of numbers, which stand on the right."""
-    table = Table(box=SIMPLE_HEAD, title=title.replace("[", "\\["), title_justify="left", pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, title=printable(title), title_justify="left", pad_edge=False)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
@@ -35,10 +37,10 @@ def number(value: float | None) -> str:
 def render(table: Table) -> str:
     """Text of a table that fits the terminal: where it is too wide, words and headings wrap, and no number is cut."""
     width = max(shutil.get_terminal_size((100, 24)).columns, 80)
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    # Names and equations are data: square brackets in them are not markup.
+    # Names and equations are data: square brackets and colons in them are not markup.
+    console = Console(file=io.StringIO(), width=width, color_system=None, markup=False, emoji=False)
     for column in table.columns:
-        column._cells = [str(cell).replace("[", "\\[") for cell in column._cells]
+        column._cells = [printable(str(cell)) for cell in column._cells]
     if Measurement.get(console, console.options.update(max_width=10 * width), table).maximum > width:
         table.collapse_padding = True
         words = [max(map(len, _words(column)), default=0) for column in table.columns]

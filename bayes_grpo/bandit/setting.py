@@ -200,11 +200,14 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "learning_rate": ("above 0", lambda v: v > 0),
     "momentum": ("at least 0 and below 1", lambda v: 0 <= v < 1),
     "adam_beta2": ("at least 0 and below 1", lambda v: 0 <= v < 1),
-    "group_size": ("an integer of at least 2 (one completion has no advantage)", lambda v: v >= 2 and v == int(v)),
-    "prompts_per_step": ("an integer of at least 1", lambda v: v >= 1 and v == int(v)),
+    "group_size": (
+        "an integer from 2 (one completion has no advantage) to 10,000",
+        lambda v: 2 <= v <= 10_000 and v == int(v),
+    ),
+    "prompts_per_step": ("an integer from 1 to 1,000,000", lambda v: 1 <= v <= 1_000_000 and v == int(v)),
     "refresh_interval": ("an integer of at least 1", lambda v: v >= 1 and v == int(v)),
     "clip": ("above 0 and below 1", lambda v: 0 < v < 1),
-    "steps": ("an integer of at least 1", lambda v: v >= 1 and v == int(v)),
+    "steps": ("an integer from 1 to 1,000,000", lambda v: 1 <= v <= 1_000_000 and v == int(v)),
     "warmup_steps": ("an integer of at least 0", lambda v: v >= 0 and v == int(v)),
 }
 _CHOICES = {

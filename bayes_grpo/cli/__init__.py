@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bayes_grpo.cli.ask import add_ask
 from bayes_grpo.cli.batch import add_batch
 from bayes_grpo.cli.checkpoint import add_checkpoint
-from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, say
+from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, check_sampler, say
 from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.contrast import add_contrast
 from bayes_grpo.cli.convert import add_convert
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from bayes_grpo.laws.dynamics import load_law
 
             load_law(path)
+        check_sampler(options)
         return int(options.run(options))
     except InputError as error:
         say(f"bayes-grpo: {error}")

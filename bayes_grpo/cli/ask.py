@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.cli.common import add_json, finish, read_numbers, refuse, say
-from bayes_grpo.cli.fits import add_runs_or_fits
+from bayes_grpo.cli.fits import add_runs_or_fits, check_runs
 from bayes_grpo.cli.reading import add_reading, read_all
 from bayes_grpo.errors import InputError
 
@@ -38,17 +38,21 @@ def _ask(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.decisions.ask.ask import ask
     from bayes_grpo.analysis.decisions.ask.summary import summarise_ask
     from bayes_grpo.analysis.decisions.ask.table import ask_table
+    from bayes_grpo.analysis.forecast.ahead import check_until
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 
     spec = load_model(options.model or DEFAULT_MODEL)
     use_compilation_cache()
     runs, unread = runs_or_fits(options)
+    until = numbers["until"]
+    if until is not None:
+        check_runs(runs, lambda run: check_until(run, until))
     named = [(run, str(label)) for run in runs for label in run["run"].values]
     answers = []
     for run, label in named:
         try:
-            result = ask(run, run=label, until=numbers["until"], model=spec, seed=options.seed)
+            result = ask(run, run=label, until=until, model=spec, seed=options.seed)
         except InputError as error:
             if len(named) == 1:
                 raise

@@ -14,10 +14,14 @@ from bayes_grpo.cli.common import (
     OK,
     add_json,
     add_sampler,
+    check_counts,
     make_folder,
     print_json,
+    read_numbers,
+    refuse,
     sampler_options,
     say,
+    tell,
 )
 from bayes_grpo.cli.reading import add_reading, reading_options
 from bayes_grpo.errors import InputError
@@ -41,9 +45,7 @@ def add_batch(commands: Any) -> None:
     )
     batch.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the table")
     batch.add_argument("--model", metavar="NAME|FILE", help="model name or file (default: that of fit)")
-    batch.add_argument(
-        "--until", type=float, metavar="STEP", help="forecast to this step; below 10, times the last logged step"
-    )
+    batch.add_argument("--until", metavar="STEP", help="forecast to this step; below 10, times the last logged step")
     batch.add_argument("--diagnose", action="store_true", help="look for failures, too")
     batch.add_argument("--keep-fits", action="store_true", help="keep whole fits in FOLDER/fits")
     where = batch.add_argument_group("where the work is done")
@@ -61,6 +63,8 @@ def _batch(options: argparse.Namespace) -> int:
     from bayes_grpo.report.batch.batch import batch
     from bayes_grpo.report.batch.table import TABLE
 
+    numbers, faults = read_numbers(options, "until", above_zero=("until",))
+    refuse(faults + check_counts(options, workers=1))
     reading = reading_options(options)
     make_folder(options.out)
     try:
@@ -72,7 +76,7 @@ def _batch(options: argparse.Namespace) -> int:
                 engine=options.engine,
                 address=options.address,
                 workers=options.workers,
-                until=options.until,
+                until=numbers["until"],
                 diagnose=options.diagnose,
                 keep_fits=options.keep_fits,
                 laws=options.law,
@@ -94,7 +98,7 @@ def _report(summary: dict[str, Any], json: bool) -> int:
     if json:
         print_json(summary)
     else:
-        print(_words(summary), flush=True)
+        tell(_words(summary))
     for text in summary["errors"][:_MOST_ERRORS]:
         say(f"bayes-grpo: {text}")
     if len(summary["errors"]) > _MOST_ERRORS:

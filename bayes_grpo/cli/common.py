@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.errors import InputError, Note
+from bayes_grpo.errors import InputError, Note, printable
 
 OK, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
 
@@ -59,23 +60,74 @@ def sampler_options(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
+def option_name(name: str) -> str:
+    """An option as it is typed, from its name in the code."""
+    return f"--{name.replace('_', '-')}"
+
+
 def read_numbers(
-    options: argparse.Namespace, *names: str, above_zero: Sequence[str] = ()
+    options: argparse.Namespace, *names: str, above_zero: Sequence[str] = (), shares: Sequence[str] = ()
 ) -> tuple[dict[str, float | None], list[str]]:
-    """Options that were given as text as numbers, None where not given; and what is wrong with them."""
+    """Options that were given as text as finite numbers, None where not given; and what is wrong with them.
+
+    Those in ``above_zero`` must be positive, and those in ``shares`` lie from 0 to 1.
+    """
     numbers: dict[str, float | None] = {}
     faults = []
     for name in names:
-        text, option = getattr(options, name), f"--{name.replace('_', '-')}"
-        try:
-            number = None if text is None else float(text)
-        except ValueError:
-            faults.append(f"{option}: expected a number, found {text!r}")
+        text = getattr(options, name)
+        if text is None:
+            numbers[name] = None
             continue
-        if number is not None and name in above_zero and not number > 0:
-            faults.append(f"{option}: expected a number above 0, found {text}")
+        number, expected = _number(text), "a number"
+        valid = math.isfinite(number)
+        if name in above_zero:
+            valid, expected = valid and number > 0, "a number above 0"
+        elif name in shares:
+            valid, expected = valid and 0 <= number <= 1, "a number from 0 to 1"
+        if not valid:
+            shown = repr(text) if isinstance(text, str) and math.isnan(number) else text
+            faults.append(f"{option_name(name)}: expected {expected}, found {shown}")
+            continue
         numbers[name] = number
     return numbers, faults
+
+
+def _number(text: str | float) -> float:
+    """The number that a text stands for; NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def check_counts(options: argparse.Namespace, **least: int) -> list[str]:
+    """What is wrong with whole numbers that must not be below a least one, where they were given."""
+    return [
+        f"{option_name(name)}: expected a whole number of at least {low}, found {getattr(options, name)}"
+        for name, low in least.items()
+        if getattr(options, name) is not None and getattr(options, name) < low
+    ]
+
+
+def check_sampler(options: argparse.Namespace) -> None:
+    """Refuse impossible settings of the sampler, before a log is read.
+
+    Raises
+    ------
+    InputError
+        All of them at once.
+    """
+    from bayes_grpo.inference.sampler import Sampler
+
+    settings = sampler_options(options)
+    if hasattr(options, "backend"):
+        settings["backend"] = options.backend
+    try:
+        Sampler(**settings)
+    except InputError as error:
+        pairs = [fault.partition(":") for fault in error.faults]
+        raise InputError("command line", [f"{option_name(name)}:{text}" for name, _, text in pairs]) from error
 
 
 def suffix_faults(option: str, path: Path | None, suffixes: Sequence[str]) -> list[str]:
@@ -100,8 +152,13 @@ def make_folder(folder: Path) -> None:
 
 
 def say(message: str) -> None:
-    """Tell a person something."""
-    print(message, file=sys.stderr, flush=True)
+    """Tell a person something, on stderr."""
+    print(printable(message), file=sys.stderr, flush=True)
+
+
+def tell(answer: str = "") -> None:
+    """Print an answer on stdout."""
+    print(printable(answer), flush=True)
 
 
 def say_notes(notes: Iterable[Note], label: str = "") -> None:
@@ -121,7 +178,7 @@ def show(summary: Mapping[str, Any], table: Callable[[Any], str], *, as_json: bo
     from bayes_grpo.analysis.notes import notes_of
 
     if not as_json:
-        print(table(summary), flush=True)
+        tell(table(summary))
     say_notes(notes_of(summary), label)
 
 
@@ -131,7 +188,7 @@ def finish(
     """End a command: tables or one JSON object, the notes of all answers, and the exit code."""
     if not as_json:
         for answer in answers:
-            print(table(answer), flush=True)
+            tell(table(answer))
     for note, label in _by_note(answers).items():
         say_notes([note], label)
     return end(answers, as_json=as_json, faults=faults)

@@ -73,15 +73,18 @@ def _saver(folder: Path | None) -> Any:
     """What saves each fit into the folder; a disk that refuses is told of and does not stop the comparison."""
     if folder is None:
         return None
-    from bayes_grpo.cli.fit import file_name
+    from bayes_grpo.cli.fit import distinct, file_name
     from bayes_grpo.inference.store import save_fit
     from bayes_grpo.runs.files import check_writable
 
     make_folder(folder)
     check_writable(folder / "fit.nc")
 
+    used: list[str] = []
+
     def save(tree: Any) -> None:
-        target = folder / f"{file_name(tree.attrs['run'])}.{tree.attrs['model']}.nc"
+        used[:] = distinct([*used, f"{file_name(tree.attrs['run'])}.{tree.attrs['model']}"])
+        target = folder / f"{used[-1]}.nc"
         try:
             save_fit(tree, target)
         except OSError as error:

@@ -58,6 +58,10 @@ def _contrast(options: argparse.Namespace) -> int:
     names = options.names or list(_NAMES[: len(sides)])
     if len(names) != len(sides) or len(set(names)) != len(names):
         faults.append(f"--names: expected {len(sides)} different names, found {' '.join(names)}")
+    from bayes_grpo.analysis.decisions.contrast.measures import MEASURES
+
+    if options.by not in MEASURES:
+        faults.append(f"--by: expected one of {', '.join(MEASURES)}, found {options.by}")
     refuse(faults)
     check_figure(options.figure)
     from bayes_grpo.analysis.decisions.contrast.contrast import contrast

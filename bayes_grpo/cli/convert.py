@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import BAD_INPUT, OK, add_json, print_json, save_or_refuse, say
+from bayes_grpo.cli.common import BAD_INPUT, OK, add_json, print_json, refuse, save_or_refuse, say, suffix_faults
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 
 
@@ -27,6 +27,7 @@ def _convert(options: argparse.Namespace) -> int:
     from bayes_grpo.runs.files import check_writable
     from bayes_grpo.runs.netcdf import save_runs
 
+    refuse(suffix_faults("--out", options.out, (".nc",)))
     check_writable(options.out)
     runs, faults = read_all(options)
     if not runs:

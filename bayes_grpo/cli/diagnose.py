@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, end, say, show
+from bayes_grpo.cli.common import add_json, end, say, show, tell
 from bayes_grpo.cli.figures import add_figure, check_figure, numbered, save_figure
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 from bayes_grpo.errors import InputError
@@ -45,7 +45,7 @@ def _diagnose(options: argparse.Namespace) -> int:
             continue
         answers.append(summarise_diagnosis(result))
         if answers[1:] and not options.json:
-            print()
+            tell()
         show(answers[-1], diagnosis_table, as_json=options.json, label=label if several else "")
         if options.figure is not None:
             save_figure(numbered(options.figure, number, len(named)), "plot_diagnosis", result)

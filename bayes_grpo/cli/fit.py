@@ -1,6 +1,8 @@
 """`bayes-grpo fit` and `bayes-grpo demo`."""
 
 import argparse
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from bayes_grpo.cli.common import (
 from bayes_grpo.cli.fits import fit_with_progress, joined
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
 from bayes_grpo.errors import InputError
+
+#: Bytes of a label in a file's name; most file systems take 255 for the whole name.
+_LONGEST_NAME = 150
 
 
 def add_fit(commands: Any) -> None:
@@ -88,8 +93,18 @@ def _jobs(runs: list[Any], spec: Any) -> list[tuple[Any, str | None]]:
 
 
 def file_name(label: str) -> str:
-    """A run's label as part of a file's name."""
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._") or "run"
+    """A run's label as part of a file's name: no separators, no leading dot, and short enough for any file system."""
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in label)
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore").strip("._") or "run"
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """File names in which those that are there already, letters large or small, get a number: NAME~2."""
+    used: list[str] = []
+    for name in names:
+        count = sum(1 for other in used if re.fullmatch(re.escape(name) + r"(~\d+)?", other, re.IGNORECASE))
+        used.append(f"{name}~{count + 1}" if count else name)
+    return used
 
 
 def _targets(out: Path | None, labels: list[str], model: str) -> list[Path]:
@@ -99,11 +114,7 @@ def _targets(out: Path | None, labels: list[str], model: str) -> list[Path]:
     base = [f"{out.stem}.{file_name(label)}" if out else f"{file_name(label)}.{model}" for label in labels]
     folder = out.parent if out else Path()
     suffix = (out.suffix if out else "") or ".nc"
-    names: list[str] = []
-    for name in base:
-        count = sum(1 for used in names if used == name or used.startswith(f"{name}~"))
-        names.append(f"{name}~{count + 1}" if count else name)
-    return [folder / f"{name}{suffix}" for name in names]
+    return [folder / f"{name}{suffix}" for name in distinct(base)]
 
 
 def _fit_one(

@@ -66,7 +66,7 @@ def _forecast(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.forecast.summary import summarise_forecast
     from bayes_grpo.analysis.forecast.table import forecast_table
 
-    sources, faults = _sources(options)
+    sources, faults = _sources(options, numbers)
     answers: list[Any] = []
     for count, (source, label, fit) in enumerate(sources):
         result = _result(options, numbers, source, label)
@@ -76,20 +76,28 @@ def _forecast(options: argparse.Namespace) -> int:
     return finish(answers, forecast_table, as_json=options.json, faults=faults)
 
 
-def _sources(options: argparse.Namespace) -> tuple[list[tuple[Any, str | None, Any]], list[InputError]]:
+def _sources(
+    options: argparse.Namespace, numbers: dict[str, Any]
+) -> tuple[list[tuple[Any, str | None, Any]], list[InputError]]:
     """What is forecast, with the label of its run and the fit, if it is one.
 
     Logs as they are where the mixture is asked for.
     """
-    from bayes_grpo.cli.fits import fits_of, fitted_runs, joined, saved_fits
+    from bayes_grpo.analysis.forecast.ahead import StepsAhead
+    from bayes_grpo.cli.fits import check_runs, fits_of, fitted_runs, joined, saved_fits
+    from bayes_grpo.inference.attributes import runs_of
     from bayes_grpo.inference.progress import use_compilation_cache
 
+    def check(run: Any) -> object:
+        return StepsAhead.of(run, numbers["until"], options.schedule, numbers["persistence"])
+
     if options.model not in (None, DEFAULT_MODEL):
-        fits, faults = fits_of(options, options.model)
+        fits, faults = fits_of(options, options.model, check_run=check)
         return [(fit, label, fit) for fit, label in fitted_runs(fits)], faults
     use_compilation_cache()
     fits = saved_fits(options)
     runs, faults = read_all(options) if options.runs else ([], [])
+    check_runs([*map(runs_of, fits), *runs], check)
     logs = joined(runs) if runs else None
     labels = [] if logs is None else [str(label) for label in logs["run"].values]
     return [(fit, label, fit) for fit, label in fitted_runs(fits)] + [(logs, label, None) for label in labels], faults
@@ -123,7 +131,9 @@ def _result(options: argparse.Namespace, numbers: dict[str, Any], source: Any, l
 def _checked(options: argparse.Namespace) -> dict[str, Any]:
     """The numbers; all faults of the command line at once, before anything is computed."""
     positive = ("epsilon", "step_seconds")
-    numbers, faults = read_numbers(options, "until", *positive, "persistence", above_zero=positive)
+    numbers, faults = read_numbers(
+        options, "until", *positive, "persistence", above_zero=positive, shares=("persistence",)
+    )
     refuse(faults + suffix_faults("--paths", options.paths, (".nc", ".csv")))
     check_figure(options.figure)
     if options.paths is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from bayes_grpo.cli.common import BAD_INPUT, OK, add_json, print_json, say
+from bayes_grpo.cli.common import BAD_INPUT, OK, add_json, print_json, say, tell
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
 
@@ -46,9 +46,9 @@ def _inspect(options: argparse.Namespace) -> int:
         if runs:
             print_json({"runs": runs, "faults": [str(fault) for fault in faults]})
     elif len(runs) == 1 or options.full:
-        print("\n\n".join(map(account, runs)))
+        tell("\n\n".join(map(account, runs)))
     elif runs:
-        print(overview(runs, faults))
+        tell(overview(runs, faults))
     return BAD_INPUT if faults else OK
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, say
+from bayes_grpo.cli.common import OK, add_json, check_counts, read_numbers, refuse, say
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
 
@@ -28,9 +28,7 @@ def add_monitor(commands: Any) -> None:
         "--run", dest="label", metavar="LABEL", help="which run, where there are several (default: last)"
     )
     add_false_alarms(command)
-    command.add_argument(
-        "--every", type=float, default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)"
-    )
+    command.add_argument("--every", default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)")
     command.add_argument("--looks", type=int, metavar="N", help="end after this many looks (default: go on)")
     command.add_argument("--webhook", metavar="URL", help="address that alarms are posted to as JSON")
     command.add_argument(
@@ -45,7 +43,6 @@ def add_false_alarms(command: Any) -> None:
     """Give a command its --false-alarms."""
     command.add_argument(
         "--false-alarms",
-        type=float,
         default=DEFAULT_RATE,
         metavar="RATE",
         help=f"false alarms per 1,000 steps of a healthy run (default: {DEFAULT_RATE})",
@@ -60,8 +57,10 @@ def _monitor(options: argparse.Namespace) -> int:
 
     if not options.path.exists():
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
-    if not options.every > 0:
-        raise InputError("command line", f"--every: expected a number of seconds above 0, found {options.every:g}")
+    positive = ("every", "false_alarms")
+    numbers, faults = read_numbers(options, *positive, above_zero=positive)
+    refuse(faults + check_counts(options, looks=1))
+    vars(options).update(numbers)
     if options.webhook:
         check_webhook(options.webhook)
     if options.prometheus:

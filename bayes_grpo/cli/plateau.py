@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, print_json, say
+from bayes_grpo.cli.common import OK, add_json, print_json, say, tell
 from bayes_grpo.errors import InputError
 
 _NUMBERS = {
@@ -51,6 +51,6 @@ def _plateau(options: argparse.Namespace) -> int:
     if options.json:
         print_json(result)
     else:
-        print(plateau_text(result))
+        tell(plateau_text(result))
     say("note: rewards are taken as 0 or 1 and prompts as equally hard; prompts of different difficulty settle apart")
     return OK

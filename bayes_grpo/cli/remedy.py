@@ -35,13 +35,15 @@ def add_remedy(commands: Any) -> None:
 
 
 def _remedy(options: argparse.Namespace) -> int:
-    asked, faults = read_numbers(options, "overshoot", "fluctuation")
+    asked, faults = read_numbers(options, "overshoot", "fluctuation", above_zero=("fluctuation",))
     refuse(faults)
-    from bayes_grpo.analysis.decisions.remedy.remedy import remedy
+    from bayes_grpo.analysis.decisions.remedy.remedy import check_asked, remedy
     from bayes_grpo.analysis.decisions.remedy.summary import summarise_remedy
     from bayes_grpo.analysis.decisions.remedy.table import remedy_table
+    from bayes_grpo.analysis.stability.threshold import check_law
 
     tolerated: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    fits, unread = fits_of(options, _MODEL)
+    check_asked(**tolerated)
+    fits, unread = fits_of(options, _MODEL, check_law=check_law)
     answers = [summarise_remedy(remedy(fit, run=run, **tolerated)) for fit, run in fitted_runs(fits)]
     return finish(answers, remedy_table, as_json=options.json, faults=unread)

@@ -17,6 +17,7 @@ from bayes_grpo.cli.common import (
     save_or_refuse,
     say,
     suffix_faults,
+    tell,
 )
 from bayes_grpo.cli.fits import add_runs_or_fits
 from bayes_grpo.cli.reading import add_reading
@@ -58,7 +59,7 @@ def _report(options: argparse.Namespace) -> int:
 
     use_compilation_cache()
     left_out: list[tuple[str, str]] = []
-    tasks = list_tasks(options, left_out)
+    tasks = list_tasks(options, left_out, until)
     alone = len(options.runs) == 1 and len(tasks) == 1
     runs: list[Any] = []
     interrupted = False
@@ -140,9 +141,9 @@ def _tell(options: argparse.Namespace, runs: list[Any], left_out: list[tuple[str
         return
     for run in runs if len(runs) == 1 else []:
         for finding in run.findings:
-            print(("*** " if finding.attention else "- ") + finding.text, flush=True)
+            tell(("*** " if finding.attention else "- ") + finding.text)
     size = options.out.stat().st_size
-    print(f"{options.out}: {len(runs)} run{'s' * (len(runs) > 1)}, {size / 1e6:.1f} MB", flush=True)
+    tell(f"{options.out}: {len(runs)} run{'s' * (len(runs) > 1)}, {size / 1e6:.1f} MB")
 
 
 def _noted(runs: list[Any]) -> Any:

@@ -21,8 +21,14 @@ class Task(NamedTuple):
     subject: Callable[[], Any]
 
 
-def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> list[Task]:
-    """A task for each run of each path; paths that cannot be read are named and left out."""
+def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]], until: float | None = None) -> list[Task]:
+    """A task for each run of each path; paths that cannot be read are named and left out.
+
+    Raises
+    ------
+    InputError
+        If the only path cannot be read, or a run has passed the step to forecast to.
+    """
     from bayes_grpo.inference.store import load_fit
     from bayes_grpo.readers import read_runs
     from bayes_grpo.report.single import Subject, look_into, pair
@@ -40,6 +46,9 @@ def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> 
             say(f"bayes-grpo: {error}")
             left_out.append((str(path), str(error)))
 
+    if until is not None:
+        _check_until(logs, saved, until)
+
     def loaded(main: Any, ahead: Any) -> Any:
         fit = load_fit(main.where)
         return Subject(fit, main.run, fit if ahead.where == main.where else load_fit(ahead.where))
@@ -52,6 +61,19 @@ def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> 
         *(Task(main.run, partial(loaded, main, ahead)) for main, ahead in pair(saved)),
         *(Task(str(label), partial(fitted, run, str(label))) for run in logs for label in run["run"].values),
     ]
+
+
+def _check_until(logs: list[Any], saved: list[Any], until: float) -> None:
+    """Refuse a step to forecast to that a run has passed."""
+    from bayes_grpo.analysis.forecast.ahead import check_until
+    from bayes_grpo.cli.fits import check_runs
+
+    check_runs(logs, lambda run: check_until(run, until))
+    passed = [f"{main.run}: ends at step {main.logged[-1, 0]:g}" for main in saved if main.logged[-1, 0] >= until]
+    if passed:
+        raise InputError(
+            "command line", [f"--until: expected a step after the last logged one; {text}" for text in passed]
+        )
 
 
 def compare_laws(subject: Any, models: list[str], options: argparse.Namespace) -> tuple[Any, str]:

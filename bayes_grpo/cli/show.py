@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayes_grpo.cli.common import NOT_CONVERGED, OK, add_json, print_json, save_or_refuse, show
+from bayes_grpo.cli.common import NOT_CONVERGED, OK, add_json, print_json, save_or_refuse, show, tell
 from bayes_grpo.cli.figures import check_figure
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _summary(options: argparse.Namespace) -> int:
 
         summary["sensitivity"] = sensitivity(tree).to_dict("index")
         if not options.json:
-            print(sensitivity_table(summary["sensitivity"]), flush=True)
+            tell(sensitivity_table(summary["sensitivity"]))
     if options.json:
         print_json(summary)
     return OK if summary["converged"] else NOT_CONVERGED
@@ -75,7 +75,7 @@ def _plot(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.posterior.figure import save_plot
 
     save_or_refuse(partial(save_plot, kind=options.kind), tree, target)
-    print_json({"figure": str(target)}) if options.json else print(target)
+    print_json({"figure": str(target)}) if options.json else tell(str(target))
     return OK
 
 
@@ -89,7 +89,7 @@ def _models(options: argparse.Namespace) -> int:
     if options.json:
         print_json([{"name": m.name, "summary": m.summary, "equation": m.equation, "source": m.source} for m in models])
         return OK
-    print(_models_table(models))
+    tell(_models_table(models))
     return OK
 
 

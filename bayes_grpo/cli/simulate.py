@@ -7,6 +7,9 @@ from typing import Any
 from bayes_grpo.cli.common import OK, add_json, print_json, refuse, save_or_refuse, say, say_notes
 from bayes_grpo.errors import InputError, Note
 
+#: Steps of all runs together.
+MOST_ROWS = 10_000_000
+
 _INTEGERS = ("group_size", "prompts_per_step", "refresh_interval", "steps", "warmup_steps")
 _NUMBERS = ("kl", "learning_rate", "momentum", "adam_beta2", "clip")
 _WORDS = ("normalisation", "optimizer", "staleness", "schedule")
@@ -44,8 +47,12 @@ def _bandit(options: argparse.Namespace) -> int:
     from bayes_grpo.runs.netcdf import save_runs
 
     bandit = Bandit(**stated)
-    if options.seeds < 1:
-        raise InputError("command line", f"--seeds: expected at least 1, found {options.seeds}")
+    if not 1 <= options.seeds * bandit.steps <= MOST_ROWS:
+        raise InputError(
+            "command line",
+            f"--seeds: expected at least 1, and at most {MOST_ROWS // bandit.steps} runs of {bandit.steps} steps, "
+            f"found {options.seeds}",
+        )
     check_writable(options.out)
     runs = simulate(bandit, range(options.seeds))
     save_or_refuse(save_runs, runs, options.out)

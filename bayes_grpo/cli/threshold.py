@@ -25,12 +25,10 @@ def add_threshold(commands: Any) -> None:
         _threshold,
     )
     threshold.add_argument(
-        "--lag-share", type=float, metavar="L", help="share of the lag that importance ratios leave, 0 to 1, if known"
+        "--lag-share", metavar="L", help="share of the lag that importance ratios leave, 0 to 1, if known"
     )
     for name, text in (("generation", "drawing a batch of rollouts takes"), ("update", "an optimizer update takes")):
-        threshold.add_argument(
-            f"--{name}-seconds", type=float, metavar="S", help=f"seconds that {text}; else from the log"
-        )
+        threshold.add_argument(f"--{name}-seconds", metavar="S", help=f"seconds that {text}; else from the log")
     _define(
         commands,
         "oscillation",
@@ -65,13 +63,16 @@ def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.stability.threshold import summarise_threshold, threshold
     from bayes_grpo.inference.attributes import pooled
 
-    numbers, faults = read_numbers(options, "refresh_interval")
+    durations = ("generation_seconds", "update_seconds")
+    numbers, faults = read_numbers(
+        options, "refresh_interval", "lag_share", *durations, above_zero=durations, shares=("lag_share",)
+    )
     refuse(faults)
     if len(options.runs) > 1:  # this K is asked about; what each log says of its own K stays
         options.refresh_interval = None
 
     def ask(fit: Any, run: str | None) -> Any:
-        return threshold(fit, run=run, refresh_interval=numbers["refresh_interval"], lag_share=options.lag_share)
+        return threshold(fit, run=run, refresh_interval=numbers["refresh_interval"], lag_share=numbers["lag_share"])
 
     def summarise(result: Any, fit: Any) -> Any:
         summary = summarise_threshold(result, fit)
@@ -79,8 +80,8 @@ def _threshold(options: argparse.Namespace) -> int:
             fit,
             result,
             run=result.attrs["run"] if pooled(fit) else None,
-            generation_seconds=options.generation_seconds,
-            update_seconds=options.update_seconds,
+            generation_seconds=numbers["generation_seconds"],
+            update_seconds=numbers["update_seconds"],
         )
         return summary | reuse | noted([*notes_of(summary), *reuse["notes"]])
 
@@ -108,8 +109,10 @@ def _answer(
     plot: str,
 ) -> int:
     """Answer for every run of every fit; a figure has all of them."""
+    from bayes_grpo.analysis.stability.threshold import check_law
+
     check_figure(options.figure)
-    fits, faults = fits_of(options, _MODEL, _POOLED_MODEL)
+    fits, faults = fits_of(options, _MODEL, _POOLED_MODEL, check_law=check_law)
     answers, results = [], {}
     for fit, run in fitted_runs(fits):
         result = ask(fit, run)

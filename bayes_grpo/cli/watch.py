@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, add_method, say
+from bayes_grpo.cli.common import OK, add_json, add_method, check_counts, read_numbers, refuse, say, tell
 from bayes_grpo.cli.monitor import add_false_alarms
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
@@ -32,13 +32,9 @@ def add_watch(commands: Any) -> None:
         help="which run, where there are several: its label, or its number in a file to which runs were appended "
         "(default: last)",
     )
-    command.add_argument(
-        "--until", type=float, metavar="STEP", help="step to forecast to (default: the planned last one)"
-    )
+    command.add_argument("--until", metavar="STEP", help="step to forecast to (default: the planned last one)")
     command.add_argument("--schedule", default="planned", metavar="WORD|FILE", help="as for forecast")
-    command.add_argument(
-        "--every", type=float, default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)"
-    )
+    command.add_argument("--every", default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)")
     command.add_argument("--refits", type=int, metavar="N", help="end after this many refits (default: go on)")
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -55,13 +51,16 @@ def _watch(options: argparse.Namespace) -> int:
     known = reading_options(options)
     if not options.path.exists():
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
-    if not options.every > 0:
-        raise InputError("command line", f"--every: expected a number of seconds above 0, found {options.every:g}")
+    positive = ("until", "every", "false_alarms")
+    numbers, faults = read_numbers(options, *positive, above_zero=positive)
+    refuse(faults + check_counts(options, refits=1))
+    vars(options).update(numbers)
     from bayes_grpo.analysis.forecast.live import Refitter
     from bayes_grpo.analysis.forecast.watching import Watcher
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.readers import read_runs
 
+    _check_now(options, known)
     use_compilation_cache()
     refit = Refitter(
         options.model,
@@ -77,6 +76,25 @@ def _watch(options: argparse.Namespace) -> int:
     return _screen(watcher, options)
 
 
+def _check_now(options: argparse.Namespace, known: dict[str, Any]) -> None:
+    """Refuse at once what the log as it is shows to be impossible; one that cannot be read yet may still grow."""
+    from bayes_grpo.analysis.alarms import boundary_for, spacing_of
+    from bayes_grpo.analysis.forecast.ahead import check_until
+    from bayes_grpo.readers import read_runs
+    from bayes_grpo.runs.dataset import one_run
+    from bayes_grpo.runs.schedules import check_schedule
+
+    check_schedule(options.schedule)
+    try:
+        run = read_runs(options.path, **known)[-1]
+    except InputError:
+        return
+    single = one_run(run, str(run["run"].values[-1]))
+    boundary_for(options.false_alarms, spacing_of(single["optimizer_step"].values))
+    if options.until is not None:
+        check_until(single, options.until)
+
+
 def _lines(watcher: Any, options: argparse.Namespace) -> int:
     """A line a refit: JSON, or a sentence."""
     from bayes_grpo.analysis.forecast.table import live_line
@@ -88,9 +106,7 @@ def _lines(watcher: Any, options: argparse.Namespace) -> int:
             say(f"{options.path}: {update.message}")
         if update is not None and update.summary is not None:
             refits += 1
-            print(
-                json.dumps(update.summary, allow_nan=False) if options.json else live_line(update.summary), flush=True
-            )
+            tell(json.dumps(update.summary, allow_nan=False) if options.json else live_line(update.summary))
         if options.refits is None or refits < options.refits:
             time.sleep(options.every)
     return OK

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bayes_grpo.analysis.forecast.table import live_line
 from bayes_grpo.analysis.notes import notes_of
+from bayes_grpo.errors import printable
 
 if TYPE_CHECKING:
     from bayes_grpo.analysis.forecast.watching import Update
@@ -20,12 +21,12 @@ _WIDTH, _HEIGHT, _MOST_NOTES = 72, 10, 3
 def live_view(update: "Update | None", message: str) -> Panel:
     """Rewards as a chart of columns, the forecast behind them, and what it says."""
     if update is None or update.run is None:
-        return Panel(Text(message), title="bayes-grpo watch")
-    parts = [Text(line) for line in chart(update)] + [Text(message)]
+        return Panel(Text(printable(message)), title="bayes-grpo watch")
+    parts = [Text(line) for line in chart(update)] + [Text(printable(message))]
     if update.summary is not None:
-        parts.append(Text(live_line(update.summary)))
-        parts += [Text(f"note: {note}", style="yellow") for note in notes_of(update.summary)[:_MOST_NOTES]]
-    return Panel(Group(*parts), title=f"bayes-grpo watch: {str(update.run['run'].values[0])[:60]}")
+        parts.append(Text(printable(live_line(update.summary))))
+        parts += [Text(printable(f"note: {note}"), style="yellow") for note in notes_of(update.summary)[:_MOST_NOTES]]
+    return Panel(Group(*parts), title=Text(printable(f"bayes-grpo watch: {str(update.run['run'].values[0])[:60]}")))
 
 
 def chart(update: "Update") -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bayes_grpo.errors import printable
+
 #: Called with (draws or densities made, those wanted).
 Progress = Callable[[int, int], None]
 
@@ -23,6 +25,7 @@ def use_compilation_cache() -> None:
 @contextmanager
 def sampling_progress(title: str) -> Iterator[Progress | None]:
     """A bar on a terminal; a line at start and end elsewhere."""
+    title = printable(title)
     if not sys.stderr.isatty():
         print(f"{title}: sampling ...", file=sys.stderr, flush=True)
         yield None
@@ -32,7 +35,7 @@ def sampling_progress(title: str) -> Iterator[Progress | None]:
     from rich.progress import Progress as Bar
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

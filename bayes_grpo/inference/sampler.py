@@ -8,6 +8,8 @@ from bayes_grpo.errors import InputError
 #: ``importance`` draws by adaptive importance sampling, ``nuts`` by Markov chains; ``auto`` takes the first where it
 #: can be trusted.
 METHODS = ("auto", "importance", "nuts")
+#: Draws of all chains together at most: each takes the memory of all its quantities.
+MOST_DRAWS = 1_000_000
 #: Libraries that run Markov chains.
 BACKENDS = ("numpyro", "pymc")
 
@@ -52,6 +54,10 @@ class Sampler:
             value: Any = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 faults.append(f"{name}: expected a whole number of at least {least}, found {value!r}")
+        if not faults and self.draws * self.chains > MOST_DRAWS:
+            faults.append(f"draws: expected at most {MOST_DRAWS} of all chains together, found {self.draws} a chain")
+        if not faults and self.tune > MOST_DRAWS:
+            faults.append(f"tune: expected at most {MOST_DRAWS}, found {self.tune}")
         if not 0 < self.target_accept < 1:
             faults.append(f"target_accept: expected a number between 0 and 1, found {self.target_accept!r}")
         for name, known in (("method", METHODS), ("backend", BACKENDS)):

@@ -112,7 +112,11 @@ def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[
         raise InputError(str(path), f"extends: expected the name or file of a model, found {base!r}")
     if depth == _DEEPEST:
         raise InputError(str(path), f"extends: expected at most {_DEEPEST} models one upon another")
-    _, history, inherited, _ = _inherit(_find(base, path.parent), depth + 1)
+    try:
+        extended = _find(base, path.parent)
+    except InputError as error:
+        raise InputError(str(path), [f"extends: {fault}" for fault in error.faults]) from error
+    _, history, inherited, _ = _inherit(extended, depth + 1)
     if "dynamics" in own:  # a file that names its law states all switches of that law
         inherited = {key: value for key, value in inherited.items() if key not in _LAW}
     content = inherited | own

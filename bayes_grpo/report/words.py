@@ -1,11 +1,11 @@
 """Numbers, probabilities, names and foreign text as a page shows them."""
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
+from bayes_grpo.errors import printable
 
 #: Least probability of each word; docs/report.md and every page state them.
 SCALE = (
@@ -65,9 +65,7 @@ def shown(text: Any, most: int = MOST_TEXT) -> str:
     if len(text) > most:
         half = (most - 5) // 2
         text = f"{text[:half]} ... {text[-half:]}"
-    return "".join(
-        ascii(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn") else c for c in text
-    )
+    return printable(text, keep="")
 
 
 def label(text: Any) -> str:

@@ -82,13 +82,14 @@ STEP_FIELDS: dict[str, Field] = {
 #: Mean of each reward function, dims (run, step, component).
 COMPONENTS = Field("reward", "mean of each reward function, before weighting, over the completions of the step")
 
-#: Per-run variables, dim (run).
+#: Per-run variables, dim (run). What would cost memory or time without end, were it stated, has an upper end that no
+#: training reaches.
 RUN_FIELDS: dict[str, Field] = {
-    "group_size": Field("completion/prompt", "completions sampled for each prompt (G)", low=1),
+    "group_size": Field("completion/prompt", "completions sampled for each prompt (G)", low=1, high=10_000),
     "prompts_per_step": Field("prompt/step", "prompts per optimizer step (B)", low=0, low_open=True),
-    "momentum": Field("1", "optimizer momentum: Adam's beta1 or heavy-ball's", low=0, high=1, high_open=True),
+    "momentum": Field("1", "optimizer momentum: Adam's beta1 or heavy-ball's", low=0, high=0.9999),
     "refresh_interval": Field("step", "optimizer updates made on one batch of rollouts (K)", low=1),
-    "logging_window": Field("step", "optimizer steps averaged in one logged row", low=1),
+    "logging_window": Field("step", "optimizer steps averaged in one logged row", low=1, high=10_000),
     "planned_steps": Field("step", "optimizer steps the run was planned for", low=1),
     "reward_lower": Field("reward", "smallest possible reward"),
     "reward_upper": Field("reward", "largest possible reward"),

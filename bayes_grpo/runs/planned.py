@@ -6,7 +6,7 @@ import numpy as np
 
 #: What numbers must be: a sentence, the least and the largest value, and whether the least itself is allowed.
 _RANGES: dict[str, tuple[str, float, float, bool]] = {
-    "group_size": ("a whole number of at least 2", 2, np.inf, True),
+    "group_size": ("a whole number from 2 to 10,000", 2, 10_000, True),
     "prompts_per_step": ("a whole number of at least 1", 1, np.inf, True),
     "refresh_interval": ("a whole number of at least 1", 1, np.inf, True),
     "learning_rate": ("a number above 0", 0, np.inf, False),
@@ -14,7 +14,7 @@ _RANGES: dict[str, tuple[str, float, float, bool]] = {
     "wrong": ("a probability, below that of right", 0, 1, True),
     "right": ("a probability, above that of wrong", 0, 1, True),
     "clip_range": ("a number above 0", 0, np.inf, False),
-    "steps": ("a number of at least 5", 5, np.inf, True),
+    "steps": ("a number from 5 to 1,000,000,000", 5, 1e9, True),
     "model_size": ("a number above 0", 0, np.inf, False),
     "completion_seconds": ("a number above 0", 0, np.inf, False),
     "update_seconds": ("a number above 0", 0, np.inf, False),

@@ -23,6 +23,18 @@ class Schedule(NamedTuple):
     assumed: str
 
 
+def check_schedule(schedule: str | Path) -> None:
+    """Refuse what is neither a schedule's name nor a file.
+
+    Raises
+    ------
+    InputError
+        If it is so.
+    """
+    if schedule not in SCHEDULES and not Path(schedule).is_file():
+        raise InputError(str(schedule), f"expected one of {', '.join(SCHEDULES)}, or a CSV file; found no such file")
+
+
 def schedule_ahead(
     run: xr.Dataset, steps: np.ndarray, schedule: str | Path, planned_steps: float | None = None
 ) -> Schedule:

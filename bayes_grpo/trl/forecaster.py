@@ -17,7 +17,7 @@ from typing import Any
 
 from transformers import Trainer, TrainerCallback
 
-from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS
+from bayes_grpo.analysis.forecast.ahead import LEAST_REWARDS
 from bayes_grpo.analysis.forecast.live import headline
 from bayes_grpo.trl.recorder import hyperparameters
 

@@ -197,7 +197,7 @@ def test_a_full_disk_loses_no_answer_and_leaves_no_part(here: Path) -> None:
 
 def test_ctrl_c_ends_with_130_and_no_traceback(here: Path) -> None:
     log = write_log(here / "log.csv")
-    done = interrupt("fit", log, "--model", "exponential", "--draws", "5000000", "--out", "fit.nc", folder=here)
+    done = interrupt("fit", log, "--model", "exponential", "--draws", "250000", "--out", "fit.nc", folder=here)
     assert done.returncode == 130
     assert "interrupted" in done.stderr and "Traceback" not in done.stderr
     assert [p.name for p in here.iterdir()] == ["log.csv"]

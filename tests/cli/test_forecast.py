@@ -74,7 +74,7 @@ def test_gains_per_hour_from_logged_step_times(small_run: xr.Dataset) -> None:
         (["--until", "soon"], "--until: expected a number, found 'soon'"),
         (["--until", "200", "--schedule", "plan.csv"], "expected one of planned, constant"),
         (["--until", "200", "--epsilon", "-1"], "--epsilon: expected a number above 0"),
-        (["--until", "200", "--persistence", "2"], "persistence: expected a weight from 0 to 1"),
+        (["--until", "200", "--persistence", "2"], "--persistence: expected a number from 0 to 1"),
         (["--until", "200", "--paths", "x.parquet"], "--paths: expected a name ending in .nc, .csv"),
         (["--until", "200", "--schedule", "cosine"], "holds no learning rate to go on from"),
     ],

@@ -114,7 +114,7 @@ def _checked(normalisation: str, **arguments: ArrayLike) -> list[np.ndarray]:
     values: list[np.ndarray] = []
     expected: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
         "kl": ("at least 0", lambda v: v >= 0),
-        "group_size": ("at least 2", lambda v: v >= 2),
+        "group_size": ("from 2 to 10,000, or infinite", lambda v: (v >= 2) & ((v <= 10_000) | np.isinf(v))),
         "start": ("between 0 and 1, a success probability", lambda v: (v > 0) & (v < 1)),
         "wrong": ("0 to 1, the probability that a wrong answer is rewarded", lambda v: (v >= 0) & (v <= 1)),
         "right": ("0 to 1, the probability that a right answer is rewarded", lambda v: (v >= 0) & (v <= 1)),

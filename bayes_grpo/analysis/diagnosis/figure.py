@@ -11,7 +11,7 @@ from bayes_grpo.analysis.diagnosis.channel_priors import CHANNELS
 from bayes_grpo.analysis.diagnosis.modes import answers
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary, summarise_diagnosis
 from bayes_grpo.analysis.diagnosis.table import label_of
-from bayes_grpo.analysis.figures import new_figure
+from bayes_grpo.analysis.figures import named, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def _probabilities(axes: "Axes", result: xr.Dataset, summary: DiagnosisSummary) 
     axes.set(ylim=(0, 1), ylabel="probability\nas seen at step", xlim=(result["row_step"].values[0], seen[-1]))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.04), ncols=3, fontsize=8, frameon=False)
     name = summary["diagnosis"]
-    title = f"{summary['run']}: {label_of(name)} ({summary['probabilities'][name]:.2f})"
+    title = f"{named(summary['run'])}: {label_of(name)} ({summary['probabilities'][name]:.2f})"
     axes.set_title("\n".join(textwrap.wrap(title, 90)), fontsize=11, parse_math=False)
     first = summary["first_seen_step"]
     if first is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, new_figure
+from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, named, new_figure
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, interval
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def plot_forecast(result: xr.Dataset) -> Figure:
     attrs = result.attrs
     figure = new_figure(9.5, 4.6)
     axes = figure.subplots()
-    title = f"{attrs['run']}: forecast to step {attrs['until']:g} ({attrs['model']}, {attrs['schedule']} rate)"
+    title = f"{named(attrs['run'])}: forecast to step {attrs['until']:g} ({attrs['model']}, {attrs['schedule']} rate)"
     figure.suptitle(title, parse_math=False)
     axes.plot(result["logged_step"], result["logged_reward"], ".", color=DATA, ms=3, alpha=0.7, label="logged reward")
     inside = result.isel(step=result["optimizer_step"].values <= attrs["until"])

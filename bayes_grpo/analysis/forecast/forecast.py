@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.forecast.ahead import StepsAhead
 from bayes_grpo.analysis.forecast.mixture import (
     MIXTURE,
     PERSISTENCE,
@@ -26,16 +27,7 @@ from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
-from bayes_grpo.runs.dataset import index_of
-from bayes_grpo.runs.schedules import Schedule, schedule_ahead
-
-#: Rewards without which nothing is forecast.
-LEAST_REWARDS = 10
-#: Rows to come at most; over longer horizons they lie further apart than the log's.
-MOST_ROWS = 600
-#: Steps over which gains are stated; paths always reach so far.
-GAIN_STEPS = 100
-
+from bayes_grpo.runs.dataset import index_of, one_run
 
 #: Draws of each law that a forecast of a log rests on.
 DRAWS, CHAINS = 500, 2
@@ -90,7 +82,7 @@ def forecast(
 
         - ``expected_reward``, ``reward`` (sample, step): paths of the expected reward and of a logged one, at the
           coordinate
-          ``optimizer_step``, which reaches at least `GAIN_STEPS` further than the log.
+          ``optimizer_step``, which reaches at least 100 steps further than the log.
         - ``trend`` (sample, step): the expected reward without noise to come.
         - ``plateau`` (sample): NaN for laws without one.
         - ``step_95`` (sample): step at which the curve has made 95 % of its gain; infinite if it does not by the last
@@ -106,7 +98,7 @@ def forecast(
     Raises
     ------
     InputError
-        If the horizon is in the past, the log has fewer than `LEAST_REWARDS` rewards, or the schedule cannot be used.
+        If the horizon is in the past, the log has fewer than 10 rewards, or the schedule cannot be used.
 
     Examples
     --------
@@ -118,9 +110,7 @@ def forecast(
     if isinstance(source, xr.DataTree):
         return forecast_from(basis_of(source, run, model), until, schedule=schedule, persistence=persistence, seed=seed)
     single = source.isel(run=[index_of(run, source["run"].values, "forecast")])
-    name = str(single["run"].values[0])
-    seen = np.isfinite(single["reward"].values[0])
-    _check(name, single["optimizer_step"].values[0][seen], until, persistence)
+    StepsAhead.of(one_run(source, str(single["run"].values[0])), until, schedule, persistence)
     sampler = sampler or Sampler(seed=seed, draws=DRAWS, chains=CHAINS)
     options: dict[str, Any] = {"schedule": schedule, "persistence": persistence, "seed": seed}
     if model is None or model == MIXTURE:
@@ -143,7 +133,7 @@ def forecast_from(
     notes: list[Note] | None = None,
 ) -> xr.Dataset:
     """As `forecast`, from draws of one law that are not in a fit."""
-    ahead = _Ahead.of(basis, until, schedule, persistence)
+    ahead = StepsAhead.of(basis.run, until, schedule, persistence)
     weight = persistence_weight(basis.spec, ahead.logged, until) if persistence is None else persistence
     paths = sample_paths(basis, ahead.steps, ahead.planned.rate, weight, seed)
     paths["component"] = np.where(paths["stays"], PERSISTENCE, basis.spec.name)
@@ -162,7 +152,7 @@ def forecast_mixed(
 ) -> xr.Dataset:
     """As `forecast`, from the fits of all laws of a mixture to one run."""
     basis = next(iter(fits.values())).basis
-    ahead = _Ahead.of(basis, until, schedule, persistence)
+    ahead = StepsAhead.of(basis.run, until, schedule, persistence)
     shares = mixture.shares(remaining_over_logged(ahead.logged, until))
     if persistence is not None:
         laws = max(1 - shares[PERSISTENCE], 1e-12)
@@ -171,28 +161,10 @@ def forecast_mixed(
     return _labelled(basis, MIXTURE, ahead, until, paths, shares, member_notes(fits, shares))
 
 
-class _Ahead(NamedTuple):
-    """The log so far, and the steps to come with their learning rate."""
-
-    logged: np.ndarray
-    rewards: np.ndarray
-    steps: np.ndarray
-    planned: Schedule
-
-    @classmethod
-    def of(cls, basis: Basis, until: float, schedule: str | Path, persistence: float | None) -> "_Ahead":
-        seen = np.isfinite(basis.run["reward"].values)
-        steps, rewards = basis.run["optimizer_step"].values[seen], basis.run["reward"].values[seen]
-        _check(str(basis.run["run"].values), steps, until, persistence)
-        ahead, setting = _steps_ahead(steps, until), basis.setting
-        known = None if "planned_steps" in setting.assumptions else setting.values["planned_steps"]
-        return cls(steps, rewards, ahead, schedule_ahead(basis.run, ahead, schedule, known))
-
-
 def _labelled(
     basis: Basis,
     model: str,
-    ahead: _Ahead,
+    ahead: StepsAhead,
     until: float,
     paths: Mapping[str, np.ndarray],
     shares: Mapping[str, float],
@@ -263,26 +235,3 @@ def _rate_note(steps: np.ndarray, rate: np.ndarray, until: float) -> Note | None
         f"the learning rate is zero from step {zero[0]:g}: nothing is learned after it; ask with --schedule for another"
     )
     return Note("limit", "learning_rate", text)
-
-
-def _check(name: str, steps: np.ndarray, until: float, persistence: float | None) -> None:
-    faults = []
-    if steps.size < LEAST_REWARDS:
-        faults.append(f"expected at least {LEAST_REWARDS} rewards, found {steps.size}: too few to forecast from; wait")
-    if not np.isfinite(until) or until <= steps[-1]:
-        faults.append(f"until: expected a step after the last logged one, {steps[-1]:g}, found {until:g}")
-    if persistence is not None and not 0 <= persistence <= 1:
-        faults.append(f"persistence: expected a weight from 0 to 1, found {persistence:g}")
-    if faults:
-        raise InputError(name, faults)
-
-
-def _steps_ahead(steps: np.ndarray, until: float) -> np.ndarray:
-    """Steps to come, as far apart as the last logged ones, with ``until`` among them."""
-    gaps = np.diff(steps[-50:])
-    gap = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 1.0
-    far = max(until, steps[-1] + GAIN_STEPS)
-    gap = max(gap, (far - steps[-1]) / MOST_ROWS)
-    ahead = np.arange(steps[-1] + gap, far + gap, gap)
-    marks = [until, steps[-1] + GAIN_STEPS]
-    return np.unique(np.concatenate([ahead[ahead < far], marks]))

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.alarms import FALSE_ALARMS, Alarm, alarms, boundary_for, spacing_of
-from bayes_grpo.analysis.forecast.forecast import LEAST_REWARDS, forecast_from, forecast_mixed
+from bayes_grpo.analysis.forecast.ahead import LEAST_REWARDS
+from bayes_grpo.analysis.forecast.forecast import forecast_from, forecast_mixed
 from bayes_grpo.analysis.forecast.mixture import LEAST_SHARE, MIXTURE, MemberFit, fit_members, load_mixture
 from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
 from bayes_grpo.errors import InputError

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.forecast.forecast import GAIN_STEPS
+from bayes_grpo.analysis.forecast.ahead import GAIN_STEPS
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval, interval_row
 from bayes_grpo.analysis.notes import Noted, fit_notes, noted, stored_notes
 from bayes_grpo.analysis.posterior.notes import prior_conflicts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.analysis.alarms import Alarm
-from bayes_grpo.errors import InputError
+from bayes_grpo.errors import InputError, printable
 
 #: Seconds that a webhook is waited for.
 WEBHOOK_SECONDS = 10.0
@@ -60,7 +60,7 @@ def check_webhook(url: str) -> None:
 
 def prometheus_text(run: str, step: float, statistic: float, boundary: float, raised: Sequence[Alarm]) -> str:
     """The state of the test in Prometheus's text format (version 0.0.4)."""
-    label = run.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    label = printable(run, keep="\n").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     rows = (
         ("last_step", "gauge", "optimizer step of the last reward", step),
         ("statistic", "gauge", "CUSUM of falls of the reward below its best level", statistic),

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, halves, new_figure, save_figure
+from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, halves, named, new_figure, save_figure
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, interval
 from bayes_grpo.inference.convergence import diagnose_sampling
 
@@ -49,7 +49,7 @@ def plot_fit(fit: xr.DataTree) -> Figure:
     rows = max(1, -(-len(runs[:_MOST_RUNS]) // _COLUMNS))
     figure = new_figure(9.5, 2.2 * (rows + 1) if runs else 6.2)
     more = f", first {_MOST_RUNS} shown" if runs[_MOST_RUNS:] else ""
-    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}{more}", fontsize=12, parse_math=False)
+    figure.suptitle(f"{named(fit.attrs['run'])}: {fit.attrs['model']}{more}", fontsize=12, parse_math=False)
     above, below = halves(figure, (rows, 1) if runs else (2.1, 1))
     if runs:
         _curves(above, fit, runs[:_MOST_RUNS], rows)
@@ -87,7 +87,7 @@ def plot_marginals(fit: xr.DataTree) -> Figure:
     names = [name for name in _PANELS if name in posterior and np.ptp(posterior[name].values) > 0]
     rows = max(1, -(-len(names) // _COLUMNS))
     figure = new_figure(8.5, 2.0 * rows)
-    figure.suptitle(f"{fit.attrs['run']}: {fit.attrs['model']}", fontsize=12, parse_math=False)
+    figure.suptitle(f"{named(fit.attrs['run'])}: {fit.attrs['model']}", fontsize=12, parse_math=False)
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
         _marginal(axes, fit, name, first=name == names[0])
@@ -154,7 +154,7 @@ def _curve(axes: "Axes", fit: xr.DataTree, run: str | None = None) -> None:
     if run is not None:
         of_run = observed["observed_run"].values == run
         observed, expected, posterior = observed[of_run], expected[:, of_run], posterior.sel(run=run)
-        axes.set_title(run if len(run) <= 28 else f"...{run[-25:]}", fontsize=8, parse_math=False)
+        axes.set_title(named(run if len(run) <= 28 else f"...{run[-25:]}"), fontsize=8, parse_math=False)
         axes.tick_params(labelsize=7)
     optimizer_step = observed["optimizer_step"].values
     axes.plot(optimizer_step, observed.values, ".", color=DATA, ms=3, alpha=0.7, label="logged reward")

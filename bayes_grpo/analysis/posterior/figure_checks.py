@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from bayes_grpo.analysis.figures import named
 from bayes_grpo.analysis.posterior.checks import leave_one_out_tree
 from bayes_grpo.models.spec import ModelSpec
 
@@ -58,6 +59,6 @@ def plot_leave_one_out(
 def _figure(collection: Any, fit: xr.DataTree, label: str) -> "Figure":
     figure: Figure = collection.viz["figure"].item()
     figure.set_layout_engine("constrained")
-    figure.axes[0].set_title(f"{fit.attrs['run']}: {fit.attrs['model']}", fontsize=12)
+    figure.axes[0].set_title(f"{named(fit.attrs['run'])}: {fit.attrs['model']}", fontsize=12, parse_math=False)
     figure.axes[0].set_xlabel(label)
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayes_grpo.analysis.figures import CURVE, LEVEL, draw_histogram, new_figure
+from bayes_grpo.analysis.figures import CURVE, LEVEL, draw_histogram, named, new_figure
 from bayes_grpo.analysis.stability.threshold import THRESHOLDS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plot_threshold(results: Results) -> Figure:
     panels = figure.subplots(len(rows), 2, squeeze=False, width_ratios=(2, 1))
     for (axes, margin), (label, result) in zip(panels, rows.items(), strict=True):
         _draw_thresholds(axes, result)
-        axes.set_title(label, fontsize=10, parse_math=False)
+        axes.set_title(named(label), fontsize=10, parse_math=False)
         if "learning_rate_margin" in result:
             values = result["learning_rate_margin"].values
             usable = values[np.isfinite(values) & (values > 0)]
@@ -106,7 +106,9 @@ def plot_oscillation(results: Results) -> Figure:
         factor = result["learning_rate_factor"].values
         usable = factor[np.isfinite(factor) & (factor > 0)]
         draw_histogram(row[3], np.log10(usable), "log10 of the learning rate\nat the onset over today's", 0.0)
-        row[0].set_title(f"{label}\nP(rings) = {oscillatory:.2f}".strip(), fontsize=9, loc="left", parse_math=False)
+        row[0].set_title(
+            f"{named(label)}\nP(rings) = {oscillatory:.2f}".strip(), fontsize=9, loc="left", parse_math=False
+        )
     return figure
 
 

@@ -15,6 +15,7 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import fixed, quantities
 from bayes_grpo.inference.draws import batch, evenly
 from bayes_grpo.laws import stability
+from bayes_grpo.models.spec import ModelSpec
 
 #: Draws that the exact maps are evaluated at.
 DRAWS = 1000
@@ -35,6 +36,20 @@ THRESHOLDS = {
 def is_curve(fit: xr.DataTree) -> bool:
     """Whether the law of a fit is a curve in time with a fluctuation about it, which nothing pulls to its plateau."""
     return "correlation_time" in fit["posterior"]
+
+
+def check_law(spec: ModelSpec) -> None:
+    """Refuse a law that is not pulled to a plateau, before it is fitted: what asks for its stiffness has no answer.
+
+    Raises
+    ------
+    InputError
+        If it is such a law.
+    """
+    if not spec.law.relaxes:
+        raise InputError(
+            f"model {spec.name}", "nothing pulls back at its plateau; fit a law of motion: --model oscillator"
+        )
 
 
 def fitted_dynamics(

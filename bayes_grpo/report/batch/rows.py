@@ -175,6 +175,11 @@ def _of_fit(asked: Question, spec: ModelSpec, run: xr.Dataset, key: str) -> Row:
     from bayes_grpo.inference.fit import fit
     from bayes_grpo.inference.store import save_fit
 
+    if asked.until is not None:
+        from bayes_grpo.analysis.forecast.ahead import check_until
+        from bayes_grpo.runs.dataset import one_run
+
+        check_until(one_run(run, str(run["run"].values[0])), _step(run, asked.until))
     tree = fit(run, spec, **asdict(asked.sampler))
     posterior = tree["posterior"].to_dataset()
     diagnostics = diagnose_sampling(tree)
@@ -201,12 +206,16 @@ def _parameters(values: Mapping[str, np.ndarray]) -> Row:
     return row
 
 
+def _step(run: xr.Dataset, until: float) -> float:
+    """Step to forecast a run to; a value below 10 is a multiple of its last logged step."""
+    return until * float(np.nanmax(run["optimizer_step"].values)) if until < 10 else until
+
+
 def _forecast(tree: xr.DataTree, until: float, spec: ModelSpec) -> Row:
     from bayes_grpo.analysis.forecast.forecast import forecast
     from bayes_grpo.analysis.forecast.summary import summarise_forecast
 
-    last = float(np.nanmax(tree["constant_data"].to_dataset()["optimizer_step"].values))
-    step = until * last if until < 10 else until
+    step = _step(tree["constant_data"].to_dataset(), until)
     summary = summarise_forecast(forecast(tree, step, model=spec), tree)
     band = summary["mean"]
     return {

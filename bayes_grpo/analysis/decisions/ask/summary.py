@@ -11,7 +11,7 @@ from bayes_grpo.analysis.decisions.ask.logging import what_to_log
 from bayes_grpo.analysis.decisions.words import chance, listed, rounded, sentence, with_interval
 from bayes_grpo.analysis.diagnosis.modes import HEALTHY, NOT_LEARNING, UNDETERMINED, answers
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary, summarise_diagnosis
-from bayes_grpo.analysis.forecast.forecast import GAIN_STEPS
+from bayes_grpo.analysis.forecast.ahead import GAIN_STEPS
 from bayes_grpo.analysis.forecast.summary import EPSILON_SHARE, ForecastSummary, summarise_forecast
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
 from bayes_grpo.analysis.notes import Noted, noted, stored_notes

@@ -162,7 +162,9 @@ def _checkpoints(label: str, logged: np.ndarray, every: float | None, steps: Seq
         places = np.unique(np.linspace(first, last, 21)[1:].round())
     if not 2 <= places.size <= MOST_CHECKPOINTS:
         cure = "save or list more of them" if places.size < 2 else "name fewer"
-        raise InputError(label, f"expected 2 to {MOST_CHECKPOINTS} checkpoints, found {places.size}; {cure}")
+        raise InputError(
+            label, f"every, steps: expected 2 to {MOST_CHECKPOINTS} checkpoints, found {places.size}; {cure}"
+        )
     return places
 
 
@@ -171,7 +173,7 @@ def _evaluations(label: str, places: np.ndarray, evaluated: Mapping[float, float
     faults, where, values = [], [], []
     for step, value in evaluated.items():
         near = int(np.abs(places - step).argmin())
-        if abs(places[near] - step) > 1e-6 * max(abs(step), 1.0):
+        if not abs(places[near] - step) <= 1e-6 * max(abs(step), 1.0):
             faults.append(f"evaluated: expected steps of checkpoints, found {step:g}; the nearest is {places[near]:g}")
         elif not np.isfinite(value):
             faults.append(f"evaluated: expected a number at step {step:g}, found {value!r}")

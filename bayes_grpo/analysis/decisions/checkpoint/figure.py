@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, new_figure
+from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL, named, new_figure
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, interval
 
 
@@ -40,7 +40,8 @@ def plot_checkpoint(result: xr.Dataset) -> Figure:
         above.axvline(step, color=LEVEL, lw=1, ls=":")
     gap = float(np.diff(steps).min())
     below.bar(steps, result["probability_best"].values, width=0.8 * gap, color=LEVEL)
-    above.set(ylabel="reward", title=f"{result.attrs['run']}: which checkpoint?")
+    above.set(ylabel="reward")
+    above.set_title(f"{named(result.attrs['run'])}: which checkpoint?", parse_math=False)
     below.set(xlabel="optimizer step", ylabel="P(best)")
     above.legend(fontsize=8, frameon=False)
     return figure

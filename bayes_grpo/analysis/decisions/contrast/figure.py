@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayes_grpo.analysis.decisions.contrast.measures import MEASURES
-from bayes_grpo.analysis.figures import CURVE, LEVEL, new_figure
+from bayes_grpo.analysis.figures import CURVE, LEVEL, named, new_figure
 from bayes_grpo.analysis.intervals import interval
 
 
@@ -48,7 +48,7 @@ def plot_contrast(result: xr.Dataset) -> Figure:
             axes.plot([limits.lower, limits.upper], [i, i], color=colour, lw=2)
             axes.plot([limits.median], [i], "o", color=colour, ms=5)
         axes.set_title(about.title, fontsize=9)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_yticks(range(len(names)), [named(name) for name in names], fontsize=8, parse_math=False)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.tick_params(axis="x", labelsize=8)
         if about.ratio:

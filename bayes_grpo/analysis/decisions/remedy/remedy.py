@@ -73,7 +73,7 @@ def remedy(
     >>> float(bayes_grpo.remedy(fit)["overshoot"].max())
     0.0
     """
-    _check_asked(overshoot, fluctuation)
+    check_asked(overshoot, fluctuation)
     draws, known = fitted_dynamics(fit, run)
     asked = FLUCTUATION_SHARE * known["reward_range"] if fluctuation is None else fluctuation
     interval = quantities(fit, run).get("refresh_interval", 1.0)
@@ -99,7 +99,7 @@ def remedy(
     return out.assign_attrs(**attrs, **stored(notes))
 
 
-def _check_asked(overshoot: float, fluctuation: float | None) -> None:
+def check_asked(overshoot: float = VISIBLE_OVERSHOOT, fluctuation: float | None = None) -> None:
     """Refuse what no change could bring."""
     faults = []
     if not 0 < overshoot < 1:
