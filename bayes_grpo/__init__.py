@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayes_grpo.analysis.balance.plateau import balance_plateau as balance_plateau
     from bayes_grpo.analysis.comparison.compare import compare as compare
     from bayes_grpo.analysis.comparison.compare import compare_fits as compare_fits
     from bayes_grpo.analysis.comparison.crossval import lfo as lfo
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.invariance.figure import plot_invariance as plot_invariance
     from bayes_grpo.analysis.invariance.invariance import invariance as invariance
     from bayes_grpo.analysis.invariance.summary import summarise_invariance as summarise_invariance
+    from bayes_grpo.analysis.plateau.plateau import balance_plateau as balance_plateau
     from bayes_grpo.analysis.posterior.checks import sensitivity as sensitivity
     from bayes_grpo.analysis.posterior.figure import plot_fit as plot_fit
     from bayes_grpo.analysis.posterior.figure import plot_marginals as plot_marginals
@@ -77,7 +77,7 @@ _HOMES = {
     "ModelSpec": "models.spec",
     "PlannedRun": "runs.planned",
     "ask": "analysis.decisions.ask.ask",
-    "balance_plateau": "analysis.balance.plateau",
+    "balance_plateau": "analysis.plateau.plateau",
     "batch": "report.batch.batch",
     "checkpoint": "analysis.decisions.checkpoint.checkpoint",
     "combine": "runs.dataset",

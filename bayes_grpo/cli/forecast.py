@@ -110,7 +110,7 @@ def _result(options: argparse.Namespace, numbers: dict[str, Any], source: Any, l
 
     from bayes_grpo.analysis.forecast.forecast import forecast
     from bayes_grpo.inference.progress import sampling_progress
-    from bayes_grpo.inference.sampler import Sampler
+    from bayes_grpo.inference.sampler_settings import Sampler
 
     saved = isinstance(source, xr.DataTree)
     model = None if options.model == DEFAULT_MODEL else options.model

@@ -42,8 +42,8 @@ def _plateau(options: argparse.Namespace) -> int:
             faults.append(f"--{name.replace('_', '-')}: expected a number, found {getattr(options, name)!r}")
     if faults:
         raise InputError("command line", faults)
-    from bayes_grpo.analysis.balance.plateau import plateau_table
-    from bayes_grpo.analysis.balance.table import plateau_text
+    from bayes_grpo.analysis.plateau.plateau import plateau_table
+    from bayes_grpo.analysis.plateau.table import plateau_text
 
     normalisation = "none" if options.dr_grpo else "group"
     result = values | {"normalisation": normalisation} | plateau_table(**values, normalisation=normalisation)

@@ -10,7 +10,7 @@ import xarray as xr
 from bayes_grpo.errors import InputError, Note, read_notes, write_notes
 from bayes_grpo.inference.importance.quality import Quality
 from bayes_grpo.inference.layout import Prepared
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of
 

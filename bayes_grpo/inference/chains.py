@@ -15,7 +15,7 @@ from bayes_grpo.inference.backends.nuts import CHUNK, Draws, Nuts
 from bayes_grpo.inference.evaluate import Values
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 
 
 def sample(

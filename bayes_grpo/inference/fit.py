@@ -17,7 +17,7 @@ from bayes_grpo.inference.layout import Prepared, choose, prepare
 from bayes_grpo.inference.posterior import Posterior, draw_posterior
 from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.inference.tree import TreeBuilder, unit_of
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec

@@ -13,7 +13,7 @@ from bayes_grpo.inference.importance.draws import ImportanceDraws, draw_importan
 from bayes_grpo.inference.importance.quality import Quality
 from bayes_grpo.inference.layout import Prepared
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from jax import Array, random
 from jax.typing import ArrayLike
 
-from bayes_grpo.laws.draws import draw_path
 from bayes_grpo.laws.kalman import filter_start, filter_states
 from bayes_grpo.laws.law import Law
 from bayes_grpo.laws.likelihood import state_space
-from bayes_grpo.laws.paths import Restart, correlated
+from bayes_grpo.laws.linear_paths import Restart, correlated
+from bayes_grpo.laws.paths import draw_path
 from bayes_grpo.laws.run_data import Parameters, RunData
 from bayes_grpo.laws.shapes import Values
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array, random
 
-from bayes_grpo.laws.draws import draw_path
 from bayes_grpo.laws.kalman import Filtered, State, filter_row, filter_start, kalman_filter
 from bayes_grpo.laws.law import Law, LoggedRow, StateSpace
 from bayes_grpo.laws.linearise import linearised
 from bayes_grpo.laws.motion import scan_rows
 from bayes_grpo.laws.oscillator import Transition
+from bayes_grpo.laws.paths import draw_path
 from bayes_grpo.laws.relaxation import Relaxation
 from bayes_grpo.laws.run_data import Parameters, RunData
 from bayes_grpo.laws.shapes import Rows, Scalar, Values

@@ -1,55 +1,33 @@
-"""Paths drawn from a linear law."""
-
-from typing import NamedTuple
+"""Paths of the expected reward drawn from any law, and the rewards logged along them."""
 
 import jax.numpy as jnp
-from jax import Array, random
-from jaxtyping import Float
+from jax import Array, lax, random
 
-from bayes_grpo.laws.kalman import Observations, moved
-from bayes_grpo.laws.motion import Motion, scan_rows
-from bayes_grpo.laws.oscillator import Transition
-from bayes_grpo.laws.shapes import Operand, Rows, Scalar
+from bayes_grpo.laws.kalman import moved
+from bayes_grpo.laws.law import Law
+from bayes_grpo.laws.linear_paths import Restart, correlated, restarted, simulate_path
+from bayes_grpo.laws.linearise import LEAST_VARIANCE, local_motion, row_gaps
+from bayes_grpo.laws.relaxation import Relaxation
+from bayes_grpo.laws.run_data import Parameters, RunData
+from bayes_grpo.laws.shapes import Rows
 
-
-class Restart(NamedTuple):
-    """A row after which a simulated path goes on from another state: this position and velocity."""
-
-    row: Operand
-    position: Scalar
-    velocity: Scalar
+#: A law that is not linear moves over a gap in this many parts, each of which is linearised.
+_PARTS = 4
 
 
-def restarted(restart: Restart | None, row: Array, x: Scalar, v: Scalar) -> tuple[Scalar, Scalar]:
-    """Position and velocity after a row: those of the restart in its row, else as they are."""
-    if restart is None:
-        return x, v
-    here = row == restart.row
-    return jnp.where(here, restart.position, x), jnp.where(here, restart.velocity, v)
-
-
-def correlated(xx: Scalar, xv: Scalar, vv: Scalar, z: Float[Array, " normals"]) -> tuple[Scalar, Scalar]:
-    """Two normal numbers of this covariance, which may be singular, from two standard normal ones."""
-    root = jnp.sqrt(xx)
-    cross = jnp.where(root > 0, xv / jnp.where(root > 0, root, 1.0), 0.0)
-    rest = jnp.sqrt(jnp.maximum(vv - cross**2, 0.0))
-    return root * z[0], cross * z[0] + rest * z[1]
-
-
-def simulate_path(
-    motion: Motion | Transition,
-    observations: Observations,
-    position: Operand,
-    velocity: Operand,
-    key: Array | None,
-    restart: Restart | None = None,
+def draw_path(
+    law: Law, parameters: Parameters, run: RunData, key: Array | None, restart: Restart | None = None
 ) -> tuple[Rows, Rows]:
-    """Draw one path of ``x - x*`` and the observations along it.
+    """Draw a path of the expected reward, and the rewards that are logged along it.
 
     Parameters
     ----------
-    transition, observations, position, velocity
-        As for `bayes_grpo.laws.kalman.kalman_filter`; ``observations.value`` is not used.
+    law : Law
+        Any law.
+    parameters : mapping of str to array
+        One value each.
+    run : RunData
+        The run laid out in time; its rewards are not used.
     key : jax.Array or None
         Seed of the noise; without one there is no noise.
     restart : Restart, optional
@@ -58,42 +36,57 @@ def simulate_path(
     Returns
     -------
     tuple of jax.Array
-        Path and observations, each of shape (n,). Rows that are not observed get a value too.
+        Path and logged rewards, each of shape (n,).
     """
-
-    def row(
-        state: tuple[Array, Array], t: Transition, inputs: tuple[Observations, Array, Array]
-    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        (x, v), (o, z, place) = state, inputs
-        mean_x, mean_v = moved(t, x, v)
-        dx, dv = correlated(t.q11, t.q12, t.q22, z)
-        ahead_x, ahead_v = restarted(restart, place, mean_x + dx, mean_v + dv)
-        logged = ahead_x if t.window is None else _average(t, x, v, dx, dv, z[3])
-        return (ahead_x, ahead_v), (ahead_x, logged + jnp.sqrt(o.variance) * z[2])
-
-    n = observations.value.shape[0]
-    # The first three normals of a row are the same whether it is a mean or not.
-    normals = (
-        jnp.zeros((n, 4))
-        if key is None
-        else jnp.concatenate([random.normal(key, (n, 3)), random.normal(random.fold_in(key, 1), (n, 1))], axis=1)
+    parameters = law.absolute(parameters, run)
+    if law.linear:
+        path, logged = simulate_path(*law.state_space(parameters, run), key, restart)
+    else:
+        assert isinstance(law, Relaxation)
+        path, logged = _draw_curved(law, parameters, run, key, restart)
+    return law.to_reward(parameters, run, path), logged + law.coordinate.zero(
+        law.logged_origin(parameters, run, law.rows(run))
     )
-    start = (jnp.asarray(position, float), jnp.asarray(velocity, float))
-    _, (path, logged) = scan_rows(row, start, motion, (observations, normals, jnp.arange(n)))
+
+
+def _draw_curved(
+    law: Relaxation, parameters: Parameters, run: RunData, key: Array | None, restart: Restart | None
+) -> tuple[Rows, Rows]:
+    """A path of the state, in short linear parts, and the logged rewards relative to the coordinate's zero."""
+    gaps, n = row_gaps(law, run), run.grid.value.shape[0]
+    zero = law.coordinate.zero(law.origin(parameters, run))
+    least = jnp.asarray(LEAST_VARIANCE)
+
+    def part(state, z):  # type: ignore[no-untyped-def]
+        x, v, gap, rate = state
+        t = local_motion(law, parameters, run, gap, rate, x, least)
+        x, v = moved(t, x, v)
+        dx, dv = correlated(t.q11, t.q12, t.q22, z)
+        return (x + dx, v + dv, gap, rate), law.to_reward(parameters, run, x + dx)
+
+    def row(state, inputs):  # type: ignore[no-untyped-def]
+        x, v = state
+        g, o, z, noise, place = inputs
+        if averages:
+            (x, v, _, _), _ = lax.scan(part, (x, v, g.gap, g.rate), z[:1])
+            inside = (g.points - 1) * g.spacing
+            first = law.to_reward(parameters, run, x)
+            (x, v, _, _), rewards = lax.scan(part, (x, v, inside / _PARTS, g.rate), z[1:])
+            # Trapezoids of the parts stand for the mean of the points.
+            reward = (rewards.sum() + (first - rewards[-1]) / 2) / _PARTS
+            x, v = restarted(restart, place, x, v)
+        else:
+            (x, v, _, _), _ = lax.scan(part, (x, v, g.gap / _PARTS, g.rate), z)
+            x, v = restarted(restart, place, x, v)
+            reward = law.to_reward(parameters, run, x)
+        return (x, v), (x, reward - zero + jnp.sqrt(o.variance) * noise)
+
+    averages = run.grid.averages
+    path_noise, row_noise = jnp.zeros((n, _PARTS + averages, 2)), jnp.zeros(n)
+    if key is not None:
+        key_path, key_noise = random.split(key)
+        path_noise, row_noise = random.normal(key_path, path_noise.shape), random.normal(key_noise, row_noise.shape)
+    observations = law.observations(parameters, run)
+    rows = (gaps, observations, path_noise, row_noise, jnp.arange(n))
+    _, (path, logged) = lax.scan(row, law.initial_state(parameters, run), rows)
     return path, logged
-
-
-def _average(t: Transition, x: Array, v: Array, dx: Array, dv: Array, z: Array) -> Array:
-    """Mean over a row's window, given the state before the row and the noise of the state after it."""
-    w = t.window
-    assert w is not None
-    # Regression of the mean's noise on the state's: two steps, as the state's noise may be singular.
-    along = jnp.where(t.q11 > 0, w.r1 / jnp.where(t.q11 > 0, t.q11, 1.0), 0.0)
-    cross = jnp.where(t.q11 > 0, t.q12 / jnp.where(t.q11 > 0, t.q11, 1.0), 0.0)
-    rest = t.q22 - cross * t.q12
-    rest_covariance = w.r2 - along * t.q12
-    known = rest > 1e-12 * t.q22
-    across = jnp.where(known, rest_covariance / jnp.where(known, rest, 1.0), 0.0)
-    variance = jnp.maximum(w.s - along * w.r1 - across * rest_covariance, 0.0)
-    noise = along * dx + across * (dv - cross * dx) + jnp.sqrt(variance) * z
-    return w.g1 * x + w.g2 * v + w.c + noise

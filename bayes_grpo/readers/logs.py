@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.contract import Format, Log, Options, Reading, Source, WholeFormat, reading_note
 from bayes_grpo.readers.expressions import check_columns
-from bayes_grpo.readers.find import CERTAIN, Search, find
-from bayes_grpo.readers.labels import label_of, tell_apart
+from bayes_grpo.readers.find_logs import CERTAIN, Search, find
+from bayes_grpo.readers.run_labels import label_of, tell_apart
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
-from bayes_grpo.readers.understand import understand
+from bayes_grpo.readers.understand_log import understand
 
 #: Files that were left out of a search are named up to so many.
 _MOST_LEFT_OUT = 50

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bayes_grpo.readers.column_words import reward_rank, variable_of
 from bayes_grpo.readers.keys import plain
-from bayes_grpo.readers.vocabulary import reward_rank, variable_of
 
 #: A column is centred where its largest value is below this share of the range of single rewards.
 _SMALL = 0.02

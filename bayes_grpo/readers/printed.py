@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from bayes_grpo.readers.column_names import SUMMARY_KEYS
+from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.contract import BAR, COUNT, Dialect, Entry, Facts, Row, reading_note
 from bayes_grpo.readers.keys import plain, words
-from bayes_grpo.readers.names import SUMMARY_KEYS
+from bayes_grpo.readers.recognise_trainer import names_a_step
 from bayes_grpo.readers.text import message_in
-from bayes_grpo.readers.trainer import names_a_step
 from bayes_grpo.readers.values import is_number
-from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 #: A bar of tqdm with what stands before it; group 1 is its description.

@@ -6,7 +6,7 @@ from bayes_grpo.analysis.forecast.forecast import remaining_over_logged
 from bayes_grpo.analysis.forecast.mixture import PERSISTENCE, MemberFit, fit_members, load_mixture
 from bayes_grpo.analysis.forecast.paths import recent, sample_paths
 from bayes_grpo.inference.layout import RESOLUTION
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 from benchmarks.curves.contract import Case, Forecast, Forecaster

@@ -18,7 +18,7 @@ import numpy as np
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior, settled
 from bayes_grpo.inference.progress import use_compilation_cache
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from benchmarks.curves.series import Series, training_series
 

@@ -19,7 +19,7 @@ from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import use_compilation_cache
-from bayes_grpo.inference.sampler import METHODS, Sampler
+from bayes_grpo.inference.sampler_settings import METHODS, Sampler
 from bayes_grpo.runs.dataset import combine, make_run
 
 RANKS = 100

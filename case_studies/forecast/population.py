@@ -20,7 +20,7 @@ from scipy.stats import norm, t
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior, settled
 from bayes_grpo.inference.progress import use_compilation_cache
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from benchmarks.curves.series import training_series
 

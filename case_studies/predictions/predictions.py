@@ -27,7 +27,7 @@ from bayes_grpo.bandit import Bandit, linearise, simulate, trajectories
 from bayes_grpo.inference.convergence import diagnose_sampling
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.progress import use_compilation_cache
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.laws.stability import oscillation_onset, refresh_threshold
 from bayes_grpo.runs.files import write_atomically
 from case_studies.common.runs import LABORATORY, logs

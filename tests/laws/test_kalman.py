@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 from bayes_grpo.laws import kalman
 from bayes_grpo.laws import oscillator as dynamics
-from bayes_grpo.laws.paths import simulate_path
+from bayes_grpo.laws.linear_paths import simulate_path
 from bayes_grpo.laws.smoother import kalman_smoother
 
 MASS, NOISE, SD = 9.5, 0.004, 0.3

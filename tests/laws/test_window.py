@@ -7,8 +7,8 @@ import pytest
 
 from bayes_grpo.laws import oscillator as dynamics
 from bayes_grpo.laws.kalman import Observations, kalman_filter
+from bayes_grpo.laws.linear_paths import simulate_path
 from bayes_grpo.laws.oscillator import Transition
-from bayes_grpo.laws.paths import simulate_path
 from bayes_grpo.laws.smoother import kalman_smoother
 from bayes_grpo.laws.window import windowed
 from tests.laws.test_kalman import MASS, NOISE, SD, dense_covariance, gaussian

@@ -24,7 +24,7 @@ from bayes_grpo.analysis.forecast.regimes import chances, state_of
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import index_of, one_run

@@ -15,7 +15,7 @@ from bayes_grpo.analysis.forecast.mixture import LEAST_SHARE, MIXTURE, MemberFit
 from bayes_grpo.analysis.forecast.summary import ForecastSummary, summarise_forecast
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.posterior import Posterior, settled
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of, one_run

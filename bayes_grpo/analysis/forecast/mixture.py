@@ -19,7 +19,7 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import Posterior, draw_posterior
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
 

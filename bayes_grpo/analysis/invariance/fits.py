@@ -19,7 +19,7 @@ from bayes_grpo.inference.draws import flatten, labelled, unflatten
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.layout import ModelData, Predictor, Prepared, observed_of
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
 #: Laws that predict, by the name of their check.

@@ -23,7 +23,7 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.cache import Kept
 from bayes_grpo.inference.layout import Prepared, prepare
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 
 #: Called with a title before each fit; the context manager that it returns yields what `bayes_grpo.fit` takes as

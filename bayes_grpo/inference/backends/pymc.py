@@ -16,7 +16,7 @@ from bayes_grpo.inference.backends.numpyro import damping_width
 from bayes_grpo.inference.evaluate import recorded
 from bayes_grpo.inference.layout import ModelData, Prepared, choose, observed_of, prepare
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec, Prior
 

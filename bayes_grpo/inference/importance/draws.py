@@ -15,7 +15,7 @@ from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_w
 from bayes_grpo.inference.importance.target import Evaluated, Target, target_of
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.progress import Progress
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
 #: How much is drawn for a fit of the usual number of draws.

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.contract import Entry, Log, Row, Source, reading_note
 from bayes_grpo.readers.text import lines_of, open_text, text_head
-from bayes_grpo.readers.vocabulary import reward_rank, step_rank
 
 NAME = "Markdown table"
 ORDER = 73

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.report.batch.engines import engine_for, work

@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers import read_log
-from bayes_grpo.readers.find import find
+from bayes_grpo.readers.find_logs import find
 
 #: A folder with more logs than this is read log by log; in a smaller one, parts of one run are joined.
 MOST_TOGETHER = 100

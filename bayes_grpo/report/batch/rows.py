@@ -16,7 +16,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import interval_row
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
 #: A row of the table: names of columns and their values.

@@ -14,7 +14,7 @@ from bayes_grpo.analysis.notes import stored_notes
 from bayes_grpo.inference.fit import prior_predictive
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.inference.timeline import build_grid
 from bayes_grpo.laws.likelihood import state_space
 from bayes_grpo.laws.smoother import kalman_smoother

@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayes_grpo import InputError, forecast, load_model, summarise_forecast
 from bayes_grpo.analysis.forecast.mixture import PERSISTENCE, Member, Mixture, fit_members, load_mixture, mix_paths
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 
 TWO = Mixture({"overdamped": Member(1.0, 0.5), "sigmoid": Member(-1.0, 0.0)}, "two laws", "a test", "a test")
 

@@ -18,7 +18,7 @@ from bayes_grpo.inference.importance.pareto import smooth_weights
 from bayes_grpo.inference.importance.quality import MAX_KHAT, Quality, trusted_weights
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
 from bayes_grpo.inference.importance.target import Evaluated
-from bayes_grpo.inference.sampler import Sampler
+from bayes_grpo.inference.sampler_settings import Sampler
 
 DIMENSION = 4
 

@@ -197,7 +197,7 @@ def test_wandb_api_runs_are_scanned_whole() -> None:
     """What the API's run object must offer: scan_history, not the sample that history() gives; a nested config."""
     from bayes_grpo.readers.contract import Options
     from bayes_grpo.readers.formats import wandb_api
-    from bayes_grpo.readers.understand import understand
+    from bayes_grpo.readers.understand_log import understand
 
     class Run:
         name, id = "far", "abc"

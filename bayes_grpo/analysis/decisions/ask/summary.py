@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.decisions.ask.ask import LIMITS
-from bayes_grpo.analysis.decisions.ask.logging import what_to_log
+from bayes_grpo.analysis.decisions.ask.what_to_log import what_to_log
 from bayes_grpo.analysis.decisions.words import chance, listed, rounded, sentence, with_interval
 from bayes_grpo.analysis.diagnosis.modes import HEALTHY, NOT_LEARNING, UNDETERMINED, answers
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary, summarise_diagnosis

@@ -8,20 +8,20 @@ import numpy as np
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.account import UnderstoodLog, account_of
-from bayes_grpo.readers.choose import Arrays, Chosen, choose, listed, may_be_of_use
+from bayes_grpo.readers.choose_columns import Arrays, Chosen, choose, listed, may_be_of_use
+from bayes_grpo.readers.column_names import EVALUATION_WORDS, KIND_COLUMNS
+from bayes_grpo.readers.column_words import step_rank
 from bayes_grpo.readers.contract import BAR, COUNT, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.expressions import evaluate, mentions
-from bayes_grpo.readers.gather import Table
+from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain
-from bayes_grpo.readers.known import (
+from bayes_grpo.readers.printed_steps import place_rows
+from bayes_grpo.readers.recognise_trainer import Told, trainer_of
+from bayes_grpo.readers.settings import (
     config_beside,
     settings_of,
 )
-from bayes_grpo.readers.names import EVALUATION_WORDS, KIND_COLUMNS
-from bayes_grpo.readers.printed_steps import place_rows
 from bayes_grpo.readers.text import flatten
-from bayes_grpo.readers.trainer import Told, trainer_of
-from bayes_grpo.readers.vocabulary import step_rank
 
 
 def understand(

@@ -8,7 +8,7 @@ import pytest
 
 from bayes_grpo import InputError, read_run
 from bayes_grpo.readers import read_log
-from bayes_grpo.readers.vocabulary import reward_rank, step_rank, variable_of
+from bayes_grpo.readers.column_words import reward_rank, step_rank, variable_of
 
 N = 40
 REWARDS = [round(0.25 + 0.4 * i / N + 0.02 * (i % 3), 4) for i in range(N)]
