@@ -118,7 +118,7 @@ def check_sampler(options: argparse.Namespace) -> None:
     InputError
         All of them at once.
     """
-    from bayes_grpo.inference.sampler import Sampler
+    from bayes_grpo.inference.sampler_settings import Sampler
 
     settings = sampler_options(options)
     if hasattr(options, "backend"):
