@@ -1,5 +1,5 @@
 # `make test` runs every part even when one fails, and then fails.
-.PHONY: help setup demo test style types tests docs licences audit lock clean
+.PHONY: help setup demo test style types tests docs package licences audit lock clean
 .NOTPARALLEL:
 BIN := .venv/bin
 
@@ -36,6 +36,12 @@ licences: setup  ## list the licences of all packages that the installed package
 
 audit: setup  ## ask for known vulnerabilities of the locked packages (needs the network)
 	$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
+package: setup  ## build wheel and sdist in dist/, and check them
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 lock: setup  ## refresh the requirements to the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --group dev \
