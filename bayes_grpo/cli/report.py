@@ -21,7 +21,7 @@ from bayes_grpo.cli.common import (
 )
 from bayes_grpo.cli.fits import add_runs_or_fits
 from bayes_grpo.cli.reading import add_reading
-from bayes_grpo.cli.report_tasks import compare_laws, list_tasks
+from bayes_grpo.cli.report_tasks import compare_laws, list_tasks, read_summary
 from bayes_grpo.errors import InputError, Note
 
 
@@ -46,6 +46,13 @@ def add_report(commands: Any) -> None:
     command.add_argument(
         "--model", type=Path, metavar="FILE", help="model file of saved fits whose model did not come with the package"
     )
+    command.add_argument("--plan", type=Path, metavar="FILE", help="what was foretold: the output of `plan --json`")
+    command.add_argument(
+        "--contrast",
+        type=Path,
+        metavar="FILE",
+        help="a comparison of configurations that runs belong to: the output of `contrast --json`",
+    )
     add_json(command)
     add_sampler(command)
     add_reading(command)
@@ -54,6 +61,7 @@ def add_report(commands: Any) -> None:
 
 def _report(options: argparse.Namespace) -> int:
     until, models = _checked(options)
+    given = {name: read_summary(name, getattr(options, name)) for name in ("plan", "contrast")}
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.report.page import report_html, save_report
 
@@ -66,7 +74,7 @@ def _report(options: argparse.Namespace) -> int:
     for count, task in enumerate(tasks, 1):
         say(f"{count} of {len(tasks)}: {task.label}")
         try:
-            runs.append(_described(task, until, models, len(runs), options))
+            runs.append(_described(task, until, models, given, len(runs), options))
         except InputError as error:
             if alone:
                 raise
@@ -86,7 +94,14 @@ def _report(options: argparse.Namespace) -> int:
     return BAD_INPUT if left_out else OK if all(run.converged for run in runs) else NOT_CONVERGED
 
 
-def _described(task: Any, until: float | None, models: list[str], before: int, options: argparse.Namespace) -> Any:
+def _described(
+    task: Any,
+    until: float | None,
+    models: list[str],
+    given: dict[str, Any],
+    before: int,
+    options: argparse.Namespace,
+) -> Any:
     """The report of one run; figures are drawn for the first ones only."""
     from bayes_grpo.report.describe import describe_run
     from bayes_grpo.report.page import MOST_DETAILED
@@ -99,6 +114,7 @@ def _described(task: Any, until: float | None, models: list[str], before: int, o
         model=options.model,
         comparison=comparison,
         no_comparison=no_comparison,
+        **given,
         figures=before < MOST_DETAILED,
         seed=options.seed,
     )

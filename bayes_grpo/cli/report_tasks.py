@@ -1,8 +1,10 @@
 """What `bayes-grpo report` has to do: a task for each run, saved or still to be fitted."""
 
 import argparse
+import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bayes_grpo.cli.common import sampler_options, say
@@ -12,6 +14,19 @@ from bayes_grpo.errors import InputError
 
 #: What is fitted to logs, for the posterior and for the forecast.
 MODELS = ("oscillator", "s_curve")
+
+
+#: What a page needs of the summaries of other commands: keys, and of the rows in the first one theirs.
+_NEEDED = {
+    "plan": (
+        ("options", "statement", "gain", "within", "notes"),
+        ("option", "plateau", "steps_to_95", "probability_gain", "power"),
+    ),
+    "contrast": (
+        ("ranking", "statement", "by", "notes"),
+        ("configuration", "runs", "value", "probability_best"),
+    ),
+}
 
 
 class Task(NamedTuple):
@@ -90,3 +105,25 @@ def compare_laws(subject: Any, models: list[str], options: argparse.Namespace) -
         return compare(run, models, progress=sampling_progress, **sampler_options(options)).as_dict(), ""
     except InputError as error:
         return None, str(error)
+
+
+def read_summary(command: str, path: Path | None) -> Any:
+    """What `bayes-grpo plan --json` or `contrast --json` printed into a file; None without one."""
+    if path is None:
+        return None
+    keys, of_rows = _NEEDED[command]
+    where, cure = str(path), f"expected the output of `bayes-grpo {command} --json`"
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(where, f"cannot be read ({error.strerror}); {cure}") from error
+    except ValueError as error:
+        raise InputError(where, f"{cure}, found no JSON") from error
+    rows = summary.get(keys[0]) if isinstance(summary, dict) else None
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise InputError(where, f"{cure}, found no {keys[0]}")
+    lacking = [name for name in keys if name not in summary]
+    lacking += [f"{keys[0]}.{name}" for name in of_rows if any(name not in row for row in rows)]
+    if lacking:
+        raise InputError(where, [f"{name}: missing; {cure}" for name in lacking])
+    return summary

@@ -95,13 +95,18 @@ def fit(
 
 
 def light_fit(
-    runs: xr.Dataset, model: str | Path | ModelSpec = "population", *, run: str | None = None, seed: int = 0
+    runs: xr.Dataset,
+    model: str | Path | ModelSpec = "population",
+    *,
+    run: str | None = None,
+    method: str = "auto",
+    seed: int = 0,
 ) -> xr.DataTree:
     """Fit one run as `fit` does, with fewer draws and without the groups that only checks of a fit need.
 
     Parameters
     ----------
-    runs, model, run, seed
+    runs, model, run, method, seed
         As for `fit`.
 
     Returns
@@ -116,7 +121,7 @@ def light_fit(
         As for `fit`.
     """
     spec = model if isinstance(model, ModelSpec) else load_model(model)
-    sampler = Sampler("auto", seed=seed, draws=LIGHT_DRAWS, tune=LIGHT_DRAWS)
+    sampler = Sampler(method, seed=seed, draws=LIGHT_DRAWS, tune=LIGHT_DRAWS)
     prepared = prepare(choose(runs, run, spec), spec)
     began = time.perf_counter()
     posterior = draw_posterior(spec, prepared, sampler)

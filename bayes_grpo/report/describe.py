@@ -35,6 +35,8 @@ def describe_run(
     model: str | Path | ModelSpec | None = None,
     comparison: Any = None,
     no_comparison: str = "",
+    plan: Any = None,
+    contrast: Any = None,
     figures: bool = True,
     seed: int = 0,
 ) -> RunReport:
@@ -52,6 +54,9 @@ def describe_run(
         From `bayes_grpo.analysis.comparison.compare.Comparison.as_dict`.
     no_comparison : str, optional
         Why there is none although it was asked for.
+    plan, contrast : dict, optional
+        What was foretold, from `bayes_grpo.summarise_plan`, and a comparison of configurations that the run may belong
+        to, from `bayes_grpo.summarise_contrast`.
     figures : bool
         Whether to draw any.
     seed : int
@@ -80,7 +85,7 @@ def describe_run(
     last = float(observed["optimizer_step"].values[-1])
     horizon = _horizon(run, hyperparameters(fit), last) if until is None else until
     ahead = subject.forecast_fit
-    material = Material(fit, ahead, subject.run, horizon, model, comparison, no_comparison, seed)
+    material = Material(fit, ahead, subject.run, horizon, model, comparison, no_comparison, seed, plan, contrast)
     answers, absent = _answers(material)
     report = _facts(material, run, answers, absent)
     methods = [
@@ -105,8 +110,7 @@ def describe_run(
 
 def _answers(material: Material) -> tuple[dict[str, Answer], dict[str, str]]:
     """The answers by section, and why others are missing."""
-    answers: dict[str, Answer] = {}
-    absent: dict[str, str] = {}
+    answers, absent = material.earlier, material.absent
     for section in SECTIONS:
         if section.answer is None:
             continue

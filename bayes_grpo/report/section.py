@@ -5,7 +5,7 @@ methods and JSON follow.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xarray as xr
@@ -39,6 +39,13 @@ class Material:
         Why there is none although it was asked for.
     seed : int
         Of forecast paths and unknown lag shares.
+    plan, contrast : dict or None
+        Summaries of a plan and of a comparison of configurations, as `bayes-grpo plan --json` and `contrast --json`
+        print them.
+    earlier : dict
+        The answers of the sections before, by section.
+    absent : dict
+        Why others of these are missing.
     """
 
     fit: xr.DataTree
@@ -49,6 +56,10 @@ class Material:
     comparison: Any
     no_comparison: str
     seed: int
+    plan: Any = None
+    contrast: Any = None
+    earlier: "dict[str, Answer]" = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 class Answer(NamedTuple):
@@ -154,7 +165,7 @@ class Section:
     answer: Callable[[Material], Answer | str | None] | None = None
     draw: "Callable[[Material, dict[str, Answer]], Drawn | None] | None" = None
     findings: Callable[["RunReport"], list[Finding]] = _nothing
-    rank: int = 9
+    rank: int = 20
     overview: Callable[["RunReport"], list[tuple[str, str]]] = _nothing
     method: Callable[[Any], str] | None = None
     cites: tuple[str, ...] = ()

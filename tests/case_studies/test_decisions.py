@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from case_studies.common.table import Table
+from case_studies.decisions import foretold
 from case_studies.decisions.checkpoints import COLUMNS, EVERY, NOISE, STEPS, public, regrets, simulated
+from case_studies.decisions.pairs import COLUMNS as COLUMNS_OF_PAIRS
 from case_studies.decisions.pairs import compare, report
 from tests.common import PUBLIC
 
@@ -20,12 +22,12 @@ def test_a_table_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_pairs(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    table = Table(tmp_path / "pairs.csv", ("key", "rows", "seeds", "better", "difference", "inside", "width"))
-    chance, gap, inside, width = compare(60, 5, 2)
+    table = Table(tmp_path / "pairs.csv", COLUMNS_OF_PAIRS)
+    chance, gap, inside, width = compare("population", 60, 5, 2)
     assert width > 0 and ((chance > 0.5) == (gap > 0) or 0.05 < chance < 0.95)
     for rows in (30, 60, 120):
         for seeds in (1, 2):
-            table.add(f"{rows}-{seeds}-0", rows, seeds, chance, gap, int(inside), width)
+            table.add(f"population-{rows}-{seeds}-0", "population", rows, seeds, chance, gap, int(inside), width)
     report(table)
     assert f"coverage {float(inside):.3f}" in capsys.readouterr().out
 
@@ -51,3 +53,22 @@ def test_public_runs_with_both_curves(tmp_path: Path) -> None:
     public(PUBLIC, table, 2)
     (row,) = [row for row in table.rows()[before:] if row["key"].startswith(name)]
     assert int(row["checkpoints"]) >= 8 and 0 <= float(row["chosen"]) < 0.2 and float(row["all"]) == 0
+
+
+def test_the_page_holds_what_the_study_of_plans_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(foretold.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    foretold.write_page(Table(foretold.TABLE, foretold.COLUMNS), page)
+    assert page.read_text(encoding="utf-8") == foretold.PAGE.read_text(encoding="utf-8")
+    assert "| all | " in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not PUBLIC.is_dir() and not os.environ.get("CI"), reason="the public runs are not there")
+def test_a_public_run_is_foretold_as_the_table_has_it() -> None:
+    label, run = next(foretold.usable(PUBLIC))
+    (row,) = [row for row in Table(foretold.TABLE, foretold.COLUMNS).rows() if row["key"] == label]
+    start, seen, _ = foretold.ends(run)
+    interval, signal, power = foretold.foretell(run, [])
+    found = [start, seen, *interval, signal, power]
+    stored = [float(row[name]) for name in ("start", "seen", "low", "median", "high", "signal", "power")]
+    np.testing.assert_allclose(found, stored, rtol=1e-3)

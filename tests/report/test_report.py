@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import describe_run, fit, make_run, pair_fits, report_html, save_fit, save_report
+from bayes_grpo import (
+    PlannedRun,
+    contrast,
+    describe_run,
+    fit,
+    make_run,
+    pair_fits,
+    plan,
+    report_html,
+    save_fit,
+    save_report,
+    summarise_contrast,
+    summarise_plan,
+)
 from bayes_grpo.cli import main
 from bayes_grpo.report.figures import inline_svg
 from bayes_grpo.report.page import MOST_DETAILED
@@ -22,7 +35,8 @@ HOSTILE = (
 )
 SECTIONS = ("Findings", "The run", "Trajectory and forecast", "Which checkpoint?", "Posteriors against priors")
 SECTIONS += ("Regime: does it ring?",)
-SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "Sampler diagnostics", "Methods")
+SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "What would tell more?")
+SECTIONS += ("Sampler diagnostics", "Methods")
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +169,48 @@ def test_json_of_a_log_that_is_fitted_and_one_that_cannot_be(tmp_path: Path, cap
     for one in found["findings"]:
         assert one["sure"] is None or one["sure"] == sure(one["probability"])
     assert "Which law?" in out.read_text(encoding="utf-8")
+
+
+def test_the_five_answers_open_the_findings(two_runs: list) -> None:
+    """They are the sentences of `ask`, in its order but for those that ask for attention."""
+    run = two_runs[0]
+    replies = [reply["text"] for reply in run.parts["ask"]["answers"].values()]
+    texts = [finding.text for finding in run.findings]
+    assert set(replies) <= set(texts)
+    calm = [finding.text for finding in run.findings if not finding.attention]
+    assert [text for text in calm if text in replies] == [text for text in replies if text in calm]
+    assert run.parts["ask"]["model"] == "population"
+    # What it says of the forecast and the diagnosis is not said twice.
+    assert not [text for text in texts if "the rule's advice" in text or text.startswith("Diagnosis:")]
+
+
+def test_a_plan_and_a_comparison_stand_beside_what_came(ringing_fit: xr.DataTree, ahead_fit: xr.DataTree) -> None:
+    (subject,) = pair_fits([ringing_fit, ahead_fit])
+    foretold = summarise_plan(plan(0.2, PlannedRun(group_size=8, prompts_per_step=16, steps=60)))
+    compared = summarise_contrast(contrast({"A": [ahead_fit], "B": [ahead_fit]}, lengths=False))
+    run = describe_run(subject, plan=foretold, contrast=compared, figures=False)
+    sentence = next(finding for finding in run.findings if finding.about == "plan")
+    seen = run.summary["parameters"]["plateau"]
+    agree = max(seen["lower"], foretold["options"][0]["plateau"]["lower"]) <= min(
+        seen["upper"], foretold["options"][0]["plateau"]["upper"]
+    )
+    assert sentence.attention == (not agree) and ("they agree" in sentence.text) == agree
+    assert any(finding.text == compared["statement"] for finding in run.findings)
+    page = text_of(report_html([describe_run(subject, plan=foretold, contrast=compared)]))
+    assert "What was foretold?" in page and "Is this configuration better?" in page and "A (this run)" in page
+    other = describe_run(subject, contrast=compared | {"ranking": [{"runs": ["another"]}]}, figures=False)
+    assert "not among those that were compared, which are another" in other.absent["contrast"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [("{", "found no JSON"), ("[]", "found no options"), ('{"options": [{}]}', "options.plateau: missing")],
+)
+def test_a_plan_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture, content: str, fault: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(content)
+    assert main(["report", "none.jsonl", "--out", str(tmp_path / "page.html"), "--plan", str(path)]) == 2
+    assert fault in capsys.readouterr().err
 
 
 def test_an_interrupted_report_has_what_was_done(saved: list[str], tmp_path: Path) -> None:

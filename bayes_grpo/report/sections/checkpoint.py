@@ -57,5 +57,5 @@ CHECKPOINT = Section(
     blocks=_blocks,
     answer=_answer,
     findings=_findings,
-    rank=7,
+    rank=8,
 )

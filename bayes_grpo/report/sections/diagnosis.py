@@ -57,14 +57,15 @@ def _findings(run: RunReport) -> list[Finding]:
     named = chances[second] >= _WORTH_NAMING and second != UNDETERMINED
     runner_up = f" Next: {label_of(second)} ({chances[second]:.2f})." if named else ""
     text = f"Diagnosis: {_with_meaning(top)} is {surely(chances[top])}.{runner_up}"
-    findings = [likely("diagnosis", text, chances[top], top != HEALTHY)]
+    asked = run.parts["ask"] is not None  # which tells the likeliest answer, its onset, and what is hidden
+    findings = [] if asked else [likely("diagnosis", text, chances[top], top != HEALTHY)]
     if chances[NOT_LEARNING] >= WORTH_A_REASON:
         why = "; ".join(reason["text"] for reason in summary["why_not_learning"])
         likely_why = f" What may keep it from rising, the likeliest first: {why}." if why else ""
         text = f"Does it learn? {gain_text(summary).capitalize()}.{likely_why}"
         findings.append(likely("diagnosis", text, chances[NOT_LEARNING], top == NOT_LEARNING))
     onset, first = summary["onset_step"], summary["first_seen_step"]
-    if onset is not None:
+    if onset is not None and not asked:
         seen = f" It could have been seen at step {first:g}." if first is not None else ""
         text = (
             f"If it is {label_of(onset['failure'])}, it began near step {onset['median']:g}: between "
@@ -107,7 +108,7 @@ DIAGNOSIS = Section(
     answer=_answer,
     draw=_draw,
     findings=_findings,
-    rank=1,
+    rank=2,
     overview=_overview,
     method=_method,
 )

@@ -61,6 +61,8 @@ def _findings(run: RunReport) -> list[Finding]:
     advice = (
         f"A gain above {number(gain['epsilon'])} in the next 100 steps is {surely(worth)}; the rule's advice: {action}."
     )
+    if run.parts["ask"] is not None:  # which gives the advice
+        return [Finding("forecast", text, INTERVAL_PROB)]
     return [Finding("forecast", text, INTERVAL_PROB), likely("forecast", advice, worth, action == "look")]
 
 
@@ -84,7 +86,7 @@ FORECAST = Section(
     blocks=_blocks,
     answer=_answer,
     findings=_findings,
-    rank=4,
+    rank=5,
     overview=_overview,
     method=_method,
     chart=True,

@@ -96,7 +96,7 @@ OSCILLATION = Section(
     answer=_answer,
     draw=_draw,
     findings=_findings,
-    rank=3,
+    rank=4,
     overview=_overview,
     shows_notes=True,
 )

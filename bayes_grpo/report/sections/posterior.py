@@ -67,6 +67,6 @@ POSTERIOR = Section(
     blocks=_blocks,
     draw=_draw,
     findings=_findings,
-    rank=2,
+    rank=3,
     overview=_overview,
 )

@@ -87,6 +87,6 @@ THRESHOLD = Section(
     answer=_answer,
     draw=_draw,
     findings=_findings,
-    rank=5,
+    rank=6,
     shows_notes=True,
 )

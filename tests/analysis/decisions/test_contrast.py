@@ -12,8 +12,12 @@ from scipy.stats import norm
 from bayes_grpo import InputError, contrast, make_run, plot_contrast, prior_predictive, save_fit, summarise_contrast
 from bayes_grpo.analysis.decisions.contrast.needed import by_length, by_seeds, is_settled, unexplained
 from bayes_grpo.analysis.decisions.contrast.seeds import Prior, configuration, spread_between_seeds
+from bayes_grpo.analysis.decisions.contrast.shared import shared_parameters
 from bayes_grpo.analysis.decisions.contrast.statement import statement
+from bayes_grpo.inference.draws import batch
+from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.fit import light_fit
+from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.models.files import DEFAULT_MODEL
 from tests.common import FACTS, call, curve
 
@@ -221,6 +225,42 @@ def test_measures_that_logs_do_not_tell(pair: xr.Dataset) -> None:
         summarise_contrast(pair, by="reward_at_tokens")
     with pytest.raises(InputError, match="by: expected one of plateau, .*found 'fame'"):
         summarise_contrast(pair, by="fame", worth=-1)
+
+
+def test_seeds_that_share_their_parameters_are_fitted_together() -> None:
+    """The oracle: draws of one seed's fit, weighted by what they say of the other's rewards."""
+    fits = [light_fit(run_of(f"s{i}", 0.7, i, rows=20), "population", seed=i) for i in (0, 1)]
+    shared = shared_parameters(fits, 4000)
+    assert shared is not None and shared.probability > 0.9
+    spec, other = reopen(fits[1])
+    draws = batch(fits[0]["posterior"].to_dataset(), spec.parameters)
+    log_weight = evaluator(spec).pointwise(draws, other.data).sum(1)
+    weight = np.exp(log_weight - log_weight.max())
+    plateau = fits[0]["posterior"]["plateau"].values.ravel()
+    mean = (weight * plateau).sum() / weight.sum()
+    sd = np.sqrt((weight * (plateau - mean) ** 2).sum() / weight.sum())
+    effective = weight.sum() ** 2 / (weight**2).sum()
+    assert effective > 50
+    # Four standard errors of the oracle, whose draws are fewer.
+    assert shared.draws["plateau"].mean() == pytest.approx(mean, abs=4 * sd / np.sqrt(effective))
+    assert shared.draws["plateau"].std() == pytest.approx(sd, rel=4 / np.sqrt(2 * effective))
+
+
+def test_short_seeds_are_not_taken_for_independent() -> None:
+    """Of runs that show the beginning of a slow rise, two say little more of the plateau than one."""
+    short = [light_fit(run_of(f"s{i}", 0.7, i, rows=10, planned_steps=100), "population", seed=i) for i in range(4)]
+    one, two = ({"A": short[:n], "B": short[2 : 2 + n]} for n in (1, 2))
+    widths = [
+        contrast(sides, lengths=False)["value"].sel(measure="plateau").std("sample").values for sides in (one, two)
+    ]
+    assert (widths[1] > 0.75 * widths[0]).all()
+
+
+def test_seeds_that_differ_have_parameters_of_their_own() -> None:
+    apart = [light_fit(run_of(f"s{i}", plateau, i), "population", seed=i) for i, plateau in enumerate((0.4, 0.8))]
+    shared = shared_parameters(apart, 400)
+    assert shared is None or shared.probability < 1e-3
+    assert shared_parameters([apart[0], light_fit(run_of("s", 0.6, 2), "overdamped")], 400) is None
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Five answers about one run: forecast, diagnosis and limits of reuse side by side, from one quick fit."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,36 +85,61 @@ def ask(
     single, spec = one_run(runs, label), model if isinstance(model, ModelSpec) else load_model(model)
     absent: dict[str, str] = {}
     parts: dict[str, xr.Dataset] = {}
-    notes: list[Note] = []
-
-    def attempt(name: str, answer: Callable[[], Any]) -> Any:
-        try:
-            return answer()
-        except InputError as error:
-            absent[name] = "; ".join(error.faults)
-            return None
-
-    diagnosis = attempt("diagnosis", lambda: diagnose(runs, run=label))
-    fit = attempt("fit", lambda: light_fit(runs, spec, run=label, seed=seed))
-    if fit is None:
+    _attempt("diagnosis", lambda: diagnose(runs, run=label), parts, absent)
+    try:
+        fit = light_fit(runs, spec, run=label, seed=seed)
+    except InputError as error:
+        absent["fit"] = "; ".join(error.faults)
         absent |= {"forecast": absent["fit"], "reuse": absent["fit"]}
-    else:
-        parts["fit"] = _plateau_of(fit)
-        notes += fit_notes(fit)
-        ahead = attempt("forecast", lambda: forecast(fit, _horizon(single, until), seed=seed))
-        parts |= {} if ahead is None else {"forecast": ahead}
-        reuse = attempt("reuse", lambda: reuse_limits(fit, seed=seed))
-        parts |= {} if reuse is None else {"reuse": reuse}
-    parts |= {} if diagnosis is None else {"diagnosis": diagnosis}
+        return _gathered(single, label, spec.name, parts, absent)
+    _attempt("forecast", lambda: forecast(fit, _horizon(single, until), seed=seed), parts, absent)
+    return answers_of(fit, parts, absent, seed=seed)
+
+
+def answers_of(
+    fit: xr.DataTree, parts: Mapping[str, xr.Dataset], absent: Mapping[str, str], *, seed: int = 0
+) -> xr.DataTree:
+    """As `ask`, from a fit of one run, and the forecast and the diagnosis that are there already.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        Of one run.
+    parts : mapping of str to xarray.Dataset
+        ``forecast`` by this fit and ``diagnosis``, where they could be made.
+    absent : mapping of str to str
+        Why one of them could not.
+    seed : int
+        Of the limits of reuse.
+    """
+    label = str(fit.attrs["run"])
+    parts, absent = {"fit": _plateau_of(fit), **parts}, dict(absent)
+    _attempt("reuse", lambda: reuse_limits(fit, seed=seed), parts, absent)
+    return _gathered(one_run(runs_of(fit)), label, str(fit.attrs["model"]), parts, absent, fit_notes(fit))
+
+
+def _attempt(name: str, answer: Callable[[], xr.Dataset], parts: dict[str, xr.Dataset], absent: dict[str, str]) -> None:
+    """Add an answer to the parts, or why there is none to what is absent."""
+    try:
+        parts[name] = answer()
+    except InputError as error:
+        absent[name] = "; ".join(error.faults)
+
+
+def _gathered(
+    run: xr.Dataset,
+    label: str,
+    model: str,
+    parts: Mapping[str, xr.Dataset],
+    absent: Mapping[str, str],
+    notes: Sequence[Note] = (),
+) -> xr.DataTree:
+    """The parts as one result."""
     if not parts:
-        raise InputError(str(single["source"].values) or label, list(dict.fromkeys(absent.values())))
-    for part in parts.values():
-        notes += stored_notes(part)
-    tree = xr.DataTree.from_dict(parts)
-    tree.attrs = _facts(single, label, spec.name) | {
-        "absent": json.dumps(absent),
-        **stored(dict.fromkeys(notes)),
-    }
+        raise InputError(str(run["source"].values) or label, list(dict.fromkeys(absent.values())))
+    every = [*notes, *(note for part in parts.values() for note in stored_notes(part))]
+    tree = xr.DataTree.from_dict(dict(parts))
+    tree.attrs = _facts(run, label, model) | {"absent": json.dumps(dict(absent)), **stored(dict.fromkeys(every))}
     return tree
 
 

@@ -9,7 +9,9 @@ import xarray as xr
 
 from bayes_grpo.analysis.decisions.contrast.checks import check_comparable
 from bayes_grpo.analysis.decisions.contrast.measures import (
+    DRAWS,
     MEASURES,
+    PARAMETRIC,
     SPREAD_LOG_SD,
     Course,
     common_points,
@@ -24,6 +26,7 @@ from bayes_grpo.analysis.decisions.contrast.seeds import (
     spread_between_seeds,
     without_prior,
 )
+from bayes_grpo.analysis.decisions.contrast.shared import Shared, shared_parameters
 from bayes_grpo.analysis.notes import fit_notes, stored
 from bayes_grpo.errors import InputError, Note
 
@@ -84,7 +87,11 @@ def contrast(
     everything = [course for side in courses.values() for course in side]
     points = common_points(everything)
     reward_range = max(course.reward_range for course in everything)
-    measures = _compared(courses, points, reward_range, seed)
+    shared = {
+        name: shared_parameters(fits, DRAWS, seed + i) if len(fits) > 1 else None
+        for i, (name, fits) in enumerate(configurations.items())
+    }
+    measures = _compared(courses, shared, points, reward_range, seed)
     learned = [name for name, measure in measures.items() if measure.learned]
     left = np.full((len(courses), len(LENGTHS)), np.nan)
     if lengths:
@@ -121,7 +128,11 @@ class _Comparison(NamedTuple):
 
 
 def _compared(
-    courses: Mapping[str, Sequence[Course]], points: Mapping[str, float], reward_range: float, seed: int
+    courses: Mapping[str, Sequence[Course]],
+    shared: Mapping[str, Shared | None],
+    points: Mapping[str, float],
+    reward_range: float,
+    seed: int,
 ) -> dict[str, _Comparison]:
     """The measures that all logs allow."""
     drawn = {
@@ -130,6 +141,7 @@ def _compared(
     }
     known = [name for name in MEASURES if all(name in run for side in drawn.values() for run in side)]
     rng = np.random.default_rng([seed, 7])
+    alike = {name: _alike(courses[name][0], found, points, rng) for name, found in shared.items() if found is not None}
     measures = {}
     for name in known:
         about = MEASURES[name]
@@ -138,8 +150,13 @@ def _compared(
         priors = [_prior([course.prior.get(name, FLAT) for course in side]) for side in courses.values()]
         spread = spread_between_seeds(sides, median, SPREAD_LOG_SD, rng, priors)
         pairs = list(zip(sides, priors, strict=True))
+        value = [configuration(runs, spread.draws, rng, prior) for runs, prior in pairs]
+        for i, side in enumerate(drawn):
+            if side in alike and name in PARAMETRIC:
+                mean = alike[side][1][name] + spread.draws / np.sqrt(len(sides[i])) * rng.standard_normal(DRAWS)
+                value[i] = np.where(alike[side][0], mean, value[i])
         measures[name] = _Comparison(
-            value=[configuration(runs, spread.draws, rng, prior) for runs, prior in pairs],
+            value=value,
             spread=spread.draws,
             error=[
                 float(np.sqrt(np.mean([without_prior(draws, prior)[1] for draws in runs]))) for runs, prior in pairs
@@ -147,6 +164,15 @@ def _compared(
             learned=spread.learned,
         )
     return measures
+
+
+def _alike(
+    course: Course, shared: Shared, points: Mapping[str, float], rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """In which draws the seeds of a configuration share their parameters, and the measures that these give."""
+    draws = {name: shared.draws[name] for name in course.draws}
+    values = measured(course._replace(draws=draws), points, int(rng.integers(2**31)))
+    return rng.uniform(size=DRAWS) < shared.probability, values
 
 
 def _prior(priors: Sequence[Prior]) -> Prior:

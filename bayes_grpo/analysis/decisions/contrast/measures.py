@@ -65,6 +65,8 @@ MEASURES: dict[str, Measure] = {
     "hours_to_95": Measure("hours to 95 % of the gain", "h", -1, True, 0.05),
     "noise": Measure("scatter of a logged reward", "reward", -1, True, 0.02),
 }
+#: Measures that follow from the parameters of the law alone.
+PARAMETRIC = ("plateau", "steps_to_95", "completions_to_95", "hours_to_95", "noise")
 _PRICES = ("completions", "tokens", "hours")
 
 
