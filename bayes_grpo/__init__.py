@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.stability.threshold import summarise_threshold as summarise_threshold
     from bayes_grpo.analysis.stability.threshold import threshold as threshold
     from bayes_grpo.errors import InputError as InputError
+    from bayes_grpo.inference.backends.numpyro import to_numpyro as to_numpyro
     from bayes_grpo.inference.backends.pymc import pymc_model as pymc_model
+    from bayes_grpo.inference.backends.pymc import to_pymc as to_pymc
     from bayes_grpo.inference.fit import fit as fit
     from bayes_grpo.inference.fit import prior_predictive as prior_predictive
     from bayes_grpo.inference.store import load_fit as load_fit
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from bayes_grpo.readers import read_run as read_run
     from bayes_grpo.readers import read_runs as read_runs
     from bayes_grpo.report.batch.batch import batch as batch
+    from bayes_grpo.report.card import card as card
     from bayes_grpo.report.describe import describe_run as describe_run
     from bayes_grpo.report.page import report_html as report_html
     from bayes_grpo.report.page import save_report as save_report
@@ -79,6 +82,7 @@ _HOMES = {
     "ask": "analysis.decisions.ask.ask",
     "balance_plateau": "analysis.plateau.plateau",
     "batch": "report.batch.batch",
+    "card": "report.card",
     "checkpoint": "analysis.decisions.checkpoint.checkpoint",
     "combine": "runs.dataset",
     "compare": "analysis.comparison.compare",
@@ -132,6 +136,8 @@ _HOMES = {
     "summarise_remedy": "analysis.decisions.remedy.summary",
     "summarise_threshold": "analysis.stability.threshold",
     "threshold": "analysis.stability.threshold",
+    "to_numpyro": "inference.backends.numpyro",
+    "to_pymc": "inference.backends.pymc",
 }
 
 #: Modules that scripts written for version 0.1.0 import, and where their content is now.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bayes_grpo.cli.ask import add_ask
 from bayes_grpo.cli.batch import add_batch
+from bayes_grpo.cli.card import add_card
 from bayes_grpo.cli.checkpoint import add_checkpoint
 from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, check_sampler, say
 from bayes_grpo.cli.compare import add_compare
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         add_inspect,
         add_convert,
         add_compare,
+        add_card,
         add_checkpoint,
         add_contrast,
         add_show,

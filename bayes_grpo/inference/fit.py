@@ -57,7 +57,7 @@ def fit(
         first cannot be trusted (Pareto k above 0.7, or fewer than 400 effective draws). Models that pool are always
         sampled by NUTS.
     backend : {"numpyro", "pymc"}
-        Which library runs NUTS. The PyMC model is `bayes_grpo.pymc_model`, sampled by nutpie.
+        Which library runs NUTS. The PyMC model is `bayes_grpo.to_pymc`, sampled by nutpie.
     seed, draws, tune, chains : int
         A fixed seed gives the same draws bit for bit on one machine. ``draws`` and ``tune`` are per chain; where
         NumPyro's chains do not agree yet, they go on, up to `bayes_grpo.inference.posterior.MOST_DRAWS` times as many

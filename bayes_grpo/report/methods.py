@@ -1,5 +1,6 @@
 """The paragraph on methods, as text for a paper."""
 
+import json
 from collections.abc import Sequence
 
 import xarray as xr
@@ -8,6 +9,7 @@ from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.attributes import quantities, versions
 from bayes_grpo.inference.convergence import MAX_RHAT, MIN_BFMI, MIN_ESS
+from bayes_grpo.inference.importance import quality
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import QUANTITIES, ModelSpec
 
@@ -23,6 +25,11 @@ PAPERS = {
     "PeerJ Comput. Sci. 9.",
     "rhat": "Vehtari, Gelman, Simpson, Carpenter and Bürkner 2021, Rank-normalization, folding, and localization: an "
     "improved R-hat, Bayesian Analysis 16.",
+    "pmc": "Cappé, Douc, Guillin, Marin and Robert 2008, Adaptive importance sampling in general mixture classes, "
+    "Statistics and Computing 18.",
+    "mixture": "Cornuet, Marin, Mira and Robert 2012, Adaptive multiple importance sampling, Scandinavian Journal of "
+    "Statistics 39.",
+    "psis": "Vehtari, Simpson, Gelman, Yao and Gabry 2024, Pareto smoothed importance sampling, JMLR 25.",
     "bfmi": "Betancourt 2016, Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo, arXiv "
     "1604.00695.",
     "arviz": "Kumar, Carroll, Hartikainen and Martin 2019, ArviZ, a unified library for exploratory analysis of "
@@ -31,6 +38,15 @@ PAPERS = {
     "and WAIC, Stat. Comput. 27.",
     "stacking": "Yao, Vehtari, Simpson and Gelman 2018, Using stacking to average Bayesian predictive distributions, "
     "Bayesian Analysis 13.",
+}
+
+#: When a fit was accepted, by the method that sampled it.
+_ACCEPTED = {
+    "nuts": f"A fit by NUTS was accepted where R-hat was at most {MAX_RHAT}, bulk and tail effective sample sizes at "
+    f"least {MIN_ESS:.0f}, no transition diverged and E-BFMI was at least {MIN_BFMI}.",
+    "importance": f"A fit by importance sampling was accepted where Pareto k was at most {quality.MAX_KHAT}, at least "
+    f"{quality.MIN_ESS:.0f} draws were effective, and the means of independent repetitions differed by at most "
+    f"{quality.MAX_DISAGREEMENT} posterior standard deviations.",
 }
 
 
@@ -61,13 +77,15 @@ def methods_text(
     if forecast_fit is not fit:
         lines.append(_model(forecast_fit, run, "The forecast rests on a fit"))
     lines.append(_sampler(fit) + ("" if forecast_fit is fit else " " + _sampler(forecast_fit)))
-    lines.append(
-        f"A fit was accepted where R-hat was at most {MAX_RHAT}, bulk and tail effective sample sizes at least "
-        f"{MIN_ESS:.0f}, no transition diverged and E-BFMI was at least {MIN_BFMI}. Intervals are equal-tailed, of "
-        f"probability {INTERVAL_PROB:g}, and their centres are medians."
-    )
-    cited = ["grpo", "dynamics", "kalman", "nuts"]
-    cited += ["pymc" if fit.attrs["backend"] == "pymc" else "numpyro", "rhat", "bfmi", "arviz"]
+    methods = {str(each.attrs.get("method", "nuts")) for each in (fit, forecast_fit)}
+    lines += [_ACCEPTED[method] for method in sorted(methods)]
+    lines.append(f"Intervals are equal-tailed, of probability {INTERVAL_PROB:g}, and their centres are medians.")
+    cited = ["grpo", "dynamics", "kalman"]
+    if "importance" in methods:
+        cited += ["pmc", "mixture", "psis"]
+    if "nuts" in methods:
+        cited += ["nuts", "pymc" if fit.attrs["backend"] == "pymc" else "numpyro", "rhat", "bfmi"]
+    cited.append("arviz")
     for sentence, papers in answers:
         lines.append(sentence)
         cited += papers
@@ -96,6 +114,13 @@ def _model(fit: xr.DataTree, run: str, opening: str) -> str:
 
 def _sampler(fit: xr.DataTree) -> str:
     attrs = fit.attrs
+    if attrs.get("method") == "importance":
+        drawn = json.loads(attrs["importance"])
+        return (
+            f"The posterior under {attrs['model']} was sampled by adaptive importance sampling: {attrs['chains']} "
+            f"times {attrs['draws']} draws of equal weight from {drawn['evaluations']} densities, Pareto k "
+            f"{drawn['khat']:.2f}, {drawn['importance_ess']:.0f} effective draws, seed {attrs['seed']}."
+        )
     by = "nutpie's NUTS on a PyMC model" if attrs["backend"] == "pymc" else "NUTS in NumPyro"
     return (
         f"The posterior under {attrs['model']} was sampled by {by}: {attrs['chains']} chains of {attrs['draws']} draws "

@@ -26,6 +26,7 @@ RUNS = {
         *("--evaluated nan=1", "--evaluated 10=nan", "--evaluated 1000=0.3", "--noise nan", "--evaluate -1"),
         *("--margin nan", "--figure a.txt", "--every 1000"),
     ],
+    "card": ["--until 5", "--until nan", "--model nope", "--seed -1", "--draws 0"],
     "compare --models s_curve,oscillator": ["--criterion x", "--min-observations 0", "--seed -1", "--out log.csv"],
     "compare": ["--models s_curve", "--models s_curve,nope", "--models s_curve,s_curve"],
     "contrast --against log.csv": ["--by nope", "--worth nan", "--seed -1", "--names A", "--figure a.x"],

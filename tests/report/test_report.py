@@ -217,7 +217,7 @@ def test_an_interrupted_report_has_what_was_done(saved: list[str], tmp_path: Pat
     """Ctrl-C in the second run's fit: the page has the first, and names the one that is missing."""
     log, out = tmp_path / "log.jsonl", tmp_path / "page.html"
     log.write_text("".join(json.dumps({"step": i, "reward": r}) + "\n" for i, r in enumerate(curve(), 1)))
-    done = interrupt("report", *saved, log, "--out", out, "--draws", "5000000", folder=tmp_path)
+    done = interrupt("report", *saved, log, "--out", out, "--draws", "250000", folder=tmp_path)
     assert done.returncode == 130, done.stderr
     assert "the page has the runs that were done" in done.stderr and "Traceback" not in done.stderr
     page = text_of(out.read_text(encoding="utf-8"))

@@ -1,20 +1,67 @@
 """The model as a NumPyro program."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
+import xarray as xr
 from jax import Array
 from jax.typing import ArrayLike
 
 from bayes_grpo.inference.evaluate import over_runs
-from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.inference.layout import ModelData, choose, prepare
 from bayes_grpo.laws import likelihood
+from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec, Prior
 
 
-def model(spec: ModelSpec, data: ModelData) -> None:
+def to_numpyro(
+    runs: xr.Dataset, model: str | Path | ModelSpec = DEFAULT_MODEL, run: str | None = None
+) -> Callable[[], None]:
+    """The model of a run, or of runs fitted together, as a NumPyro program without arguments: its data are inside.
+
+    Its sites have the names and priors of the model file, ``damping`` apart, which is sampled in a coordinate of its
+    own, ``damping_moved``. Rewards enter by one factor, ``reward``: their log density with the path of the expected
+    reward integrated out.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Dims (run, step), as for `bayes_grpo.fit`.
+    model : str, Path or ModelSpec
+        Name of a model that comes with the package, or the path of a model file.
+    run : str, optional
+        Label of the run; needed where the Dataset holds several and the model does not pool.
+
+    Returns
+    -------
+    callable
+        For NumPyro's samplers and handlers. JAX computes with 64 bits as soon as bayes_grpo is used.
+
+    Raises
+    ------
+    InputError
+        If the runs or the model cannot be used.
+
+    Examples
+    --------
+    >>> import bayes_grpo, jax, numpyro
+    >>> program = bayes_grpo.to_numpyro(bayes_grpo.example_run(), "overdamped")
+    >>> sampler = numpyro.infer.MCMC(
+    ...     numpyro.infer.NUTS(program), num_warmup=100, num_samples=100, progress_bar=False
+    ... )
+    >>> sampler.run(jax.random.key(0))
+    >>> sorted(sampler.get_samples())[:3]
+    ['fluctuation', 'initial_reward', 'observation_sd']
+    """
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    return partial(program, spec, prepare(choose(runs, run, spec), spec).data)
+
+
+def program(spec: ModelSpec, data: ModelData) -> None:
     """Probabilistic program: priors of the model file, then the marginal likelihood of the reward curves."""
     parameters = priors(spec, data)
     numpyro.factor("reward", jnp.sum(over_runs(spec, likelihood.log_likelihood)(parameters, data.run)))

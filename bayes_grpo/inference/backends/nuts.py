@@ -12,7 +12,7 @@ from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import euclidean_kinetic_energy
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy, unconstrain_fn
 
-from bayes_grpo.inference.backends.numpyro import model, moved_sites, priors
+from bayes_grpo.inference.backends.numpyro import moved_sites, priors, program
 from bayes_grpo.inference.evaluate import MOST_MAPS, Structure, Values, forget_programs, recorded
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.models.spec import ModelSpec
@@ -50,7 +50,7 @@ class Nuts:
 
     def __init__(self, spec: ModelSpec, tune: int, target_accept: float) -> None:
         self.spec, self.tune, self.target_accept = spec, tune, target_accept
-        self._program = partial(model, spec)
+        self._program = partial(program, spec)
         self._init, self._sample = hmc(
             potential_fn_gen=self._potential, kinetic_fn=euclidean_kinetic_energy, algo="NUTS"
         )

@@ -38,7 +38,7 @@ ARGUMENTS = {
 }
 
 
-def pymc_model(runs: xr.Dataset, model: str | Path | ModelSpec = DEFAULT_MODEL, run: str | None = None) -> pm.Model:
+def to_pymc(runs: xr.Dataset, model: str | Path | ModelSpec = DEFAULT_MODEL, run: str | None = None) -> pm.Model:
     """The model of a run, or of runs fitted together, as a PyMC model to add to and to sample.
 
     Its free variables have the names and priors of the model file; ``reward`` is observed, and its pointwise
@@ -65,9 +65,20 @@ def pymc_model(runs: xr.Dataset, model: str | Path | ModelSpec = DEFAULT_MODEL, 
     ------
     InputError
         If the runs or the model cannot be used. In a forked process the model raises it when it is computed.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> model = bayes_grpo.to_pymc(bayes_grpo.example_run(), "overdamped")
+    >>> [variable.name for variable in model.free_RVs][:3]
+    ['plateau', 'initial_reward', 'stiffness']
     """
     spec = model if isinstance(model, ModelSpec) else load_model(model)
     return build(spec, prepare(choose(runs, run, spec), spec))
+
+
+#: The older name.
+pymc_model = to_pymc
 
 
 def build(spec: ModelSpec, prepared: Prepared) -> pm.Model:

@@ -119,7 +119,7 @@ def test_densities_and_gradients_are_those_of_the_numpyro_program(name: str) -> 
 
     def numpyro_at(point: dict, recorded: dict) -> tuple:
         energy, slope = jax.value_and_grad(
-            partial(potential_energy, partial(backend.model, spec), (prepared.data,), {})
+            partial(potential_energy, partial(backend.program, spec), (prepared.data,), {})
         )(point)
         parameters = {
             key: jax.numpy.broadcast_to(recorded[key], np.shape(prepared.data.run.duration)) for key in spec.parameters

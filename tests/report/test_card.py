@@ -1,0 +1,44 @@
+"""The block for a model card: the numbers of a fit, as Markdown that a stranger's names cannot break."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from bayes_grpo import card, save_fit, summarise
+from bayes_grpo.report.words import ends
+from tests.common import call
+
+
+def test_a_card_says_what_the_fit_says(ahead_fit: xr.DataTree) -> None:
+    text = card(ahead_fit, until=120)
+    plateau = summarise(ahead_fit)["parameters"]["plateau"]
+    assert f"| {ends(plateau)} |" in text and "| reward at step 120 |" in text
+    assert re.search(r"^\| diagnosis \| [a-z ]+ \((0\.\d\d|(above|below) 0\.\d\d)\) \| - \|$", text, re.MULTILINE)
+    assert "adaptive importance sampling" in text and "R-hat" not in text and "NUTS" not in text
+    assert text.startswith("<!-- bayes_grpo: begin -->") and text.endswith("<!-- bayes_grpo: end -->")
+    assert len(set(re.findall(r"^(?=\|)", text, re.MULTILINE))) == 1
+
+
+def test_a_name_is_text(ahead_fit: xr.DataTree) -> None:
+    hostile = ahead_fit.copy()
+    name = "`x` <img src=x onerror=alert(1)>\n# [a](http://x.invalid) | \x1b[31m"
+    hostile["constant_data"] = hostile["constant_data"].to_dataset().assign_coords(run=[name])
+    hostile.attrs["run"] = name
+    text = card(hostile, until=120)
+    heading = text.splitlines()[1]
+    assert heading.startswith("## Training dynamics of `") and heading.endswith("`") and heading.count("`") == 2
+    outside = re.sub(r"`[^`]*`", "", text)
+    assert "<img" not in outside and "](http" not in outside and "\x1b" not in text
+
+
+def test_the_command_prints_it(ahead_fit: xr.DataTree, tmp_path: Path) -> None:
+    path = save_fit(ahead_fit, tmp_path / "fit.nc")
+    done = call("card", path, "--until", "120")
+    assert done.returncode in (0, 3) and done.stdout.rstrip() == card(ahead_fit, until=120)
+    told = json.loads(call("card", path, "--until", "120", "--json").stdout)
+    assert told["cards"][0]["text"] == card(ahead_fit, until=120)
+    assert call("card", path, "--until", "50").returncode == 2
+    assert pytest.approx(told["cards"][0]["run"]) == "small"
