@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.stability.figure import plot_threshold as plot_threshold
     from bayes_grpo.analysis.stability.oscillation import oscillation as oscillation
     from bayes_grpo.analysis.stability.oscillation import summarise_oscillation as summarise_oscillation
-    from bayes_grpo.analysis.stability.threshold import summarise_threshold as summarise_threshold
     from bayes_grpo.analysis.stability.threshold import threshold as threshold
+    from bayes_grpo.analysis.stability.threshold_summary import summarise_threshold as summarise_threshold
     from bayes_grpo.errors import InputError as InputError
     from bayes_grpo.inference.backends.numpyro import to_numpyro as to_numpyro
     from bayes_grpo.inference.backends.pymc import pymc_model as pymc_model
@@ -134,7 +134,7 @@ _HOMES = {
     "summarise_oscillation": "analysis.stability.oscillation",
     "summarise_plan": "analysis.decisions.plan.summary",
     "summarise_remedy": "analysis.decisions.remedy.summary",
-    "summarise_threshold": "analysis.stability.threshold",
+    "summarise_threshold": "analysis.stability.threshold_summary",
     "threshold": "analysis.stability.threshold",
     "to_numpyro": "inference.backends.numpyro",
     "to_pymc": "inference.backends.pymc",

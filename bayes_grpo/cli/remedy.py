@@ -40,7 +40,7 @@ def _remedy(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.decisions.remedy.remedy import check_asked, remedy
     from bayes_grpo.analysis.decisions.remedy.summary import summarise_remedy
     from bayes_grpo.analysis.decisions.remedy.table import remedy_table
-    from bayes_grpo.analysis.stability.threshold import check_law
+    from bayes_grpo.analysis.stability.dynamics import check_law
 
     tolerated: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     check_asked(**tolerated)

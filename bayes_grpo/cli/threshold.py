@@ -60,7 +60,8 @@ def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.stability.reuse_summary import reuse_summary
     from bayes_grpo.analysis.stability.reuse_table import reuse_text
     from bayes_grpo.analysis.stability.table import threshold_table
-    from bayes_grpo.analysis.stability.threshold import summarise_threshold, threshold
+    from bayes_grpo.analysis.stability.threshold import threshold
+    from bayes_grpo.analysis.stability.threshold_summary import summarise_threshold
     from bayes_grpo.inference.attributes import pooled
 
     durations = ("generation_seconds", "update_seconds")
@@ -109,7 +110,7 @@ def _answer(
     plot: str,
 ) -> int:
     """Answer for every run of every fit; a figure has all of them."""
-    from bayes_grpo.analysis.stability.threshold import check_law
+    from bayes_grpo.analysis.stability.dynamics import check_law
 
     check_figure(options.figure)
     fits, faults = fits_of(options, _MODEL, _POOLED_MODEL, check_law=check_law)

@@ -8,7 +8,7 @@ import xarray as xr
 
 import bayes_grpo.runs
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Reading, reading_note
+from bayes_grpo.readers.log import Reading, reading_note
 from bayes_grpo.readers.logs import read_log
 from bayes_grpo.runs.dataset import combine
 

@@ -11,9 +11,10 @@ from bayes_grpo.readers.assemble_run import Assembled, assemble, evaluations, jo
 from bayes_grpo.readers.choose_columns import Arrays, Chosen
 from bayes_grpo.readers.column_words import is_planned_length
 from bayes_grpo.readers.completions_as_rows import is_completion_column
-from bayes_grpo.readers.contract import BAR, COUNT, Facts, Options, Reading, Trainer, reading_note
+from bayes_grpo.readers.contract import Trainer
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain, words
+from bayes_grpo.readers.log import BAR, COUNT, Facts, Options, Reading, reading_note
 from bayes_grpo.readers.recognise_trainer import Told
 from bayes_grpo.readers.settings import Known, count_updates, spread_of, unused_settings, window_of
 from bayes_grpo.runs.dataset import make_run

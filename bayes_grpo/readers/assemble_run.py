@@ -10,9 +10,9 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.choose_columns import Chosen, choose
 from bayes_grpo.readers.clocks import one_clock
 from bayes_grpo.readers.completions_as_rows import one_row_a_step
-from bayes_grpo.readers.contract import Options, reading_note
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import is_pattern, matches, plain
+from bayes_grpo.readers.log import Options, reading_note
 from bayes_grpo.readers.steps import Arrays, appended_run, join_by_step, join_partial, resume
 from bayes_grpo.runs.fields import STEP_FIELDS
 

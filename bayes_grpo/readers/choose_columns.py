@@ -10,8 +10,9 @@ import numpy as np
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.column_names import NAMES
 from bayes_grpo.readers.column_words import BY_ITS_END, is_planned_length, reward_rank, step_rank, variable_of
-from bayes_grpo.readers.contract import Options, Trainer, reading_note
+from bayes_grpo.readers.contract import Trainer
 from bayes_grpo.readers.keys import first, is_pattern, plain, without_spaces
+from bayes_grpo.readers.log import Options, reading_note
 from bayes_grpo.readers.normalised import is_centred
 from bayes_grpo.readers.recognise_trainer import is_named, names_of
 

@@ -5,9 +5,9 @@ import numpy as np
 from bayes_grpo.errors import Note
 from bayes_grpo.readers.choose_columns import Chosen
 from bayes_grpo.readers.column_names import NAMES
-from bayes_grpo.readers.contract import reading_note
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain
+from bayes_grpo.readers.log import reading_note
 from bayes_grpo.readers.recognise_trainer import names_of
 
 

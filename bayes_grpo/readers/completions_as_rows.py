@@ -3,8 +3,8 @@
 import numpy as np
 
 from bayes_grpo.errors import Note
-from bayes_grpo.readers.contract import reading_note
 from bayes_grpo.readers.keys import words
+from bayes_grpo.readers.log import reading_note
 from bayes_grpo.readers.steps import Arrays
 
 #: Share of steps that must have as many rows as most have.

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Format, Source, formats
+from bayes_grpo.readers.contract import Format, formats
+from bayes_grpo.readers.log import Source
 from bayes_grpo.readers.text import check_text, text_head
 
 #: Formats of a lower order have marks of their own; the others are text that may be anything.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bayes_grpo.errors import InputError, Note
-from bayes_grpo.readers.contract import Entry, Facts
+from bayes_grpo.readers.log import Entry, Facts
 from bayes_grpo.readers.values import mean_of, number, part_of
 
 #: More different keys than this are no training log.

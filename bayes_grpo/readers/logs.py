@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bayes_grpo.errors import InputError, Note
-from bayes_grpo.readers.contract import Format, Log, Options, Reading, Source, WholeFormat, reading_note
+from bayes_grpo.readers.contract import Format, WholeFormat
 from bayes_grpo.readers.expressions import check_columns
 from bayes_grpo.readers.find_logs import CERTAIN, Search, find
+from bayes_grpo.readers.log import Log, Options, Reading, Source, reading_note
 from bayes_grpo.readers.run_labels import label_of, tell_apart
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
 from bayes_grpo.readers.understand_log import understand

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 from bayes_grpo.readers.column_names import SUMMARY_KEYS
 from bayes_grpo.readers.column_words import reward_rank, step_rank
-from bayes_grpo.readers.contract import BAR, COUNT, Dialect, Entry, Facts, Row, reading_note
+from bayes_grpo.readers.contract import Dialect
 from bayes_grpo.readers.keys import plain, words
+from bayes_grpo.readers.log import BAR, COUNT, Entry, Facts, Row, reading_note
 from bayes_grpo.readers.recognise_trainer import names_a_step
 from bayes_grpo.readers.text import message_in
 from bayes_grpo.readers.values import is_number

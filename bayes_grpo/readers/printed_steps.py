@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bayes_grpo.errors import Note
-from bayes_grpo.readers.contract import BAR, COUNT, reading_note
 from bayes_grpo.readers.gather_columns import Table
+from bayes_grpo.readers.log import BAR, COUNT, reading_note
 
 #: Share of rows that must each have a bar position of their own for the bar to tell the step.
 _OWN = 0.8

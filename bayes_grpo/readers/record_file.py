@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bayes_grpo.errors import InputError, Note
-from bayes_grpo.readers.contract import reading_note
+from bayes_grpo.readers.log import reading_note
 from bayes_grpo.readers.text import LONGEST
 
 _HEADER, _BLOCK, _RECORD = 7, 32768, 7

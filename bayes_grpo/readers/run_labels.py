@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bayes_grpo.readers.contract import Reading, Source
+from bayes_grpo.readers.log import Reading, Source
 
 #: Names of files that say nothing of the run; the folder's name is taken instead.
 _GENERIC = (

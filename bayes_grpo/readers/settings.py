@@ -11,9 +11,10 @@ import numpy as np
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.choose_columns import Chosen
 from bayes_grpo.readers.column_words import is_planned_length
-from bayes_grpo.readers.contract import Facts, Options, Trainer, reading_note
+from bayes_grpo.readers.contract import Trainer
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain
+from bayes_grpo.readers.log import Facts, Options, reading_note
 from bayes_grpo.readers.steps import Arrays, rollouts_to_updates, spacing
 from bayes_grpo.readers.text import flatten, load_json
 from bayes_grpo.runs.fields import RUN_FIELDS, SPREADS

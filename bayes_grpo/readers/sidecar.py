@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Source
+from bayes_grpo.readers.log import Source
 from bayes_grpo.readers.text import check_text, load_json, open_text
 from bayes_grpo.runs.fields import RUN_FIELDS, SPREADS
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Source
+from bayes_grpo.readers.log import Source
 from bayes_grpo.readers.text import LONGEST
 
 #: Seconds to wait for a writer.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bayes_grpo.errors import InputError, Note
-from bayes_grpo.readers.contract import reading_note
+from bayes_grpo.readers.log import reading_note
 
 Arrays = dict[str, np.ndarray]
 #: Where more than this share of steps fall, rows are in no order, and a fall is no restart.

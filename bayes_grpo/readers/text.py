@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.column_names import SUMMARY_KEYS
-from bayes_grpo.readers.contract import Row, Source, reading_note
+from bayes_grpo.readers.log import Row, Source, reading_note
 
 #: First bytes of what is no log, and what is said of it.
 _ARCHIVE = "a compressed or packed archive; unpack it and name the log inside (archives are never unpacked here)"

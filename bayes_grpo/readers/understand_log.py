@@ -11,10 +11,10 @@ from bayes_grpo.readers.account import UnderstoodLog, account_of
 from bayes_grpo.readers.choose_columns import Arrays, Chosen, choose, listed, may_be_of_use
 from bayes_grpo.readers.column_names import EVALUATION_WORDS, KIND_COLUMNS
 from bayes_grpo.readers.column_words import step_rank
-from bayes_grpo.readers.contract import BAR, COUNT, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.expressions import evaluate, mentions
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain
+from bayes_grpo.readers.log import BAR, COUNT, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.printed_steps import place_rows
 from bayes_grpo.readers.recognise_trainer import Told, trainer_of
 from bayes_grpo.readers.settings import (

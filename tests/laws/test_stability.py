@@ -5,10 +5,9 @@ import pytest
 from scipy.optimize import brentq
 
 from bayes_grpo.laws import oscillator as dynamics
+from bayes_grpo.laws.delay import delay_threshold, exact_delay_threshold
 from bayes_grpo.laws.stability import (
     critical_stiffness,
-    delay_threshold,
-    exact_delay_threshold,
     leading_refresh_threshold,
     oscillation_onset,
     refresh_cycle,

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from bayes_grpo import InputError, read_run
 from bayes_grpo.readers import read_log
-from bayes_grpo.readers.contract import Source, Trainer, dialects, formats, trainers
+from bayes_grpo.readers.contract import Trainer, dialects, formats, trainers
 from bayes_grpo.readers.find_logs import find
+from bayes_grpo.readers.log import Source
 from bayes_grpo.runs.fields import RUN_FIELDS, SPREADS, STEP_FIELDS
 from tests.common import ROOT
 from tests.readers.files import EXAMPLES, NO_FILES, RATES, REWARDS, STEPS, N

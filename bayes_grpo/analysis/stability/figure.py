@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayes_grpo.analysis.figures import CURVE, LEVEL, draw_histogram, named, new_figure
-from bayes_grpo.analysis.stability.threshold import THRESHOLDS
+from bayes_grpo.analysis.stability.threshold_summary import THRESHOLDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,13 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
 from bayes_grpo.analysis.notes import Noted, fit_notes, noted, stored, stored_notes
-from bayes_grpo.analysis.stability.threshold import MOST_UNSTABLE, fitted_dynamics
+from bayes_grpo.analysis.stability.dynamics import (
+    MOST_UNSTABLE,
+    damping_of,
+    damping_ratio,
+    fitted_dynamics,
+    overshoot_of,
+)
 from bayes_grpo.errors import Note
 from bayes_grpo.laws import stability
 
@@ -64,20 +70,17 @@ def oscillation(fit: xr.DataTree, *, run: str | None = None) -> xr.Dataset:
     True
     """
     draws, known = fitted_dynamics(fit, run)
-    k, m = draws["stiffness"].values, draws["mass"].values
-    c = draws["damping"].values if "damping" in draws else np.ones_like(k)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(m > 0, c / (2 * np.sqrt(m * k)), np.inf)
-        oscillatory = (ratio > 0) & (ratio < 1)
-        inside = np.where(oscillatory, ratio, 0.5)
-        frequency = np.sqrt(k / np.where(m > 0, m, 1.0)) * np.sqrt(1 - inside**2)
-        period = np.where(oscillatory, 2 * np.pi / frequency, np.nan)
-        overshoot = np.where(oscillatory, np.exp(-np.pi * inside / np.sqrt(1 - inside**2)), np.nan)
-        factor = np.where(m > 0, np.maximum(c, 0.0) ** 2 / (4 * np.where(m > 0, m, 1.0) * k), np.inf)
+    k, m, c = draws["stiffness"].values, draws["mass"].values, damping_of(draws)
+    ratio, massive = damping_ratio(draws), m > 0
+    oscillatory = (ratio > 0) & (ratio < 1)
+    inside = np.where(oscillatory, ratio, 0.5)
+    mass = np.where(massive, m, 1.0)
+    frequency = np.sqrt(k / mass) * np.sqrt(1 - inside**2)
+    factor = np.where(massive, np.maximum(c, 0.0) ** 2 / (4 * mass * k), np.inf)
     data = {
         "damping_ratio": (ratio, "1"),
-        "period": (period, "step"),
-        "overshoot": (overshoot, "1"),
+        "period": (np.where(oscillatory, 2 * np.pi / frequency, np.nan), "step"),
+        "overshoot": (np.where(oscillatory, overshoot_of(inside), np.nan), "1"),
         "learning_rate_factor": (factor, "1"),
         "onset_factor": (stability.oscillation_onset(known["momentum"]) / k, "1"),
         "onset_momentum": (((1 - np.minimum(k, 1)) / (1 + k)) ** 2, "1"),

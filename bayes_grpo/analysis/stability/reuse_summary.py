@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.intervals import interval_row
+from bayes_grpo.analysis.stability.dynamics import DRAWS
 from bayes_grpo.analysis.stability.reuse import (
     check_seconds,
     conditions_of,
@@ -114,8 +115,6 @@ def _limits(draws_of: dict[str, np.ndarray], asked: float) -> dict[str, Any]:
 
 def _draws(fit: xr.DataTree, run: str | None) -> xr.Dataset:
     """Start, plateau and stiffness at it, thinned as `fitted_dynamics` thins."""
-    from bayes_grpo.analysis.stability.threshold import DRAWS
-
     posterior = fit["posterior"].to_dataset()
     posterior = posterior.sel(run=run) if "run" in posterior.dims else posterior
     names = ["initial_reward", "plateau", "timescale"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bayes_grpo.analysis.stability.oscillation import QUANTITIES, VISIBLE_OVERSHOOT, OscillationSummary
-from bayes_grpo.analysis.stability.threshold import THRESHOLDS, ThresholdSummary
+from bayes_grpo.analysis.stability.threshold_summary import THRESHOLDS, ThresholdSummary
 from bayes_grpo.analysis.tables import number, render, titled, wrapped
 
 _ENDS = ("median", "lower", "upper")

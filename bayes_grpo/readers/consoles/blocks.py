@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from bayes_grpo.readers.cells import pairs_of, place_of
-from bayes_grpo.readers.contract import Row
+from bayes_grpo.readers.log import Row
 from bayes_grpo.readers.printed import without_stamp
 
 NAME = "blocks of lines"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from bayes_grpo.readers.contract import Row
+from bayes_grpo.readers.log import Row
 
 NAME = "verl's lines"
 ORDER = 20

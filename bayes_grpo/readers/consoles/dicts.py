@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bayes_grpo.readers.contract import Row
+from bayes_grpo.readers.log import Row
 from bayes_grpo.readers.text import flatten
 from bayes_grpo.readers.values import is_number
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from bayes_grpo.readers.cells import Place, pairs_of, place_of
-from bayes_grpo.readers.contract import Row
+from bayes_grpo.readers.log import Row
 from bayes_grpo.readers.printed import without_stamp
 
 NAME = "lines with a step"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Entry, Log, Source
+from bayes_grpo.readers.log import Entry, Log, Source
 from bayes_grpo.readers.text import is_json, load_json, text_head
 
 NAME = "ClearML scalars (JSON)"

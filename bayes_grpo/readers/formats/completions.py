@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Entry, Facts, Log, Row, Source, reading_note
+from bayes_grpo.readers.log import Entry, Facts, Log, Row, Source, reading_note
 from bayes_grpo.readers.optional import need
 
 NAME = "TRL completions (parquet)"

@@ -6,8 +6,9 @@ from itertools import islice
 from pathlib import Path
 
 from bayes_grpo.readers.column_words import reward_rank
-from bayes_grpo.readers.contract import Dialect, Entry, Log, Row, Source, dialects
+from bayes_grpo.readers.contract import Dialect, dialects
 from bayes_grpo.readers.formats.table import looks_like_table
+from bayes_grpo.readers.log import Entry, Log, Row, Source
 from bayes_grpo.readers.printed import Bars, cleaned, has_step, rows_of
 from bayes_grpo.readers.text import holds_messages, is_json, lines_of, open_text, text_head
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.column_words import reward_rank, step_rank
-from bayes_grpo.readers.contract import COUNT, Entry, Facts, Log, Row, Source
 from bayes_grpo.readers.formats import console
 from bayes_grpo.readers.json_stream import stream_list
+from bayes_grpo.readers.log import COUNT, Entry, Facts, Log, Row, Source
 from bayes_grpo.readers.text import begins_like_json, flatten, holds_messages, is_json, load_json, text_head
 
 NAME = "JSON rows"

@@ -2,7 +2,7 @@
 
 import json
 
-from bayes_grpo.readers.contract import Log, Source
+from bayes_grpo.readers.log import Log, Source
 from bayes_grpo.readers.text import flatten, holds_messages, json_lines, text_head
 
 NAME = "JSONL"

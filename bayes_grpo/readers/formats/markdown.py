@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from bayes_grpo.readers.column_words import reward_rank, step_rank
-from bayes_grpo.readers.contract import Entry, Log, Row, Source, reading_note
+from bayes_grpo.readers.log import Entry, Log, Row, Source, reading_note
 from bayes_grpo.readers.text import lines_of, open_text, text_head
 
 NAME = "Markdown table"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Entry, Facts, Log, Row, Source, reading_note
 from bayes_grpo.readers.indented import LARGEST, settings_of
+from bayes_grpo.readers.log import Entry, Facts, Log, Row, Source, reading_note
 from bayes_grpo.readers.sqlite import columns_of, fault, has_columns, open_database
 from bayes_grpo.readers.values import number
 

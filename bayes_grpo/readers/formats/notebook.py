@@ -7,8 +7,8 @@ from typing import Any
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.readers.column_words import step_rank
-from bayes_grpo.readers.contract import Log, Row, Source, reading_note
 from bayes_grpo.readers.formats import console
+from bayes_grpo.readers.log import Log, Row, Source, reading_note
 from bayes_grpo.readers.printed import rows_of
 from bayes_grpo.readers.text import load_json, text_head
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bayes_grpo.readers.contract import Facts, Log, Options, Reading, Source, reading_note
+from bayes_grpo.readers.log import Facts, Log, Options, Reading, Source, reading_note
 from bayes_grpo.runs.fields import RUN_FIELDS, STEP_FIELDS, check_hyperparameters
 from bayes_grpo.runs.netcdf import load_runs
 

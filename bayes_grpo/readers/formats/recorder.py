@@ -1,6 +1,6 @@
 """A folder in which `bayes_grpo.trl.recorder.record` wrote: its log holds more than TRL's own."""
 
-from bayes_grpo.readers.contract import Facts, Log, Source, reading_note
+from bayes_grpo.readers.log import Facts, Log, Source, reading_note
 from bayes_grpo.readers.sidecar import read_sidecar
 from bayes_grpo.readers.text import json_lines
 

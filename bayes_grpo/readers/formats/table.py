@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.column_words import reward_rank, step_rank
-from bayes_grpo.readers.contract import Log, Row, Source, reading_note
 from bayes_grpo.readers.keys import words
+from bayes_grpo.readers.log import Log, Row, Source, reading_note
 from bayes_grpo.readers.text import check_text, open_text, text_head
 from bayes_grpo.readers.values import is_number
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from bayes_grpo.errors import Note
 from bayes_grpo.readers.column_words import reward_rank, step_rank
-from bayes_grpo.readers.contract import Entry, Log, Source
 from bayes_grpo.readers.formats.table import delimiter_of, table_rows
 from bayes_grpo.readers.json_stream import stream_list
 from bayes_grpo.readers.keys import words
+from bayes_grpo.readers.log import Entry, Log, Source
 from bayes_grpo.readers.text import flatten, json_lines, text_head
 
 NAME = "tidy table"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Facts, Log, Row, Source
+from bayes_grpo.readers.log import Facts, Log, Row, Source
 from bayes_grpo.readers.sqlite import columns_of, fault, is_database, open_database
 from bayes_grpo.readers.text import flatten
 

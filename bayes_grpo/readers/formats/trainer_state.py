@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Entry, Facts, Log, Source, reading_note
 from bayes_grpo.readers.formats import completions, tfevents
 from bayes_grpo.readers.json_stream import stream_member
+from bayes_grpo.readers.log import Entry, Facts, Log, Source, reading_note
 from bayes_grpo.readers.text import flatten, text_head
 
 NAME = "TRL trainer state"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bayes_grpo.errors import Note
-from bayes_grpo.readers.contract import Entry, Facts, Log, Row, Source
+from bayes_grpo.readers.log import Entry, Facts, Log, Row, Source
 from bayes_grpo.readers.text import json_lines, text_head
 from bayes_grpo.readers.values import number
 

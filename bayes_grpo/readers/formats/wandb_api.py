@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.readers.contract import Facts, Log, Row, Source
+from bayes_grpo.readers.log import Facts, Log, Row, Source
 from bayes_grpo.readers.optional import need
 from bayes_grpo.readers.text import flatten
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.errors import InputError, Note
-from bayes_grpo.readers.contract import Entry, Facts, Log, Row, Source
+from bayes_grpo.readers.log import Entry, Facts, Log, Row, Source
 from bayes_grpo.readers.optional import need
 from bayes_grpo.readers.record_file import cut_note, records_of
 from bayes_grpo.readers.text import flatten

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 
 from bayes_grpo.errors import Note
-from bayes_grpo.readers.contract import Log, Row, Source
 from bayes_grpo.readers.formats.table import delimiter_of, table_rows
+from bayes_grpo.readers.log import Log, Row, Source
 from bayes_grpo.readers.text import text_head
 
 NAME = "W&B panel export (CSV)"

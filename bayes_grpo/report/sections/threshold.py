@@ -4,7 +4,8 @@ from typing import Any
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.analysis.stability.figure import plot_threshold
-from bayes_grpo.analysis.stability.threshold import THRESHOLDS, summarise_threshold, threshold
+from bayes_grpo.analysis.stability.threshold import threshold
+from bayes_grpo.analysis.stability.threshold_summary import THRESHOLDS, summarise_threshold
 from bayes_grpo.report.figures import Drawn, inline_svg
 from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.section import Answer, Block, Finding, Grid, Material, Paragraph, Picture, Section, likely

@@ -10,7 +10,8 @@ from scipy.integrate import solve_ivp
 
 from bayes_grpo import InputError, make_run, remedy, save_fit, summarise_oscillation, summarise_remedy
 from bayes_grpo import oscillation as oscillation_of
-from bayes_grpo.analysis.decisions.remedy.remedy import damping_ratio_of, overshoot_of
+from bayes_grpo.analysis.decisions.remedy.remedy import damping_ratio_of
+from bayes_grpo.analysis.stability.dynamics import overshoot_of
 from bayes_grpo.analysis.stability.table import oscillation_table
 from bayes_grpo.inference.fit import light_fit
 from bayes_grpo.laws.oscillator import closed_form_mass, second_order

@@ -26,8 +26,9 @@ from bayes_grpo import (
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
 from bayes_grpo.inference.layout import prepare
+from bayes_grpo.laws.delay import exact_delay_threshold
 from bayes_grpo.laws.likelihood import simulated
-from bayes_grpo.laws.stability import exact_delay_threshold, refresh_cycle, refresh_threshold, spectral_radius
+from bayes_grpo.laws.stability import refresh_cycle, refresh_threshold, spectral_radius
 from tests.common import FACTS, SAMPLER, curve, options
 
 #: Rows of the simulated runs with lag.

@@ -195,8 +195,8 @@ def test_wandb_addresses_need_a_key(tmp_path: Path) -> None:
 
 def test_wandb_api_runs_are_scanned_whole() -> None:
     """What the API's run object must offer: scan_history, not the sample that history() gives; a nested config."""
-    from bayes_grpo.readers.contract import Options
     from bayes_grpo.readers.formats import wandb_api
+    from bayes_grpo.readers.log import Options
     from bayes_grpo.readers.understand_log import understand
 
     class Run:

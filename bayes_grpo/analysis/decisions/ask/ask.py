@@ -12,8 +12,9 @@ from bayes_grpo.analysis.diagnosis.diagnose import diagnose
 from bayes_grpo.analysis.forecast.forecast import forecast
 from bayes_grpo.analysis.forecast.paths import recent
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
+from bayes_grpo.analysis.stability.dynamics import is_curve
 from bayes_grpo.analysis.stability.reuse import conditions_of, growth_draws, limits
-from bayes_grpo.analysis.stability.threshold import is_curve, lag_limit
+from bayes_grpo.analysis.stability.threshold import lag_limit
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import quantities, runs_of
 from bayes_grpo.inference.draws import batch, evenly

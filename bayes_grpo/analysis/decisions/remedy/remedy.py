@@ -15,8 +15,8 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.notes import fit_notes, stored
+from bayes_grpo.analysis.stability.dynamics import damping_of, damping_ratio, fitted_dynamics, overshoot_of
 from bayes_grpo.analysis.stability.oscillation import VISIBLE_OVERSHOOT
-from bayes_grpo.analysis.stability.threshold import fitted_dynamics
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import quantities
 from bayes_grpo.inference.draws import batch, evenly
@@ -115,9 +115,9 @@ def _ringing(
 ) -> dict[str, tuple[np.ndarray, str]]:
     """The overshoot, and the changes that bring it down to what is asked; each with its unit."""
     stiffness, mass = draws["stiffness"].values, draws["mass"].values
-    damping = draws["damping"].values if "damping" in draws else np.ones_like(stiffness)
-    wanted, ratio = damping_ratio_of(overshoot), _ratio(damping, mass, stiffness)
-    fresh = _ratio(damping + stiffness * (interval - 1) / 2, mass, stiffness)
+    damping = damping_of(draws)
+    wanted, ratio = damping_ratio_of(overshoot), damping_ratio(draws)
+    fresh = damping_ratio(draws, damping + stiffness * (interval - 1) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         # The mass that the wanted damping ratio leaves, and the momentum that has it; never more than there is.
         allowed = np.minimum((np.maximum(damping, 0.0) / (2 * wanted)) ** 2 / stiffness, mass)
@@ -133,19 +133,6 @@ def damping_ratio_of(overshoot: float) -> float:
     """Damping ratio of an oscillator with this overshoot."""
     log = -np.log(overshoot)
     return float(log / np.sqrt(np.pi**2 + log**2))
-
-
-def overshoot_of(ratio: np.ndarray) -> np.ndarray:
-    """Overshoot at damping ratios: 0 from 1 on, infinite at or below 0."""
-    inside = np.clip(ratio, 1e-9, 1 - 1e-9)
-    ringing = np.exp(-np.pi * inside / np.sqrt(1 - inside**2))
-    return np.asarray(np.where(ratio >= 1, 0.0, np.where(ratio <= 0, np.inf, ringing)))
-
-
-def _ratio(damping: np.ndarray, mass: np.ndarray, stiffness: np.ndarray) -> np.ndarray:
-    """Damping ratio; infinite without mass."""
-    there = mass > 0
-    return np.where(there, damping / (2 * np.sqrt(np.where(there, mass, 1.0) * stiffness)), np.inf)
 
 
 def _noise(fit: xr.DataTree, run: str | None, count: int) -> dict[str, np.ndarray]:
