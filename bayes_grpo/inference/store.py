@@ -9,14 +9,14 @@ from bayes_grpo.runs.files import check_seal, write_netcdf
 
 
 def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
-    """Save a fit as NetCDF (HDF5), whole or not at all.
+    """Save a fit as NetCDF (HDF5), whole or not at all, and not compressed: draws would shrink by a twentieth.
 
     Raises
     ------
     OSError
         If it cannot be written; an older file at the path is left as it was.
     """
-    return write_netcdf(fit, path)
+    return write_netcdf(fit, path, level=0)
 
 
 def load_fit(path: str | Path) -> xr.DataTree:

@@ -61,7 +61,9 @@ def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
 
 
 def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path, level: int = 1) -> Path:
-    """Save labelled data as sealed NetCDF (HDF5), whole or not at all; arrays of several dimensions are compressed.
+    """Save labelled data as sealed NetCDF (HDF5), whole or not at all.
+
+    Arrays of several dimensions are compressed at a level from 1 to 9, or not at all at 0.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path, level: int
     tree = content if isinstance(content, xr.DataTree) else xr.DataTree(content)
     compressed = {
         group.path: {
-            name: {"zlib": True, "complevel": level} for name, value in group.data_vars.items() if value.ndim > 1
+            name: {"zlib": level > 0, "complevel": level} for name, value in group.data_vars.items() if value.ndim > 1
         }
         for group in tree.subtree
     }
