@@ -14,7 +14,7 @@ from bayes_grpo.cli import _parser
 from tests.common import call, curve
 
 RUNS = {
-    "ask": ["--until 5", "--until nan", "--until inf", "--epsilon 0", "--epsilon nan", "--seed -1"],
+    "ask": ["--until 5", "--until nan", "--until inf", "--epsilon 0", "--epsilon nan", "--seed -1", "--model nope"],
     "fit": [
         *("--seed -1", "--draws 0", "--tune 0", "--chains 0", "--target-accept 1", "--target-accept nan"),
         *("--model nope", "--out nowhere/x.nc", "--method importance --backend pymc", "--draws 1000000000"),
@@ -29,7 +29,14 @@ RUNS = {
     "card": ["--until 5", "--until nan", "--model nope", "--seed -1", "--draws 0"],
     "compare --models s_curve,oscillator": ["--criterion x", "--min-observations 0", "--seed -1", "--out log.csv"],
     "compare": ["--models s_curve", "--models s_curve,nope", "--models s_curve,s_curve"],
-    "contrast --against log.csv": ["--by nope", "--worth nan", "--seed -1", "--names A", "--figure a.x"],
+    "contrast --against log.csv": [
+        "--by nope",
+        "--worth nan",
+        "--seed -1",
+        "--names A",
+        "--figure a.x",
+        "--model nope",
+    ],
     "convert": ["--out nowhere/x.nc", "--out x.txt"],
     "diagnose": ["--figure x.y"],
     "forecast --until 100": [
@@ -51,6 +58,7 @@ RUNS = {
     "report --out r.html": [
         *("--until 5", "--until nan", "--models s_curve", "--models nope,s_curve", "--model nope", "--seed -1"),
         *("--draws 0", "--target-accept 3", "--out r.txt", "--out nowhere/r.html"),
+        *("--plan nope.json", "--plan log.csv", "--contrast nope.json", "--contrast log.csv"),
     ],
     "threshold": [
         *("--refresh-interval 0", "--refresh-interval nan", "--lag-share 2", "--lag-share nan", "--model s_curve"),
