@@ -10,7 +10,7 @@ from case_studies.common.table import Table
 from case_studies.decisions import foretold
 from case_studies.decisions.checkpoints import COLUMNS, EVERY, NOISE, STEPS, public, regrets, simulated
 from case_studies.decisions.pairs import COLUMNS as COLUMNS_OF_PAIRS
-from case_studies.decisions.pairs import compare, report
+from case_studies.decisions.pairs import compare, drawn_sides, report, trusted
 from tests.common import PUBLIC
 
 
@@ -23,13 +23,14 @@ def test_a_table_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_pairs(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     table = Table(tmp_path / "pairs.csv", COLUMNS_OF_PAIRS)
-    chance, gap, inside, width = compare("population", 60, 5, 2)
-    assert width > 0 and ((chance > 0.5) == (gap > 0) or 0.05 < chance < 0.95)
-    for rows in (30, 60, 120):
-        for seeds in (1, 2):
-            table.add(f"population-{rows}-{seeds}-0", "population", rows, seeds, chance, gap, int(inside), width)
+    sides, gap = drawn_sides("population", 60, 5)
+    assert trusted(sides) and [len(fits) for fits in sides.values()] == [2, 2]
+    one, two = (compare(sides, seeds, gap, 0) for seeds in (1, 2))
+    for chance, _, width in (one, two):
+        assert width > 0 and ((chance > 0.5) == (gap > 0) or 0.05 < chance < 0.95)
+    table.add("population-60-0", "population", 60, gap, *one, *two)
     report(table)
-    assert f"coverage {float(inside):.3f}" in capsys.readouterr().out
+    assert f"two: coverage {float(two[1]):.3f}" in capsys.readouterr().out
 
 
 def test_regrets_of_a_simulated_run() -> None:
