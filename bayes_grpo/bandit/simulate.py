@@ -145,11 +145,11 @@ def simulate(bandits: Bandit | Sequence[Bandit], seeds: Sequence[int] = (0,), *,
         }
         known |= {"reward_lower": 0, "reward_upper": 1} if bandit.binary else {}
         for j, seed in enumerate(seen["seed"].values):
-            one = seen.isel(setting=i, seed=j, step=rows)
-            columns = {name: one[name].values for name in UNITS if name != "expected_reward"}
-            columns["optimizer_step"] = one["step"].values
+            run = seen.isel(setting=i, seed=j, step=rows)
+            columns = {name: run[name].values for name in UNITS if name != "expected_reward"}
+            columns["optimizer_step"] = run["step"].values
             columns["learning_rate"] = bandit.learning_rate * bandit.rates()[rows]
-            columns["evaluation_reward"] = one["expected_reward"].values
+            columns["evaluation_reward"] = run["expected_reward"].values
             name = f"bandit-{i}-seed{seed}" if len(many) > 1 else f"bandit-seed{seed}"
             runs.append(make_run(name, columns, known, spread="within_group", notes=[str(bandit)]))
     return combine(runs)

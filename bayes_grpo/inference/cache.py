@@ -62,11 +62,11 @@ class Kept:
                 raise InputError(
                     str(path), "expected a fit that was kept, found a damaged file; delete it and call again"
                 ) from error
-        found = compute()
+        value = compute()
         try:
-            write_netcdf(found, path)
+            write_netcdf(value, path)
         except OSError as error:
             raise InputError(
                 str(path), f"cannot be written ({error.strerror or error}); make room there, or name another --keep"
             ) from error
-        return found
+        return value

@@ -58,8 +58,10 @@ class Diagnostics:
 
     def as_dict(self) -> dict[str, float | int | str | None]:
         """The values with None for NaN, ready for JSON; those of importance sampling among them."""
-        own = {key: value for key, value in vars(self).items() if key != "quality"}
-        values = {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in own.items()}
+        numbers = {key: value for key, value in vars(self).items() if key != "quality"}
+        values = {
+            key: None if isinstance(value, float) and np.isnan(value) else value for key, value in numbers.items()
+        }
         return values | (self.quality.as_dict() if self.quality is not None else {})
 
 
@@ -148,5 +150,5 @@ def varying(draws: xr.Dataset) -> xr.Dataset:
 
 
 def _worst(statistic: xr.Dataset, choose: Callable[[list[float]], float]) -> float:
-    values = [float(one) for value in statistic.data_vars.values() for one in np.ravel(value.values)]
+    values = [float(entry) for value in statistic.data_vars.values() for entry in np.ravel(value.values)]
     return float("nan") if any(np.isnan(values)) else float(choose(values))

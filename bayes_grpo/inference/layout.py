@@ -126,11 +126,11 @@ def _predictor(logs: np.ndarray) -> Predictor:
 def _pooled_priors(spec: ModelSpec, settings: Sequence[Setting]) -> dict[str, dict[str, ArrayLike]]:
     """Prior arguments: a run's own quantities for separate parameters, the runs' median for those of the population."""
     median = {name: float(np.median([setting.values[name] for setting in settings])) for name in QUANTITIES}
-    own = [spec.resolve(setting.values) for setting in settings]
+    resolved = [spec.resolve(setting.values) for setting in settings]
     priors: dict[str, dict[str, ArrayLike]] = {name: {**given} for name, given in spec.resolve(median).items()}
     for name, prior in spec.parameters.items():
         if prior.pooling == "separate":
-            priors[name] = {key: np.array([one[name][key] for one in own]) for key in priors[name]}
+            priors[name] = {key: np.array([numbers[name][key] for numbers in resolved]) for key in priors[name]}
     return priors
 
 
@@ -165,13 +165,13 @@ def _check_pool(spec: ModelSpec, labels: list[str], singles: list[xr.Dataset], s
 def duplicates(labels: Sequence[str], singles: Sequence[xr.Dataset]) -> list[tuple[str, str]]:
     """Pairs of labels whose runs hold the same steps and rewards."""
     seen: dict[bytes, str] = {}
-    found = []
+    notes = []
     for label, single in zip(labels, singles, strict=True):
         key = single["optimizer_step"].values.tobytes() + single["reward"].values.tobytes()
         if key in seen:
-            found.append((seen[key], label))
+            notes.append((seen[key], label))
         seen.setdefault(key, label)
-    return found
+    return notes
 
 
 def choose(runs: xr.Dataset, run: str | None, spec: ModelSpec) -> xr.Dataset:

@@ -123,14 +123,14 @@ class TreeBuilder:
         stride = max(1, -(-chains * draws * self.observed.row.size // MOST_TERMS))
         kept = np.arange(0, draws, stride)
         rows = (np.arange(chains)[:, None] * draws + kept).ravel()
-        some = {name: value[rows] for name, value in flat.items()}
-        account = self.evaluator.account(some, self.prepared.data, self._rng(1))
+        thinned = {name: value[rows] for name, value in flat.items()}
+        account = self.evaluator.account(thinned, self.prepared.data, self._rng(1))
         at = {"chain": np.arange(chains), "draw": kept}
         out = {}
         for group, terms in (("log_likelihood", account.log_density), ("leave_one_out", account.leave_one_out)):
             out[group] = self._rewards(self.at_observations(terms).reshape(chains, kept.size, -1), at)
             out[group]["reward"].attrs.pop("units")
-        densities = log_prior(self.spec, some, self.prepared.data)
+        densities = log_prior(self.spec, thinned, self.prepared.data)
         by_chain = unflatten(densities, chains)
         pair = {name: (("chain", "draw"), density) for name, density in by_chain.items()}
         sample = evenly(rows.size, LATENT_DRAWS)
@@ -157,11 +157,11 @@ class TreeBuilder:
         )
 
     def _predictive(self, group: str, flat: Mapping[str, np.ndarray], part: int) -> dict[str, xr.Dataset]:
-        which = evenly(next(iter(flat.values())).shape[0], PATHS)
-        some = {name: value[which] for name, value in flat.items()}
-        _, logged = self.evaluator.simulate(some, self.prepared.data, self._rng(part))
+        rows = evenly(next(iter(flat.values())).shape[0], PATHS)
+        thinned = {name: value[rows] for name, value in flat.items()}
+        _, logged = self.evaluator.simulate(thinned, self.prepared.data, self._rng(part))
         values = self.at_observations(np.asarray(logged))[None]
-        return {group: self._rewards(values, {"chain": np.zeros(1, int), "draw": np.arange(which.size)})}
+        return {group: self._rewards(values, {"chain": np.zeros(1, int), "draw": np.arange(rows.size)})}
 
     def _prior(self) -> dict[str, xr.Dataset]:
         drawn = draw_prior(self.spec, self.prepared.data, PRIOR_DRAWS, self._rng(2))

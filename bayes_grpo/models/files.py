@@ -96,12 +96,12 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[str]]:
     """A file's text, its history, its content over that of what it extends, and the parameters that it names itself."""
-    text, own = _read(path)
-    tables = own.get("parameters")
+    text, stated = _read(path)
+    tables = stated.get("parameters")
     named = set(tables) if isinstance(tables, dict) else set()
-    base = own.pop("extends", None)
+    base = stated.pop("extends", None)
     if base is None:
-        return text, text, own, named
+        return text, text, stated, named
     if not isinstance(base, str):
         raise InputError(str(path), f"extends: expected the name or file of a model, found {base!r}")
     if depth == _DEEPEST:
@@ -111,12 +111,12 @@ def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[
     except InputError as error:
         raise InputError(str(path), [f"extends: {fault}" for fault in error.faults]) from error
     _, history, inherited, _ = _inherit(extended, depth + 1)
-    if "dynamics" in own:  # a file that names its law states all switches of that law
+    if "dynamics" in stated:  # a file that names its law states all switches of that law
         inherited = {key: value for key, value in inherited.items() if key not in LAW_KEYS}
-    content = inherited | own
+    content = inherited | stated
     if named:
         merged = dict(inherited.get("parameters", {}))
-        for name, table in own["parameters"].items():
+        for name, table in stated["parameters"].items():
             merged[name] = _merge(merged.get(name), table)
         content["parameters"] = merged
     return text, f"{text}\n# {path.stem} extends {base}:\n{history}", content, named

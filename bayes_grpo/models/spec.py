@@ -166,8 +166,8 @@ class ModelSpec:
     @property
     def predictors(self) -> tuple[str, ...]:
         """Run quantities that predict some parameter."""
-        found = (predictor for prior in self.parameters.values() for predictor in prior.predictors)
-        return tuple(dict.fromkeys(found))
+        names = (predictor for prior in self.parameters.values() for predictor in prior.predictors)
+        return tuple(dict.fromkeys(names))
 
     def sites(self) -> Iterator[tuple[str, Prior]]:
         """Everything that has a prior, by the name it is sampled under."""

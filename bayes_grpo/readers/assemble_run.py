@@ -114,9 +114,9 @@ def _derive(
                 values.append(float(setting) if isinstance(setting, int | float) else None)
                 continue
             plain_names = [name for name in by_name if matches(name, key)] if is_pattern(key) else [key]
-            found = [by_name[name] for name in plain_names if name in by_name]
-            used += found
-            held = [table.arrays[name][rows] for name in found]
+            matched = [by_name[name] for name in plain_names if name in by_name]
+            used += matched
+            held = [table.arrays[name][rows] for name in matched]
             values.append(_sum(held) if held else None)
         if any(value is None for value in values):
             continue

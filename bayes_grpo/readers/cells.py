@@ -42,9 +42,9 @@ def place_of(line: str) -> Place | None:
         return Place((number - 1) * steps + step, epochs * steps, number)
     named = _EPOCH.search(line) if speaks_of_epochs else None
     epoch = int(named[1]) if named else None
-    found = list(_STEP.finditer(line))
-    if found:
-        best = next((m for m in reversed(found) if "step" in m[1].lower()), found[-1])
+    matches = list(_STEP.finditer(line))
+    if matches:
+        best = next((m for m in reversed(matches) if "step" in m[1].lower()), matches[-1])
         return Place(_whole(best[2]), _whole(best[3]) if best[3] else None, epoch)
     if match := _LONE.match(line):
         return Place(_whole(match[1]), _whole(match[2]), epoch)

@@ -122,8 +122,8 @@ def _column(names: Iterable[str], lower: Mapping[str, str]) -> str | None:
     for name in names:
         if name in lower:
             return lower[name]
-        if is_pattern(name) and (found := first(name, lower)) is not None:
-            return lower[found]
+        if is_pattern(name) and (match := first(name, lower)) is not None:
+            return lower[match]
     return None
 
 
@@ -220,16 +220,16 @@ def _take_evaluation(columns: Mapping[str, np.ndarray], chosen: Chosen) -> bool:
 def _find_others(columns: Mapping[str, np.ndarray], chosen: Chosen) -> None:
     """The other variables by the words of a column's name, where no name is known for them."""
     taken = set(chosen.columns.values())
-    found: dict[str, tuple[int, str]] = {}
+    best: dict[str, tuple[int, str]] = {}
     for column in columns:
         named = variable_of(column)
         if named is None or column in taken or named[0] in chosen.columns:
             continue
         if named[1] >= BY_ITS_END and chosen.trainer is not None:
             continue
-        if named[0] not in found or named[1] < found[named[0]][0]:
-            found[named[0]] = (named[1], column)
-    for variable, (_, column) in found.items():
+        if named[0] not in best or named[1] < best[named[0]][0]:
+            best[named[0]] = (named[1], column)
+    for variable, (_, column) in best.items():
         chosen.columns[variable] = column
         chosen.by_words.add(variable)
 
@@ -265,12 +265,12 @@ def _components(columns: Iterable[str], used: set[str], trainer: Trainer | None)
     """Columns with the mean of one reward function each, by its name."""
     if trainer is None:
         return {}
-    found: dict[str, str] = {}
+    components: dict[str, str] = {}
     for column in columns:
         match = re.fullmatch(trainer.components, without_spaces(column), re.IGNORECASE)
         if match and column not in used and match[1].lower() not in ("mean", "std", "max", "min"):
-            found.setdefault(match[1], column)
-    return found
+            components.setdefault(match[1], column)
+    return components
 
 
 def _range(values: np.ndarray) -> str:

@@ -73,8 +73,8 @@ def _linked(
             continue
         counts, first = np.unique(link[both], return_index=True)
         at = np.clip(np.searchsorted(counts, link), 0, counts.size - 1)
-        found = lacking & (counts[at] == link)
+        linked = lacking & (counts[at] == link)
         column, other = chosen.columns["reward"], chosen.columns["optimizer_step"]
         note = reading_note(column, f"rows with {column} take their {other} from rows of the same {key}")
-        return np.where(found, step[both[first[at]]], step), [note]
+        return np.where(linked, step[both[first[at]]], step), [note]
     return step, []

@@ -130,8 +130,8 @@ _SCORES = _sets(
 
 def _named(key: str, phrases: Iterable[frozenset[str]], fillers: frozenset[str]) -> int | None:
     """The place of the phrase whose words a key has, with nothing but fillers beside them."""
-    found = words(key)
-    return next((i for i, phrase in enumerate(phrases) if phrase <= found and found - phrase <= fillers), None)
+    key_words = words(key)
+    return next((i for i, phrase in enumerate(phrases) if phrase <= key_words and key_words - phrase <= fillers), None)
 
 
 @lru_cache(maxsize=100_000)
@@ -167,9 +167,9 @@ def is_planned_length(key: str) -> bool:
 @lru_cache(maxsize=100_000)
 def reward_rank(key: str) -> int | None:
     """How surely a column holds the mean reward: 0 its very name, 1 a reward among other words, 2 a score, or None."""
-    found = words(key)
-    if found & _NO_MEAN:
+    key_words = words(key)
+    if key_words & _NO_MEAN:
         return None
-    if "reward" in found or "rewards" in key.lower():
-        return 0 if found - {"reward"} <= _FILLERS | {"raw"} else 1
+    if "reward" in key_words or "rewards" in key.lower():
+        return 0 if key_words - {"reward"} <= _FILLERS | {"raw"} else 1
     return 2 if _named(key, _SCORES, _FILLERS) is not None else None

@@ -13,8 +13,8 @@ _ALIKE = 0.8
 
 def is_completion_column(key: str) -> bool:
     """Whether a column's name is that of one completion's text or number."""
-    found = words(key)
-    if found in (
+    key_words = words(key)
+    if key_words in (
         {"completion"},
         {"response"},
         {"generation"},
@@ -24,8 +24,12 @@ def is_completion_column(key: str) -> bool:
         {"output", "text"},
     ):
         return True
-    one = found & {"completion", "sample", "response", "rollout", "generation", "generations"}
-    return bool(one) and found - one <= {"id", "index", "idx", "i", "text", "number", "no"} and len(found) > len(one)
+    singular = key_words & {"completion", "sample", "response", "rollout", "generation", "generations"}
+    return (
+        bool(singular)
+        and key_words - singular <= {"id", "index", "idx", "i", "text", "number", "no"}
+        and len(key_words) > len(singular)
+    )
 
 
 def one_row_a_step(arrays: Arrays, single: bool) -> tuple[Arrays, list[Note]]:

@@ -169,4 +169,4 @@ def _in_order(folder: str) -> tuple[Any, ...]:
 
 def _modules(folder: str) -> list[Any]:
     package = import_module(f"bayes_grpo.readers.{folder}")
-    return [import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__)]
+    return [import_module(f"{package.__name__}.{module.name}") for module in iter_modules(package.__path__)]

@@ -75,9 +75,9 @@ def evaluate(
     InputError
         Where the expression names no column, or is none.
     """
-    found = next((column for column in columns if expression.strip() in (column, plain(column))), None)
-    if found is not None:
-        return columns[found], [found]
+    whole = next((column for column in columns if expression.strip() in (column, plain(column))), None)
+    if whole is not None:
+        return columns[whole], [whole]
     try:
         parser = _Parser(
             expression, sorted(columns, key=len, reverse=True), columns, others=sorted({*columns, *others})

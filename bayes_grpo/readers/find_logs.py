@@ -33,7 +33,7 @@ _NO_LOGS = (
 _NO_LOG = "no log of training: it does not speak of rewards and steps"
 
 
-class Found(NamedTuple):
+class Candidate(NamedTuple):
     """A source, its format, and its rank: whole folders 0, files with marks of their own 1, other text 2."""
 
     rank: int
@@ -47,13 +47,13 @@ class Search:
 
     Attributes
     ----------
-    found : list of Found
+    logs : list of Candidate
         The logs, each with its format.
     left_out : list of tuple
         Sources that were not taken, each with the reason.
     """
 
-    found: list[Found] = field(default_factory=list)
+    logs: list[Candidate] = field(default_factory=list)
     left_out: list[tuple[Source, str]] = field(default_factory=list)
 
 
@@ -76,7 +76,7 @@ def find(path: str | Path) -> Search:
     _check_there(source)
     format_ = format_of(source)
     if format_ is not None:
-        return Search([Found(0, format_, source)])
+        return Search([Candidate(0, format_, source)])
     if not source.is_folder:
         check_text(source)
         raise InputError(
@@ -101,23 +101,23 @@ def format_of(source: Source) -> Format | None:
     return next((format_ for format_ in formats() if format_.recognises(source)), None)
 
 
-def _choose(every: list[Found], search: Search) -> None:
+def _choose(every: list[Candidate], search: Search) -> None:
     """Keep the sources that no surer one of the same folder, of one below it or above it stands for."""
-    for found in every:
-        folder = _folder(found.source)
+    for log in every:
+        folder = _folder(log.source)
         surer = next(
             (
                 other
                 for other in every
-                if other.rank < found.rank
+                if other.rank < log.rank
                 and (_folder(other.source).is_relative_to(folder) or folder.is_relative_to(_folder(other.source)))
             ),
             None,
         )
         if surer is None:
-            search.found.append(found)
+            search.logs.append(log)
         else:
-            search.left_out.append((found.source, f"{surer.format.NAME} {surer.source} beside it was taken"))
+            search.left_out.append((log.source, f"{surer.format.NAME} {surer.source} beside it was taken"))
 
 
 def _folder(source: Source) -> Path:
@@ -137,7 +137,7 @@ def _check_there(source: Source) -> None:
         ) from error
 
 
-def _below(folder: Path, search: Search) -> Iterator[Found]:
+def _below(folder: Path, search: Search) -> Iterator[Candidate]:
     """Runs below a folder: whole folders and trackers' files before other text."""
     pending = [(folder, 0)]
     seen = 0
@@ -159,7 +159,7 @@ def _below(folder: Path, search: Search) -> Iterator[Found]:
             if entry.is_dir(follow_symlinks=False):
                 format_ = format_of(source)
                 if format_ is not None:
-                    yield Found(0, format_, source)
+                    yield Candidate(0, format_, source)
                 elif depth < DEEPEST and not entry.name.startswith("."):
                     folders.append((source.path, depth + 1))
             elif _may_be_log(entry):
@@ -178,7 +178,7 @@ def _may_be_log(entry: os.DirEntry[str]) -> bool:
     return "tfevents" in name or (name.endswith(_SUFFIXES) and not name.startswith((".", *_NO_LOGS)))
 
 
-def _ranked(source: Source, search: Search) -> Iterator[Found]:
+def _ranked(source: Source, search: Search) -> Iterator[Candidate]:
     """A file with its rank; text counts only if rewards are spoken of."""
     try:
         format_ = format_of(source)
@@ -191,10 +191,10 @@ def _ranked(source: Source, search: Search) -> Iterator[Found]:
         search.left_out.append((source, _NO_LOG))
         return
     if format_.ORDER < CERTAIN:
-        yield Found(1, format_, source)
+        yield Candidate(1, format_, source)
         return
     if not getattr(format_, "ANYTHING", False) or _speaks(text_head(source).lower()):
-        yield Found(2, format_, source)
+        yield Candidate(2, format_, source)
     else:
         search.left_out.append((source, _NO_LOG))
 

@@ -130,11 +130,11 @@ class Table:
         for word in self.words.values():
             word.codes.extend([0] * (row - len(word.codes)))
 
-    def _hear(self, said: Entry) -> None:
-        if isinstance(said, Note):
-            self.notes.append(said)
-        elif isinstance(said, Facts):
-            self.facts |= said
+    def _hear(self, entry: Entry) -> None:
+        if isinstance(entry, Note):
+            self.notes.append(entry)
+        elif isinstance(entry, Facts):
+            self.facts |= entry
 
     def _column(
         self, where: str, key: str, wanted: Callable[[str], bool], worded: Callable[[str], bool], value: Any

@@ -13,11 +13,11 @@ def first(config: Mapping[str, Any], *names: str, zero: bool = False) -> float |
         if value is None or isinstance(value, bool):
             continue
         try:
-            found = number(value)
+            converted = number(value)
         except ValueError:
             continue
-        if 0 < found < float("inf") or (zero and found == 0):
-            return found
+        if 0 < converted < float("inf") or (zero and converted == 0):
+            return converted
     return None
 
 

@@ -41,12 +41,14 @@ class JsonStream:
         InputError
             Where another one stands, or the file ends.
         """
-        found = self.peek()
-        if not found or found not in expected:
+        character = self.peek()
+        if not character or character not in expected:
             wanted = " or ".join(repr(c) for c in expected)
-            raise self._broken(f"expected {wanted}, found {found!r}" if found else f"expected {wanted}, found the end")
+            raise self._broken(
+                f"expected {wanted}, found {character!r}" if character else f"expected {wanted}, found the end"
+            )
         self._at += 1
-        return found
+        return character
 
     def value(self) -> Any:
         """Read one whole value.
@@ -129,7 +131,7 @@ def stream_member(path: Path, name: str, others: dict[str, Any]) -> Iterator[Any
     InputError
         If the file breaks off or holds no such list.
     """
-    found = False
+    seen = False
     with open_text(path) as file:
         stream = JsonStream(file, path)
         stream.take("{")
@@ -137,12 +139,12 @@ def stream_member(path: Path, name: str, others: dict[str, Any]) -> Iterator[Any
             key = stream.value()
             stream.take(":")
             if key == name and stream.peek() == "[":
-                found = True
+                seen = True
                 yield from stream.items()
             else:
                 others[str(key)] = stream.value()
             if stream.take(",}") == "}":
                 break
-    if not found:
+    if not seen:
         keys = ", ".join(list(others)[:8])
         raise InputError(str(path), f"{name}: expected TRL's list of log rows, found keys {keys or 'none'}")

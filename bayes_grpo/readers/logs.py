@@ -68,7 +68,7 @@ def read_log(
         faults += broken
     readings = [reading for reading, _ in runs]
     tell_apart(readings, [source for _, source in runs])
-    if readings and len(search.found) > 1:
+    if readings and len(search.logs) > 1:
         faults = _without_texts(faults, search)
     if readings and search.left_out:
         readings[0].add_notes(*_left_out(search.left_out))
@@ -82,7 +82,7 @@ def _open(
     whole: list[tuple[Reading, Source]] = []
     parts: dict[str, list[_Part]] = {}
     faults: list[InputError] = []
-    for _, format_, source in search.found:
+    for _, format_, source in search.logs:
         try:
             if isinstance(format_, WholeFormat):
                 whole += [(reading, source) for reading in format_.read_whole(source, options, name)]
@@ -96,7 +96,7 @@ def _open(
 
 def _without_texts(faults: list[InputError], search: Search) -> list[InputError]:
     """The faults of logs: text that a search found and that is no log is no fault of the runs found beside it."""
-    texts = {str(candidate.source) for candidate in search.found if candidate.format.ORDER >= CERTAIN}
+    texts = {str(candidate.source) for candidate in search.logs if candidate.format.ORDER >= CERTAIN}
     search.left_out += [(Source(Path(f.where)), "; ".join(f.faults)) for f in faults if f.where in texts]
     return [fault for fault in faults if fault.where not in texts]
 

@@ -6,7 +6,7 @@ from typing import Any
 from bayes_grpo.errors import InputError
 
 
-def need(module: str, where: str, what: str) -> Any:
+def need(module: str, where: str, purpose: str) -> Any:
     """Import a module of the extra ``trackers``.
 
     Raises
@@ -19,5 +19,5 @@ def need(module: str, where: str, what: str) -> Any:
     except ImportError as error:
         package = module.partition(".")[0]
         raise InputError(
-            where, f"{what} are read by the package {package}, which is missing: pip install 'bayes_grpo[trackers]'"
+            where, f"{purpose} are read by the package {package}, which is missing: pip install 'bayes_grpo[trackers]'"
         ) from error

@@ -130,8 +130,8 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
 @lru_cache(maxsize=10_000)
 def _of_training(key: str) -> bool:
     """Whether a key stands in rows of training only."""
-    found = words(key)
-    return "evaluation" not in found and (reward_rank(key) in (0, 1) or "loss" in found)
+    key_words = words(key)
+    return "evaluation" not in key_words and (reward_rank(key) in (0, 1) or "loss" in key_words)
 
 
 def has_step(row: Row) -> bool:

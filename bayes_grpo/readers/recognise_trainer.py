@@ -15,7 +15,7 @@ class Told(NamedTuple):
     by: tuple[str, ...] = ()
 
 
-def trainer_of(keys: Iterable[str], told: str = "") -> Told:
+def trainer_of(keys: Iterable[str], stated: str = "") -> Told:
     """The trainer whose marks the keys bear most of; the one that a format tells, where it tells one.
 
     A trainer that grew out of another bears the other's marks too. It is taken where at least one mark of its own is
@@ -24,14 +24,16 @@ def trainer_of(keys: Iterable[str], told: str = "") -> Told:
     names = {plain(key): key for key in keys}
     best, most = Told(), 0
     for trainer in trainers():
-        found = tuple(dict.fromkeys(names[key] for mark in trainer.marks if (key := _present(mark, names)) is not None))
+        present = tuple(
+            dict.fromkeys(names[key] for mark in trainer.marks if (key := _present(mark, names)) is not None)
+        )
         shared = 0
-        if trainer.based_on and found:
+        if trainer.based_on and present:
             shared = sum(_present(mark, names) is not None for mark in by_name()[trainer.based_on].marks)
-        if told and trainer.name == told:
-            return Told(trainer, found)
-        if len(found) + shared > most:
-            best, most = Told(trainer, found), len(found) + shared
+        if stated and trainer.name == stated:
+            return Told(trainer, present)
+        if len(present) + shared > most:
+            best, most = Told(trainer, present), len(present) + shared
     return best
 
 
@@ -62,7 +64,7 @@ def names_of(trainer: Trainer | None) -> dict[str, tuple[str, ...]]:
 @cache
 def _known() -> tuple[frozenset[str], tuple[str, ...]]:
     """All keys that some trainer names, and all patterns."""
-    keys = [key for trainer in trainers() for found in trainer.names.values() for key in found]
+    keys = [key for trainer in trainers() for names in trainer.names.values() for key in names]
     for trainer in trainers():
         keys += [*trainer.constants, *trainer.constants.values(), *trainer.rollout_clock]
         keys += [key for needed, _ in trainer.derived.values() for key in needed]

@@ -27,9 +27,9 @@ class Known:
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
 
-    def take(self, found: Mapping[str, Any], origin: str) -> None:
+    def take(self, values: Mapping[str, Any], origin: str) -> None:
         """Take in what is known from somewhere; it wins over what is known already."""
-        for key, value in found.items():
+        for key, value in values.items():
             if value is not None:
                 self.values[key], self.origins[key] = value, origin
 
@@ -77,18 +77,18 @@ def settings_of(
     return known
 
 
-def _allowed(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in found.items() if value is not None and RUN_FIELDS[key].allows(value)}
+def _allowed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None and RUN_FIELDS[key].allows(value)}
 
 
 def _from_keys(trainer: Trainer, keys: Iterable[str]) -> dict[str, Any]:
     """Hyperparameters that stand in the names of columns."""
-    found = {}
+    settings = {}
     for name, pattern in trainer.from_keys.items():
         match = next((match for key in keys if (match := re.fullmatch(pattern, plain(key)))), None)
         if match is not None:
-            found[name] = float(match[1])
-    return _allowed(found)
+            settings[name] = float(match[1])
+    return _allowed(settings)
 
 
 def _planned(table: Table, columns: Arrays) -> float | None:
@@ -170,15 +170,15 @@ def spread_of(chosen: Chosen, table: Table, facts: Mapping[str, Any]) -> tuple[s
     if chosen.trainer is None:
         return "unknown", []
     names = {plain(key) for key in (*table.numbers, *table.others)}
-    found = chosen.trainer.spread(plain(column), names, facts)
-    if found.meaning == "unknown":
+    spread = chosen.trainer.spread(plain(column), names, facts)
+    if spread.meaning == "unknown":
         text = (
             f"{column}: unknown whether it is the deviation within groups or of the batch; state it as spread, or "
             "trl_version, in a hyperparameters file"
         )
         return "unknown", [reading_note(column, text)]
-    note = reading_note(column, f"{column} taken as {found.meaning}: {found.reason}")
-    return found.meaning, [note] if found.reason else []
+    note = reading_note(column, f"{column} taken as {spread.meaning}: {spread.reason}")
+    return spread.meaning, [note] if spread.reason else []
 
 
 def unused_settings(facts: Facts, trainer: Trainer | None) -> list[str]:

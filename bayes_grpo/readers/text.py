@@ -67,9 +67,9 @@ def check_text(source: Source) -> None:
         raise InputError(
             str(source), "the file is empty; expected a training log (has the trainer written anything yet?)"
         )
-    for magic, said in _MAGIC:
+    for magic, kind in _MAGIC:
         if head.startswith(magic):
-            raise InputError(str(source), f"expected a training log, found {said}")
+            raise InputError(str(source), f"expected a training log, found {kind}")
     if head[257:262] == b"ustar":
         raise InputError(str(source), f"expected a training log, found {_ARCHIVE}")
     if head[:1] == b"\x80" or (b"\0" in head and encoding_of(head) != "utf-16"):
@@ -103,8 +103,8 @@ def open_text(path: Path, newline: str | None = None, errors: str = "strict") ->
 def not_utf8(path: Path, error: UnicodeDecodeError) -> InputError:
     """The fault of a file in another encoding."""
     expected = "UTF-16" if error.encoding.startswith("utf-16") else "UTF-8"
-    found = error.object[error.start]
-    return InputError(str(path), f"expected {expected} text, found byte {found:#04x}; convert the file")
+    byte = error.object[error.start]
+    return InputError(str(path), f"expected {expected} text, found byte {byte:#04x}; convert the file")
 
 
 def lines_of(file: TextIO, path: Path) -> Iterator[str]:
@@ -144,8 +144,8 @@ def load_json(path: Path) -> Any:
 
 def no_log(path: Path, error: Exception) -> InputError:
     """The fault of JSON that is whole and yet no log."""
-    found = "JSON nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
-    return InputError(str(path), f"expected a training log, found {found} to be one")
+    fault = "JSON nested too deeply" if isinstance(error, RecursionError) else "a number of too many digits"
+    return InputError(str(path), f"expected a training log, found {fault} to be one")
 
 
 def broken_json(path: Path, line: int, column: int, message: str) -> InputError:

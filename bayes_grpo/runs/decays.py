@@ -60,15 +60,15 @@ def recognise(step: np.ndarray, rate: np.ndarray, planned: float | None) -> Deca
         if steps.size < LEAST:
             break
         earliest = float(step[start - 1]) if start else min(0.0, float(steps[0]))
-        found = [
+        candidates = [
             decay
             for shape in SHAPES
             for decay in _fits(shape, steps, rates, earliest, planned)
             if decay.off < CLOSE * rates.max()
         ]
-        if found:
+        if candidates:
             best = min(
-                found, key=lambda decay: (round(decay.off / rates.max() / _ALIKE), not decay.planned, decay.floor)
+                candidates, key=lambda decay: (round(decay.off / rates.max() / _ALIKE), not decay.planned, decay.floor)
             )
             return best._replace(since=float(steps[0]))
     return None

@@ -67,8 +67,8 @@ def schedule_ahead(
                 str(run["run"].values),
                 f"schedule {schedule}: the log holds no learning rate to go on from; give a file",
             )
-        said = "" if schedule == "constant" else "learning rate not logged: taken as constant; state --schedule FILE"
-        return Schedule(np.ones(steps.size), "constant", said)
+        text = "" if schedule == "constant" else "learning rate not logged: taken as constant; state --schedule FILE"
+        return Schedule(np.ones(steps.size), "constant", text)
     if schedule == "constant":
         return Schedule(np.full(steps.size, rate[-1]), "constant", "")
     if schedule in ("linear", "cosine"):

@@ -171,10 +171,10 @@ class Recorder(TrainerCallback):
         os.close(self._file)
         self._file = None
         if self.evaluation != "eval_reward" and not self._heard:
-            there = ", ".join(sorted(key for key in self._figures if key.startswith(("eval", "rewards/")))) or "none"
+            keys = ", ".join(sorted(key for key in self._figures if key.startswith(("eval", "rewards/")))) or "none"
             warnings.warn(
                 f"bayes_grpo recorded no evaluation_reward: expected a figure {self.evaluation!r} in TRL's log, "
-                f"found {there}",
+                f"found {keys}",
                 stacklevel=2,
             )
 

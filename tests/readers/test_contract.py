@@ -85,7 +85,7 @@ def test_the_documentation_names_every_format_trainer_and_variable() -> None:
 def test_each_example_is_read_as_it_was_written(name: str, examples: dict[str, Path]) -> None:
     path = examples[name]
     before = state_of(path)
-    assert [found.format for found in find(path).found] == [MODULES[name]]
+    assert [log.format for log in find(path).logs] == [MODULES[name]]
     readings, faults = read_log(path)
     assert not faults and len(readings) == 1
     reading = readings[0]

@@ -172,8 +172,8 @@ def _labelled(
 ) -> xr.Dataset:
     collapse = collapse_note(ahead.rewards)
     planned = ahead.planned
-    own = [Note("assumption", "schedule", planned.assumed)] if planned.assumed else []
-    own += [note for note in (_rate_note(ahead.steps, planned.rate, until), collapse) if note is not None]
+    rate_notes = [Note("assumption", "schedule", planned.assumed)] if planned.assumed else []
+    rate_notes += [note for note in (_rate_note(ahead.steps, planned.rate, until), collapse) if note is not None]
     known = basis.setting.values["planned_steps"] if "planned_steps" not in basis.setting.assumptions else 0.0
     soon = chances(state_of(ahead.rewards, min(ahead.logged[-1] / max(known, until, 1.0), 1.0)))
     units = {"units": "reward"}
@@ -198,7 +198,7 @@ def _labelled(
             "probability_collapse": soon.collapse,
             "reward_range": basis.setting.values["reward_range"],
             **({} if (seconds := step_seconds(basis.run)) is None else {"step_seconds": seconds}),
-            **stored([*own, *notes]),
+            **stored([*rate_notes, *notes]),
         },
     )
 

@@ -122,8 +122,8 @@ def predict(spec: ModelSpec, shared: Shared, data: ModelData, seed: int) -> Pred
     flat = flatten(shared.values)
     count = next(iter(flat.values())).size
     key_new = random.key(seed)
-    which = np.linspace(0, count - 1, PREDICTIONS).round().astype(int)
-    values = new_runs(spec, {name: value[which] for name, value in flat.items()}, data, key_new)
+    rows = np.linspace(0, count - 1, PREDICTIONS).round().astype(int)
+    values = new_runs(spec, {name: value[rows] for name, value in flat.items()}, data, key_new)
     functions = evaluator(spec)
     _, logged = functions.simulate(values, data, np.random.default_rng(seed))
     terms = functions.pointwise(values, data)

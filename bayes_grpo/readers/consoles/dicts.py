@@ -39,13 +39,13 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
     held = _Held()
     header: tuple[str, int] | None = None
     for line in lines:
-        found = _in_line(line, header) if "{" in line and "}" in line else None
-        if found is None:
-            found = held.take(line, header)
-        if found is not None:
+        row = _in_line(line, header) if "{" in line and "}" in line else None
+        if row is None:
+            row = held.take(line, header)
+        if row is not None:
             held.forget()
             header = None
-            yield found
+            yield row
         elif line.strip():
             header = _header(line)
 
@@ -90,14 +90,14 @@ def _in_line(line: str, above: tuple[str, int] | None) -> Row | None:
     match = _FLAT.search(line)
     begin = line.find("{")
     if match is not None and match.start() == begin:
-        found = _object(match[0], _header(line[: match.start()]) or above)
-        if found is not None:
-            return found
+        row = _object(match[0], _header(line[: match.start()]) or above)
+        if row is not None:
+            return row
     end = line.rfind("}")
     if end > begin:
-        found = _object(line[begin : end + 1], _header(line[:begin]) or above)
-        if found is not None:
-            return found
+        row = _object(line[begin : end + 1], _header(line[:begin]) or above)
+        if row is not None:
+            return row
     if match is not None and match.start() != begin:
         return _object(match[0], _header(line[: match.start()]) or above)
     return None

@@ -37,8 +37,8 @@ def read(source: Source) -> list[Log]:
 
 def _files(folder: Path) -> dict[int, Path]:
     """Files of a folder by their step, in order."""
-    found = {int(m[1]): path for path in folder.iterdir() if (m := _FILE.fullmatch(path.name)) and path.is_file()}
-    return dict(sorted(found.items()))
+    files = {int(m[1]): path for path in folder.iterdir() if (m := _FILE.fullmatch(path.name)) and path.is_file()}
+    return dict(sorted(files.items()))
 
 
 def _step_of(path: Path) -> int:
@@ -108,10 +108,10 @@ def _load(path: Path) -> dict[str, Any]:
     return {"rewards": values, "runs": runs, "prompts": prompts_seen}
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _same(first: dict[str, Any], second: dict[str, Any]) -> bool:
     """Whether a step repeats the batch before it, as those do that draw none."""
-    equal = one["rewards"].keys() == other["rewards"].keys() and one["prompts"] == other["prompts"]
-    return equal and all(np.array_equal(v, other["rewards"][k], equal_nan=True) for k, v in one["rewards"].items())
+    equal = first["rewards"].keys() == second["rewards"].keys() and first["prompts"] == second["prompts"]
+    return equal and all(np.array_equal(v, second["rewards"][k], equal_nan=True) for k, v in first["rewards"].items())
 
 
 def _group_size(runs: Iterable[list[int]]) -> int:
@@ -156,6 +156,6 @@ def with_spread(rows: Iterable[Entry], folder: Path) -> Iterator[Entry]:
         yield row
     if used:
         yield Facts(stated={"group_size": group}, extras={"spread": "within_group"})
-        told = f"spread within groups of {group} (told by equal prompts in a row)"
-        text = f"{told} computed from the completions of {used} steps"
+        reason = f"spread within groups of {group} (told by equal prompts in a row)"
+        text = f"{reason} computed from the completions of {used} steps"
         yield reading_note("reward_spread", text)

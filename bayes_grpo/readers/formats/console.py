@@ -47,8 +47,8 @@ def dialect_of(source: Source) -> Dialect | None:
     if "dialect" not in source.memo:
         with open_text(source.path, errors="replace") as file:
             source.memo["dialect"] = best_dialect(lines_of(file, source.path))
-    found: Dialect | None = source.memo["dialect"]
-    return found
+    dialect: Dialect | None = source.memo["dialect"]
+    return dialect
 
 
 def best_dialect(lines: Iterator[str]) -> Dialect | None:
@@ -60,20 +60,20 @@ def best_dialect(lines: Iterator[str]) -> Dialect | None:
     last_resort: Dialect | None = None
     while piece := list(islice(lines, _LOOKED_AT)):
         if any(_SPEAKS.search(line) for line in piece if len(line) < _LONGEST):
-            found = {dialect: _rewards(dialect, [*held, *piece]) for dialect in dialects()}
-            most = max(sure for sure, _ in found.values())
-            best = next((dialect for dialect, (sure, _) in found.items() if sure >= max(1, most / 2)), None)
+            scores = {dialect: _rewards(dialect, [*held, *piece]) for dialect in dialects()}
+            most = max(sure for sure, _ in scores.values())
+            best = next((dialect for dialect, (sure, _) in scores.items() if sure >= max(1, most / 2)), None)
             if most >= _SETTLED:
                 return best
-            last_resort = best or last_resort or next((dialect for dialect, (_, all_) in found.items() if all_), None)
+            last_resort = best or last_resort or next((dialect for dialect, (_, all_) in scores.items() if all_), None)
         held = piece[-200:]
     return last_resort
 
 
 def _rewards(dialect: Dialect, lines: list[str]) -> tuple[int, int]:
     """Rows with a reward that a dialect finds in lines: those that it is sure of, and all."""
-    found = [row for row in dialect.rows(cleaned(lines, Bars())) if has_reward(row)]
-    return sum(dialect.COUNTED or has_step(row) for row in found), len(found)
+    rows = [row for row in dialect.rows(cleaned(lines, Bars())) if has_reward(row)]
+    return sum(dialect.COUNTED or has_step(row) for row in rows), len(rows)
 
 
 def has_reward(row: Row) -> bool:

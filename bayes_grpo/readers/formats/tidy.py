@@ -80,15 +80,15 @@ def roles_of(names: Iterable[str]) -> Roles | None:
     columns = [name for name in names if name]
     if any(reward_rank(name) in (0, 1) for name in columns) or len(columns) > 30:
         return None
-    found: dict[str, str | None] = {}
+    roles: dict[str, str | None] = {}
     for role, phrases in _ROLES.items():
-        free = [name for name in columns if name not in found.values()]
-        found[role] = next((name for phrase in phrases for name in free if words(name) == words(phrase)), None)
-    steps = [(rank, name) for name in columns if (rank := step_rank(name)) is not None and name not in found.values()]
-    metric, value = found["metric"], found["value"]
+        free = [name for name in columns if name not in roles.values()]
+        roles[role] = next((name for phrase in phrases for name in free if words(name) == words(phrase)), None)
+    steps = [(rank, name) for name in columns if (rank := step_rank(name)) is not None and name not in roles.values()]
+    metric, value = roles["metric"], roles["value"]
     if metric is None or value is None or not steps:
         return None
-    return Roles(metric, value, min(steps)[1], found["run"])
+    return Roles(metric, value, min(steps)[1], roles["run"])
 
 
 def _all_rows(source: Source) -> Iterator[Entry]:

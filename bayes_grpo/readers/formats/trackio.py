@@ -35,8 +35,8 @@ def read(source: Source) -> list[Log]:
         with closing(open_database(source.path)) as database:
             names = {str(row[0]) for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "metrics" not in names:
-                found = ", ".join(sorted(names)[:8]) or "no table"
-                raise InputError(str(source), f"expected a table of metrics of trackio or MLflow, found {found}")
+                tables = ", ".join(sorted(names)[:8]) or "no table"
+                raise InputError(str(source), f"expected a table of metrics of trackio or MLflow, found {tables}")
             columns = columns_of(database, "metrics")
             if not {"run_name", "step", "metrics"} <= columns:
                 raise InputError(
@@ -67,12 +67,12 @@ def _configs(database: sqlite3.Connection, tables: set[str]) -> dict[Any, dict[s
         return {}
     columns = columns_of(database, "configs")
     key = "run_id" if "run_id" in columns else "run_name"
-    found = {}
+    configs = {}
     for run, text in database.execute(f"SELECT {key}, config FROM configs"):
         content = _json(text)
         if content:
-            found[run] = {k: v for k, v in flatten(content).items() if not k.startswith("_")}
-    return found
+            configs[run] = {k: v for k, v in flatten(content).items() if not k.startswith("_")}
+    return configs
 
 
 def _json(text: Any) -> dict[str, Any]:

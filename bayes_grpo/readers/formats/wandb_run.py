@@ -110,5 +110,5 @@ def _installed(path: Path, package: str) -> str:
         text = path.read_text(encoding="utf-8", errors="replace")[:1_000_000]
     except OSError:
         return ""
-    found = re.search(rf"^{package}==(\S+)", text, re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(rf"^{package}==(\S+)", text, re.MULTILINE)
+    return match[1] if match else ""

@@ -51,11 +51,11 @@ def read(source: Source) -> list[Log]:
     return logs
 
 
-def _rows(source: Source, names: dict[str, str], own: set[str]) -> Iterator[Row | Note]:
+def _rows(source: Source, names: dict[str, str], columns: set[str]) -> Iterator[Row | Note]:
     for row in table_rows(source.path):
         if isinstance(row, Note):
             yield row
             continue
         cells = {names[key]: value for key, value in row.items() if key in names and value != ""}
-        if any(row.get(key) for key in own):
+        if any(row.get(key) for key in columns):
             yield cells

@@ -94,13 +94,13 @@ def _below(entry: str) -> list[str]:
     if _is_address(entry) or not Path(entry).is_dir():
         return [entry]
     try:
-        found = find(entry).found
+        candidates = find(entry).logs
     except InputError:
         return [entry]  # it is said when it is read
     by_folder: dict[str, list[str]] = {}
-    for item in found:
+    for item in candidates:
         by_folder.setdefault(str(item.source.path.parent), []).append(str(item.source.path))
-    if len(found) == 1:
+    if len(candidates) == 1:
         return [entry]
     return [log for folder, logs in by_folder.items() for log in ([folder] if 1 < len(logs) <= MOST_TOGETHER else logs)]
 
