@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Characters of a run's name in a figure.
 _LONGEST_NAME = 80
 #: Colours of logged data, of what is inferred behind them, and of levels.
-DATA, CURVE, LEVEL = "0.45", "#1f5fa8", "#c2571a"
+DATA, CURVE, LEVEL = "0.38", "#1f5fa8", "#c2571a"
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:

@@ -47,6 +47,30 @@
       }
     });
   }
+  const copy = async (source) => {
+    const text = source.innerText;
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // A page that was opened from the disk may have no clipboard: select the text and ask the browser to copy it.
+      const range = document.createRange();
+      range.selectNodeContents(source);
+      const selection = getSelection();
+      selection.removeAllRanges();
+      selection.addRange(range);
+      return document.execCommand("copy");
+    }
+  };
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    const source = document.getElementById(button.dataset.copy);
+    const status = button.parentElement.querySelector("[role=status]");
+    if (!source || !status) continue;
+    button.parentElement.hidden = false;
+    button.addEventListener("click", async () => {
+      status.textContent = (await copy(source)) ? "Copied." : "The text is selected: copy it by Ctrl-C.";
+    });
+  }
   const open = () => {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
     if (target && target.tagName === "DETAILS") {

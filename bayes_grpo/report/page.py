@@ -168,7 +168,7 @@ def _section(jinja: Environment, run: RunReport, name: str, label: str) -> str:
 
 
 def _contents(run: RunReport) -> list[dict[str, Any]]:
-    """Title, blocks, and reason for want of an answer, of each section; one that was not asked for is left out."""
+    """Title, what it found, blocks, and reason for want of an answer, of each section that was asked for."""
     contents: list[dict[str, Any]] = []
     for section in SECTIONS:
         answered = section.answer is None or run.parts[section.name] is not None
@@ -176,7 +176,10 @@ def _contents(run: RunReport) -> list[dict[str, Any]]:
             continue
         reason = run.absent.get(section.name, "")
         blocks = section.blocks(run) if answered else []
-        contents.append({"title": section.title, "chart": section.chart, "reason": reason, "blocks": blocks})
+        says = section.says(run) if answered else ""
+        contents.append(
+            {"title": section.title, "says": says, "chart": section.chart, "reason": reason, "blocks": blocks}
+        )
     return contents
 
 

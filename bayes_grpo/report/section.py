@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from bayes_grpo.report.run_report import RunReport
 
 
+#: Characters of a finding that may stand in the heading of its section.
+LONGEST_HEADLINE = 240
+
+
 @dataclass(frozen=True)
 class Material:
     """What the answers about a run are worked out from.
@@ -157,6 +161,8 @@ class Section:
         Whether the chart of the trajectory opens the section.
     shows_notes : bool
         Whether the notes of the answer stand among its blocks; else they stand with the facts of the run.
+    headline : callable, optional
+        What the heading says was found; by default the first of the section's findings.
     """
 
     name: str
@@ -171,3 +177,12 @@ class Section:
     cites: tuple[str, ...] = ()
     chart: bool = False
     shows_notes: bool = False
+    headline: Callable[["RunReport"], str] | None = None
+
+    def says(self, run: "RunReport") -> str:
+        """What the heading says was found; '' where that is nothing, or too long for a heading."""
+        if self.headline is not None:
+            text = self.headline(run)
+        else:
+            text = next((finding.text for finding in self.findings(run)), "")
+        return text if len(text) <= LONGEST_HEADLINE else ""

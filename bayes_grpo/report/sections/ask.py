@@ -64,4 +64,5 @@ ASK = Section(
     answer=_answer,
     findings=_findings,
     rank=1,
+    headline=lambda run: "",  # its findings answer the questions of other sections
 )

@@ -48,6 +48,13 @@ def _draw(material: Material, given: dict[str, Answer]) -> Drawn | None:
     return Drawn(inline_svg(figure, "@diagnosis", alt), alt, caption)
 
 
+def _headline(run: RunReport) -> str:
+    """The likeliest answer, what it means, and how likely it is."""
+    summary: Any = run.parts["diagnosis"]
+    top = summary["diagnosis"]
+    return f"Diagnosis: {_with_meaning(top)} is {surely(summary['probabilities'][top])}."
+
+
 def _findings(run: RunReport) -> list[Finding]:
     summary: Any = run.parts["diagnosis"]
     if summary is None:
@@ -56,7 +63,7 @@ def _findings(run: RunReport) -> list[Finding]:
     second = max((name for name in chances if name != top), key=lambda name: chances[name])
     named = chances[second] >= _WORTH_NAMING and second != UNDETERMINED
     runner_up = f" Next: {label_of(second)} ({chances[second]:.2f})." if named else ""
-    text = f"Diagnosis: {_with_meaning(top)} is {surely(chances[top])}.{runner_up}"
+    text = f"{_headline(run)}{runner_up}"
     asked = run.parts["ask"] is not None  # which tells the likeliest answer, its onset, and what is hidden
     findings = [] if asked else [likely("diagnosis", text, chances[top], top != HEALTHY)]
     if chances[NOT_LEARNING] >= WORTH_A_REASON:
@@ -111,4 +118,5 @@ DIAGNOSIS = Section(
     rank=2,
     overview=_overview,
     method=_method,
+    headline=_headline,
 )
