@@ -21,7 +21,7 @@ from bayes_grpo.models.spec import ModelSpec
 #: How much is drawn for a fit of the usual number of draws.
 SETTINGS = Settings()
 #: Generations that a fit is expected to take, for progress.
-_EXPECTED = 17
+_EXPECTED = 15
 
 
 class ImportanceDraws(NamedTuple):

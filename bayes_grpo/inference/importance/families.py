@@ -1,9 +1,11 @@
 """Prior families in the coordinates that importance sampling moves in: density, draws and the map to the parameter.
 
-A parameter x has a coordinate z on the whole real line: x itself, log x for positive ones, and the logit of its place
-between bounds. Densities are `jax.scipy.stats`'; tests hold them against NumPyro's distributions, which sample the same
-priors by NUTS. Draws are NumPy's, and the maps take arrays of NumPy as well as of JAX: no program has to be compiled or
-loaded for draws from a prior.
+A parameter x has a coordinate u on the whole real line: x itself, log x for positive ones, and the logit of its place
+between bounds. Families with heavy tails are drawn in on top of that: the point z that is sampled is
+``arcsinh((u - loc) / scale)``, u itself near the centre and its logarithm far out. Otherwise a few hundred points lose
+the far ends of ridges, along which a large gain goes with a slow rise. Densities are those of `jax.scipy.stats`; tests
+hold them against NumPyro's distributions, which sample the same priors by NUTS. Draws are NumPy's, and the maps take
+arrays of NumPy as well as of JAX: no program has to be compiled or loaded for draws from a prior.
 """
 
 from collections.abc import Callable, Mapping
@@ -71,25 +73,50 @@ INTERVAL = Coordinate(
 )
 #: Damping c: c itself up to 1, and ``1 + log c`` above, where the rise depends on c / k.
 DAMPING = Coordinate(_damping, _damping_inverse, lambda z, _: jnp.maximum(z, 1.0) - 1)
+#: The inverse hyperbolic sine of the distance from the prior's centre, in scales.
+HEAVY = Coordinate(
+    lambda z, given: given["loc"] + given["scale"] * _library(z).sinh(z),
+    lambda u, given: _library(u).arcsinh((u - given["loc"]) / given["scale"]),
+    lambda z, given: jnp.log(given["scale"]) + jnp.logaddexp(z, -z) - jnp.log(2.0),
+)
 
 
 class Family(NamedTuple):
-    """Coordinate of a prior family, log density at x, and draws of x.
+    """A prior family: its coordinate u of the parameter x, log density, draws, and the map from the point z to u.
 
-    Of families stated for log x or logit x, of that.
+    ``log_density`` and ``draw`` are of u where ``of_coordinate`` says so, as for families that are stated for log x or
+    logit x; else of x.
     """
 
     coordinate: Coordinate
     log_density: Callable[[Array, Arguments], Array]
     draw: Callable[[np.random.Generator, Arguments, tuple[int, ...]], np.ndarray]
     of_coordinate: bool = False
+    tails: Coordinate = REAL
 
-    def density_of_value(self, x: Array, given: Arguments) -> Array:
+    def value(self, point: AnyArray, given: Arguments) -> AnyArray:
+        """The parameter at a point."""
+        return self.coordinate.value(self.tails.value(point, given), given)
+
+    def point(self, drawn: AnyArray, given: Arguments) -> AnyArray:
+        """The point of something drawn."""
+        place = drawn if self.of_coordinate else self.coordinate.inverse(drawn, given)
+        return self.tails.inverse(place, given)
+
+    def density_of_point(self, point: Array, given: Arguments) -> Array:
+        """Log density of the point."""
+        place, log_slope = self.tails.value(point, given), self.tails.log_slope(point, given)
+        if self.of_coordinate:
+            return self.log_density(place, given) + log_slope
+        value = self.coordinate.value(place, given)
+        return self.log_density(value, given) + self.coordinate.log_slope(place, given) + log_slope
+
+    def density_of_value(self, value: Array, given: Arguments) -> Array:
         """Log density of the parameter itself, not of its coordinate."""
         if not self.of_coordinate:
-            return self.log_density(x, given)
-        z: Array = self.coordinate.inverse(x, given)
-        return self.log_density(z, given) - self.coordinate.log_slope(z, given)
+            return self.log_density(value, given)
+        place = self.coordinate.inverse(value, given)
+        return self.log_density(place, given) - self.coordinate.log_slope(place, given)
 
 
 def _normal(x: Array, given: Arguments) -> Array:
@@ -119,7 +146,7 @@ def _beta(x: Array, given: Arguments) -> Array:
 
 FAMILIES: dict[str, Family] = {
     "Normal": Family(REAL, _normal, _draw_normal),
-    "StudentT": Family(REAL, _student, _draw_student),
+    "StudentT": Family(REAL, _student, _draw_student, of_coordinate=True, tails=HEAVY),
     "LogNormal": Family(POSITIVE, _normal, _draw_normal, of_coordinate=True),
     "LogStudentT": Family(POSITIVE, _student, _draw_student, of_coordinate=True),
     "LogitNormal": Family(UNIT, _normal, _draw_normal, of_coordinate=True),

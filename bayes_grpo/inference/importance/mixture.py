@@ -64,6 +64,11 @@ def from_scales(log_weight: Array, mean: Array, scale: Array) -> Mixture:
     return Mixture(log_weight, mean, factor, solve_triangular(factor, identity, lower=True))
 
 
+def widened(mixture: Mixture, width: float) -> Mixture:
+    """The mixture with all scales multiplied."""
+    return mixture._replace(factor=mixture.factor * width, inverse=mixture.inverse / width)
+
+
 def about_points(points: Array, key: Array, components: int) -> Mixture:
     """A wide first mixture: components at some of the points, each with the scale of all, (row, point, dimension)."""
     rows, count, dimension = points.shape

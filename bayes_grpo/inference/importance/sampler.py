@@ -2,8 +2,9 @@
 
 Prior draws are weighted by a power of the likelihood that leaves enough of them with weight, a mixture is fitted to
 them, a generation of points is drawn from it, and so on until the power is one (population Monte Carlo, Cappe et al.
-2008; tempered as in adaptive sequential Monte Carlo, Del Moral et al. 2012). The last few generations count together,
-each point weighted by the mean of the proposals it could have come from (deterministic mixture; Cornuet et al. 2012).
+2008; tempered as in adaptive sequential Monte Carlo, Del Moral et al. 2012). The last generations count together, and
+those on the way with them, each point weighted by the mean of the proposals it could have come from (deterministic
+mixture; Cornuet et al. 2012). Those on the way are wide and so guard the tails (defensive mixture; Hesterberg 1995).
 Several repetitions begin at prior draws of their own: where they disagree, a mode was missed. No gradient is needed,
 and the only program that knows the model is its density at many points.
 """
@@ -19,7 +20,7 @@ import numpy as np
 from jax import Array, lax, random
 from jax.scipy.special import logsumexp
 
-from bayes_grpo.inference.importance.mixture import Mixture, about_points, draw, fit_weighted, log_density
+from bayes_grpo.inference.importance.mixture import Mixture, about_points, draw, fit_weighted, log_density, widened
 from bayes_grpo.inference.importance.target import Evaluated
 
 #: Log density of points where the model has none; finite, so that differences are numbers.
@@ -40,9 +41,15 @@ class Settings:
     repetitions : int
         Independent samplers of each run.
     rounds, more_rounds : int
-        Generations that are kept, and how many may follow where their weights are not to be trusted.
+        Last generations, at the full likelihood, and how many may follow where the weights are not to be trusted.
     polish : int
-        Generations at the full likelihood before those that are kept.
+        Generations at the full likelihood before the last ones.
+    history : int
+        Generations before the last ones that count, too. Their proposals are wide, since most of them saw a power of
+        the likelihood: they reach the far ends of ridges, which the last proposals may have lost.
+    width : float
+        Factor by which the scales of a fitted mixture are widened. A mixture that is fitted to points of its
+        predecessor loses a little of the tails in each generation.
     components : int
         Of a mixture.
     memory : int
@@ -53,13 +60,15 @@ class Settings:
         Generations at most, before those that are kept.
     """
 
-    points: int = 512
+    points: int = 768
     repetitions: int = 2
-    rounds: int = 4
+    rounds: int = 3
     more_rounds: int = 8
     polish: int = 2
+    history: int = 8
+    width: float = 1.2
     components: int = 3
-    memory: int = 3
+    memory: int = 6
     goal: float = 0.4
     most: int = 60
 
@@ -126,16 +135,20 @@ def sample_weighted(
     rows, count, _ = start.shape
     memory, proposal = _begin(start, _bits(rng), settings.components, settings.memory)
     points, power = start, np.zeros(rows)
-    generations, polished = 0, 0
+    generations, polished, final = 0, 0, 0
     kept: list[_Kept] = []
     while True:
         evaluated = density(points)
-        if polished > settings.polish or generations >= settings.most:
+        if generations > 0:  # the first points are prior draws, from no mixture
             kept.append(_Kept(points, evaluated, proposal))
-            if len(kept) >= settings.rounds:
+        if (polished > settings.polish and generations > settings.history) or generations >= settings.most:
+            final += 1
+            if final >= settings.rounds:
                 weighted = _weighted(kept, settings.repetitions, power, generations + 1)
-                if trusted(weighted.log_weight) or len(kept) >= settings.rounds + settings.more_rounds:
+                if trusted(weighted.log_weight) or final >= settings.rounds + settings.more_rounds:
                     return weighted
+        else:
+            kept = kept[-settings.history :]
         memory, proposal, power, points = _advance(
             memory,
             np.int32(generations % settings.memory),
@@ -147,6 +160,7 @@ def sample_weighted(
             power,
             _bits(rng),
             settings.goal * count,
+            settings.width,
         )
         generations += 1
         polished += bool(np.asarray(power).min() >= 1.0)
@@ -187,6 +201,7 @@ def _advance(
     power: Array,
     bits: Array,
     goal: float,
+    width: float,
 ) -> tuple[_Memory, Mixture, Array, Array]:
     """Take in a generation, raise the power as far as enough points keep weight, fit the proposal and draw from it."""
     finite = (jnp.where(jnp.isfinite(part), part, _NONE) for part in (log_prior, log_likelihood))
@@ -212,6 +227,7 @@ def _advance(
     weights = jax.nn.softmax(base + power[:, None] * log_likelihoods, axis=1)
     key_fit, key_draw = random.split(random.wrap_key_data(bits))
     proposal = fit_weighted(proposal, memory.points.reshape(rows, -1, dimension), weights, key_fit, iterations=8)
+    proposal = widened(proposal, width)
     return memory, proposal, power, draw(proposal, key_draw, count)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from bayes_grpo.inference.evaluate import Structure
-from bayes_grpo.inference.importance.families import DAMPING, FAMILIES, Coordinate
+from bayes_grpo.inference.importance.families import DAMPING, FAMILIES, REAL, Family
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.laws.likelihood import log_likelihood
 from bayes_grpo.models.spec import ModelSpec, Prior
@@ -53,31 +53,28 @@ class Target:
         """Points drawn from the prior, shape (..., dimension), and their parameters, shape (...)."""
         points, values = [], {}
         for name, prior in self.spec.parameters.items():
-            family, coordinate = FAMILIES[prior.distribution], coordinate_of(name, prior)
+            family = family_of(name, prior)
             given = {key: np.asarray(value, float) for key, value in data.priors[name].items()}
-            drawn = family.draw(rng, given, shape)
-            point = drawn if family.of_coordinate else coordinate.inverse(drawn, given)
+            point = family.point(FAMILIES[prior.distribution].draw(rng, given, shape), given)
             points.append(point)
-            values[name] = coordinate.value(point, given)
+            values[name] = family.value(point, given)
         return np.stack(points, axis=-1), values
 
     def _at(self, point: Array, data: ModelData) -> Evaluated:
         values, log_prior = {}, jnp.zeros(())
         for place, (name, prior) in enumerate(self.spec.parameters.items()):
-            z, given, family = point[place], arguments_of(name, data), FAMILIES[prior.distribution]
-            coordinate = coordinate_of(name, prior)
-            values[name] = coordinate.value(z, given)
-            if family.of_coordinate:
-                log_prior += family.log_density(z, given)
-            else:
-                log_prior += family.log_density(values[name], given) + coordinate.log_slope(z, given)
+            given, family = arguments_of(name, data), family_of(name, prior)
+            values[name] = family.value(point[place], given)
+            log_prior += family.density_of_point(point[place], given)
         return Evaluated(log_prior, log_likelihood(self.spec.law, values, data.run), values)
 
 
-def coordinate_of(name: str, prior: Prior) -> Coordinate:
-    """Coordinate of a parameter: that of its prior's support, but for the damping."""
-    on_the_line = prior.distribution in ("Normal", "StudentT")
-    return DAMPING if name == "damping" and on_the_line else FAMILIES[prior.distribution].coordinate
+def family_of(name: str, prior: Prior) -> Family:
+    """Family of a parameter's prior; the damping has a coordinate of its own where its prior is on the whole line."""
+    family = FAMILIES[prior.distribution]
+    if name == "damping" and prior.distribution in ("Normal", "StudentT"):
+        return family._replace(coordinate=DAMPING, of_coordinate=False, tails=REAL)
+    return family
 
 
 def arguments_of(name: str, data: ModelData) -> dict[str, Array]:
