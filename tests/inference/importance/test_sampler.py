@@ -79,6 +79,39 @@ def test_a_banana_and_its_normalising_constant() -> None:
     assert estimate == pytest.approx(exact, abs=5 / np.sqrt(quality.importance_ess))
 
 
+def test_the_ends_of_a_curved_ridge_are_not_lost() -> None:
+    """Widths of 90 % intervals on an exponential ridge, against a dense grid.
+
+    The mean over 12 seeds has a standard error of 0.003 and must lie within 0.008 of one. Without the generations on
+    the way and with mixtures as they are fitted, it is 0.984 to 0.987.
+    """
+
+    def log_likelihood(x: Array) -> Array:
+        ridge = (x[1] - 0.6 * jnp.exp(1.2 * x[0]) + 0.6) ** 2 / (2 * 0.05**2)
+        return -ridge - (x[2] - 3 * x[0]) ** 2 / (2 * 0.3**2)
+
+    grid = np.linspace(-6, 6, 3001)
+    x, y = np.meshgrid(grid, grid, indexing="ij")
+    log_density = -(x**2 + y**2) / 2 - (y - 0.6 * np.exp(1.2 * x) + 0.6) ** 2 / (2 * 0.05**2)
+    density = np.exp(log_density - (3 * x) ** 2 / (2 * (1 + 0.3**2)))  # the third dimension integrated out
+    exact = [interval_width(grid, density.sum(axis)) for axis in (1, 0)]
+    ratios, doubted = [], 0
+    for seed in range(12):
+        weighted, quality = sampled(log_likelihood, seed=seed)
+        doubted += bool(quality.failures())
+        weights = np.exp(smooth_weights(weighted.log_weight[0].ravel())[0])
+        points = weighted.points[0].reshape(-1, DIMENSION)
+        order = np.argsort(points, axis=0)
+        ratios.append([interval_width(points[order[:, i], i], weights[order[:, i]]) / exact[i] for i in (0, 1)])
+    assert doubted <= 2  # one is expected: a single point that an early proposal threw far out has a large weight
+    np.testing.assert_allclose(np.mean(ratios, axis=0), 1, atol=0.008)
+
+
+def interval_width(ordered: np.ndarray, mass: np.ndarray) -> float:
+    """Distance of the 5 and 95 % points of mass at points in rising order."""
+    return float(np.ptp(np.interp([0.05, 0.95], np.cumsum(mass) / mass.sum(), ordered)))
+
+
 def test_two_modes_are_found_counted_and_weighed() -> None:
     """Modes 60 standard deviations apart, with masses 3 to 1: the share within 5 standard errors."""
 
