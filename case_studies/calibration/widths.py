@@ -1,7 +1,7 @@
-"""Widths of 90 % intervals from importance sampling as it ships, over those from ten times as many points.
+"""Widths of 90 % intervals from importance sampling as it ships, over those from eight times as many points.
 
 Runs are simulated from the prior, as for simulation-based calibration. The reference has 6,144 points a generation and
-six components instead of 768 and three; it has errors of its own, but an interval that it finds wider on average was too
+six components instead of 768 and three. It has errors of its own, but intervals that it finds wider on average were too
 narrow. Resumable: a line of JSON a run.
 
     python -m case_studies.calibration.widths --models s_curve overdamped --runs 24 --out widths
