@@ -180,6 +180,8 @@ def test_the_five_answers_open_the_findings(two_runs: list) -> None:
     calm = [finding.text for finding in run.findings if not finding.attention]
     assert [text for text in calm if text in replies] == [text for text in replies if text in calm]
     assert run.parts["ask"]["model"] == "population"
+    # What another law says of the plateau names that law.
+    assert any(text.startswith("By the law oscillator, the expected reward settles at") for text in texts)
     # What it says of the forecast and the diagnosis is not said twice.
     assert not [text for text in texts if "the rule's advice" in text or text.startswith("Diagnosis:")]
 
@@ -190,7 +192,7 @@ def test_a_plan_and_a_comparison_stand_beside_what_came(ringing_fit: xr.DataTree
     compared = summarise_contrast(contrast({"A": [ahead_fit], "B": [ahead_fit]}, lengths=False))
     run = describe_run(subject, plan=foretold, contrast=compared, figures=False)
     sentence = next(finding for finding in run.findings if finding.about == "plan")
-    seen = run.summary["parameters"]["plateau"]
+    seen = run.parts["ask"]["plateau"]
     agree = max(seen["lower"], foretold["options"][0]["plateau"]["lower"]) <= min(
         seen["upper"], foretold["options"][0]["plateau"]["upper"]
     )

@@ -33,9 +33,11 @@ def _findings(run: RunReport) -> list[Finding]:
     summary: Any = run.parts["plan"]
     if summary is None:
         return []
-    if len(summary["options"]) > 1 or "plateau" not in run.summary["parameters"]:
+    asked: Any = run.parts["ask"]
+    seen = asked["plateau"] if asked is not None else run.summary["parameters"].get("plateau")
+    if len(summary["options"]) > 1 or seen is None:
         return [Finding("plan", f"Foretold before the run: {summary['statement']}")]
-    foretold, seen = summary["options"][0]["plateau"], run.summary["parameters"]["plateau"]
+    foretold = summary["options"][0]["plateau"]
     outside = seen["upper"] < foretold["lower"] or seen["lower"] > foretold["upper"]
     verdict = "the two do not overlap: what the plan took for granted does not hold here" if outside else "they agree"
     text = f"The plan foretold a plateau of {ends(foretold)}, and the fit has {ends(seen)}: {verdict}."

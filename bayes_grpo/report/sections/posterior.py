@@ -1,5 +1,8 @@
 """Posteriors against priors: what are the parameters, and how much has the log told of them?"""
 
+from dataclasses import replace
+from typing import Any
+
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.analysis.posterior.columns import REPORT, shown_in
@@ -53,7 +56,15 @@ def _findings(run: RunReport) -> list[Finding]:
             f"{INTERVAL_PROB:g}.{weak}"
         )
         findings.append(Finding("timescale", text, INTERVAL_PROB))
-    return findings
+    return [replace(finding, text=_by_law(run, finding.text)) for finding in findings]
+
+
+def _by_law(run: RunReport, text: str) -> str:
+    """A sentence that names the law where the five answers, which rest on that of the forecast, are by another."""
+    asked: Any = run.parts["ask"]
+    if asked is None or asked["model"] == run.summary["model"]:
+        return text
+    return f"By the law {run.summary['model']}, {text[0].lower()}{text[1:]}"
 
 
 def _overview(run: RunReport) -> list[tuple[str, str]]:
