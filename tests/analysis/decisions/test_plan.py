@@ -169,7 +169,7 @@ def test_stale_batches_gain_nothing() -> None:
         ({"start": 1.5}, ["start: expected success probabilities from 0 to 1, found 1.5"]),
         ({"start": [0.0, 0.0]}, ["no group has a signal"]),
         ({"vary": ("fame", [1])}, ["vary: expected one of group_size"]),
-        ({"vary": ("group_size", [4, 0.5])}, ["group_size: expected a whole number of at least 2, found 0.5"]),
+        ({"vary": ("group_size", [4, 0.5])}, ["group_size: expected a whole number from 2 to 10,000, found 0.5"]),
         ({"vary": ("learning_rate", [1e-5])}, ["learning_rate: expected the planned one"]),
         ({"hours": 3.0}, ["hours: expected the seconds of a completion and of an update"]),
         ({"completions": 10.0, "hours": 3.0}, ["found both"]),
