@@ -15,6 +15,8 @@ DEFAULT_MODEL = "s_curve"
 
 _TEXTS = ("summary", "equation", "source")
 _DEEPEST = 5
+#: Bytes of a model's name at most; a file system takes no longer ones.
+_LONGEST_NAME = 200
 
 
 def models_folder() -> Path:
@@ -76,7 +78,7 @@ def _find(name: str, beside: Path = Path()) -> Path:
     if name.endswith(".toml") or "/" in name:
         return beside / name
     path = models_folder() / f"{name}.toml"
-    if not path.is_file():
+    if len(name.encode()) > _LONGEST_NAME or not path.is_file():
         known = [file.stem for file in sorted(models_folder().glob("*.toml"))]
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
