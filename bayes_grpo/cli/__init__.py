@@ -1,9 +1,11 @@
 """The command line. Only the standard library is imported until a command runs, so that help is instant."""
 
 import argparse
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from bayes_grpo.cli.ask import add_ask
 from bayes_grpo.cli.batch import add_batch
@@ -29,17 +31,21 @@ from bayes_grpo.cli.threshold import add_threshold
 from bayes_grpo.cli.watch import add_watch
 from bayes_grpo.errors import InputError
 
+#: Objects that are made between two searches for garbage.
+_OBJECTS = 100_000
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code (0 done, 2 bad input, 3 fit not converged, 130 interrupted)."""
     options = _parser().parse_args(arguments)
     try:
-        for path in options.law:
-            from bayes_grpo.laws.dynamics import load_law
+        with _rare_collections():
+            for path in options.law:
+                from bayes_grpo.laws.dynamics import load_law
 
-            load_law(path)
-        check_sampler(options)
-        return int(options.run(options))
+                load_law(path)
+            check_sampler(options)
+            return int(options.run(options))
     except InputError as error:
         say(f"bayes-grpo: {error}")
         return BAD_INPUT
@@ -50,6 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of stdout has gone (as in `| head`): end quietly, and keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for garbage less often: imports and traces make many objects that stay, a tenth of the time of a command."""
+    before = gc.get_threshold()
+    gc.set_threshold(_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _parser() -> argparse.ArgumentParser:
