@@ -16,7 +16,7 @@ def add_invariance(commands: Any) -> None:
         help="whether runs of different group sizes behave alike",
         description="Predict the runs of each group size from those of the others: mean trajectory, fluctuation, "
         "autocorrelation. The answer says how noise, plateau and stiffness depend on the group size, and whether the "
-        "closed form of finite groups explains it. There are two fits for each group size and two more, of some "
+        "closed form of finite groups explains it. There are three fits for each group size and two more, of some "
         "minutes each where there are many runs.",
     )
     command.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)

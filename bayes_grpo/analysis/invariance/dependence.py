@@ -5,7 +5,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.analysis.invariance import statistics
-from bayes_grpo.analysis.invariance.fits import LAWS, Shared
+from bayes_grpo.analysis.invariance.fits import Shared
 from bayes_grpo.inference.draws import flatten
 from bayes_grpo.inference.layout import Prepared
 
@@ -55,12 +55,13 @@ def within_group_exponents(prepared: Prepared, sizes: np.ndarray) -> xr.DataArra
             width = setting.values["reward_range"]
             deviation[i] = float(later["reward_spread"].mean()) / width
             success[i] = (float(later["reward"].mean()) - setting.values["reward_lower"]) / width
-    values = np.full((len(LAWS), 3), np.nan)
-    for row, law in enumerate(LAWS):
+    laws = ["leading", "finite_groups"]
+    values = np.full((len(laws), 3), np.nan)
+    for row, law in enumerate(laws):
         finite = law == "finite_groups"
         exponent = statistics.within_group_exponent(deviation, success, sizes, finite=finite, prob=INTERVAL_PROB)
         values[row] = np.nan if exponent is None else exponent
-    return xr.DataArray(values, dims=("law", "bound"), coords={"law": list(LAWS), "bound": ["mean", "lower", "upper"]})
+    return xr.DataArray(values, dims=("law", "bound"), coords={"law": laws, "bound": ["mean", "lower", "upper"]})
 
 
 def logs_spread(run: xr.Dataset) -> bool:

@@ -10,8 +10,12 @@ from bayes_grpo.analysis.figures import CURVE, LEVEL, draw_histogram, halves, ne
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_OBSERVED = "0.25"
-_LAWS = {"leading": (CURVE, "leading order"), "finite_groups": (LEVEL, "with finite-group factor")}
+_OBSERVED, _BALANCE = "0.25", "#2e7d32"
+_LAWS = {
+    "leading": (CURVE, "leading order"),
+    "finite_groups": (LEVEL, "with finite-group factor"),
+    "balance": (_BALANCE, "balance law"),
+}
 _MOST_GROUPS = 6
 
 #: What is drawn of a posterior on the group size: label, and the value under invariance.
@@ -36,7 +40,7 @@ def plot_invariance(result: xr.Dataset) -> Figure:
     -------
     matplotlib.figure.Figure
         Above, a panel for each of the first six group sizes: dots are the mean over its runs, lines and bands the
-        medians and 90 % intervals of its prediction by either law. Below, posteriors; a dashed line marks the value
+        medians and 90 % intervals of its prediction by each law. Below, posteriors; a dashed line marks the value
         under invariance.
 
     Examples
@@ -57,22 +61,23 @@ def plot_invariance(result: xr.Dataset) -> Figure:
         _prediction(axes, result.sel(group=group))
     panels[0].set_ylabel("reward")
     handles, labels = panels[0].get_legend_handles_labels()
-    above.legend(handles, labels, fontsize=8, frameon=False, loc="outside upper center", ncols=3)
+    above.legend(handles, labels, fontsize=8, frameon=False, loc="outside upper center", ncols=4)
     for axes, (name, (label, invariant)) in zip(below.subplots(1, len(_DEPENDENCE)), _DEPENDENCE.items(), strict=True):
         draw_histogram(axes, result[name].values, label, invariant)
     return figure
 
 
 def _prediction(axes: "Axes", check: xr.Dataset) -> None:
-    """One group size: its runs, and what either law predicts of them."""
+    """One group size: its runs, and what each law predicts of them."""
     optimizer_step = check["optimizer_step"].values
-    for law, (color, label) in _LAWS.items():
+    laws = {law: drawn for law, drawn in _LAWS.items() if law in check["law"]}
+    for law, (color, label) in laws.items():
         of_law = check.sel(law=law)
         lower, upper = of_law["predicted_lower"].values, of_law["predicted_upper"].values
         axes.fill_between(optimizer_step, lower, upper, color=color, alpha=0.22, lw=0)
         axes.plot(optimizer_step, of_law["predicted"].values, color=color, lw=1.3, label=f"predicted, {label}")
     axes.plot(optimizer_step, check["observed"].values, "o", color=_OBSERVED, ms=4, label="mean of the runs")
-    p_values = [float(check["p_value"].sel(law=law, statistic="trajectory")) for law in _LAWS]
-    group = float(check["group"])
-    axes.set_title(f"G = {group:g}\np = {p_values[0]:.3f}, with factor {p_values[1]:.3f}", fontsize=9)
+    p_values = [float(check["p_value"].sel(law=law, statistic="trajectory")) for law in laws]
+    listed = ", ".join(f"{p_value:.3f}" for p_value in p_values)
+    axes.set_title(f"G = {float(check['group']):g}\np = {listed}", fontsize=9)
     axes.set_xlabel("optimizer step")

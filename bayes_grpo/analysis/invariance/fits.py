@@ -23,7 +23,9 @@ from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.spec import ModelSpec
 
 #: Laws that predict, by the name of their check.
-LAWS = {"leading": "leading_order", "finite_groups": "finite_groups"}
+LAWS = {"leading": "leading_order", "finite_groups": "finite_groups", "balance": "balance_groups"}
+#: Of these, laws that are left out where the runs do not allow them: the balance law is for rewards between 0 and 1.
+OPTIONAL = ("balance",)
 #: Where R-hat or ESS miss their limits, the chains go on up to this many times the draws asked for.
 MOST_DRAWS = 4
 #: Limits of R-hat and ESS for draws that a prediction only averages over; what is reported keeps the limits of every

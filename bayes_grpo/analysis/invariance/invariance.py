@@ -2,8 +2,9 @@
 
 Each group size is held out in turn, the others are fitted together, and what they say of new runs is held against the
 runs held out: mean trajectory, fluctuation, lag-1 autocorrelation, and the density of all rewards. This is done for a
-law in which group size enters the noise alone, and for the same law with the closed-form factor of finite groups. Fits
-to all runs then tell how noise, plateau and stiffness depend on the group size.
+law in which group size enters the noise alone, for the same law with the closed-form factor of finite groups on its
+whole drift, and for the balance law, where the factor is on the rewards' drive and not on the reference's pull. Fits to
+all runs then tell how noise, plateau and stiffness depend on the group size.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.invariance.dependence import REPORTED, logs_spread, posterior, within_group_exponents
 from bayes_grpo.analysis.invariance.design import doubts, group_sizes
-from bayes_grpo.analysis.invariance.fits import LAWS, fit_shared, part, predict, without_idle_predictors
+from bayes_grpo.analysis.invariance.fits import LAWS, OPTIONAL, fit_shared, part, predict, without_idle_predictors
 from bayes_grpo.analysis.invariance.heldout import check_prediction, stretch_edges
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError, Note
@@ -138,11 +139,26 @@ class _Fits:
     ) -> None:
         names = [*LAWS.values(), *REPORTED]
         self.specs = {name: without_idle_predictors(load_model(name), runs) for name in names}
-        self.prepared = {name: prepare(runs, spec) for name, spec in self.specs.items()}
+        self.failures: list[Note] = []
+        self.laws = dict(LAWS)
+        self.prepared = self._laid_out(runs)
         self.sizes, self.sampler = sizes, sampler
         self.kept = Kept(keep, runs, repr(sampler))
         self.reporting: Reporting = progress or (lambda title: nullcontext())
-        self.failures: list[Note] = []
+
+    def _laid_out(self, runs: xr.Dataset) -> dict[str, Prepared]:
+        """The runs as each model sees them; an optional law that does not allow them is left out, with a note."""
+        prepared = {}
+        for name, spec in self.specs.items():
+            law = next((law for law, model in LAWS.items() if model == name), None)
+            try:
+                prepared[name] = prepare(runs, spec)
+            except InputError as error:
+                if law not in OPTIONAL:
+                    raise
+                del self.laws[law]
+                self.failures.append(Note("left_out", law, f"the law {law} is left out: {error.faults[0]}"))
+        return prepared
 
     def held_out(self, size: float) -> xr.Dataset:
         """The runs of a group size against their prediction from the others, dims (law, ...)."""
@@ -150,7 +166,7 @@ class _Fits:
             law: self._finished(
                 f"{name}-without-{size:g}", name, partial(self._predicted, size, name), f" without G = {size:g}"
             )
-            for law, name in LAWS.items()
+            for law, name in self.laws.items()
         }
         return xr.concat(list(by_law.values()), dim=xr.Variable("law", list(by_law)), join="outer")
 

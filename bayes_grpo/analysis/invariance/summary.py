@@ -1,19 +1,19 @@
 """What a check of group-size invariance says, as numbers and in words."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.differences import LEAST_NATS, STANDARD_ERRORS
-from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
+from bayes_grpo.analysis.intervals import INTERVAL, interval_row
+from bayes_grpo.analysis.invariance.rows import BalanceRow, CheckRow, ElpdDifference, ExponentRow, InvarianceSummary
 from bayes_grpo.analysis.invariance.statistics import STATISTICS, Check, jointly
-from bayes_grpo.analysis.notes import Noted, noted, stored_notes
+from bayes_grpo.analysis.invariance.words import statement
+from bayes_grpo.analysis.notes import noted, stored_notes
 from bayes_grpo.errors import Note
 
-#: Below this joint p-value group sizes are said to differ.
-SIGNIFICANT = 0.05
 #: Fewer runs do not give a standard error of their summed scores.
 LEAST_RUNS = 4
 #: Monte Carlo error of a run's log density above which the density is not to be trusted, nat.
@@ -22,49 +22,6 @@ MOST_ERROR = 0.5
 _EXPONENT_PRIOR = 1.645
 #: An exponent is hardly known if its interval is wider than this share of the prior's.
 _UNINFORMED = 0.8
-
-_WORDS = {"trajectory": "mean trajectory", "fluctuation": "fluctuation", "autocorrelation": "lag-1 autocorrelation"}
-
-
-class CheckRow(TypedDict):
-    """Posterior-predictive p-value, and how many predictive standard deviations the runs are off."""
-
-    p_value: float
-    discrepancy: float
-
-
-class ExponentRow(IntervalRow):
-    """Mean, median and interval."""
-
-    mean: float
-
-
-class ElpdDifference(TypedDict):
-    """Log predictive density with the finite-group factor less without; ``found`` is whether that is clear."""
-
-    nats: float
-    standard_error: float | None
-    monte_carlo_error: float
-    found: bool
-
-
-class InvarianceSummary(Noted):
-    """What `summarise_invariance` says; see there."""
-
-    groups: list[dict[str, Any]]
-    trajectory: CheckRow | None
-    fluctuation: CheckRow | None
-    autocorrelation: CheckRow | None
-    finite_groups: dict[str, CheckRow | None]
-    exponent: ExponentRow
-    sampling_exponent: ExponentRow
-    between_prompt_share: ExponentRow
-    update_share: ExponentRow
-    residual: dict[str, Any]
-    elpd_difference: ElpdDifference
-    interval: dict[str, Any]
-    statement: str
-    converged: bool
 
 
 def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> InvarianceSummary:
@@ -87,7 +44,8 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
         - ``trajectory``, ``fluctuation``, ``autocorrelation``: ``p_value`` and ``discrepancy`` of the leading order
           over all group
           sizes: smallest p-value times their number, largest discrepancy. ``finite_groups``: the same of the law with
-          the finite-group factor.
+          the finite-group factor. ``balance``: the same of the balance law, with its ``elpd_difference`` from the
+          leading order; None where it was left out, because rewards do not lie between 0 and 1.
         - ``exponent``, ``sampling_exponent``: a in noise ~ G^-a, of the update's noise and of the logged means'.
         - ``between_prompt_share``, ``update_share``: rho, the share of either noise that lies between prompts.
         - ``residual``: how ``plateau``, ``stiffness`` and ``within_group_spread`` depend on the group size, with
@@ -110,7 +68,9 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
     ([4.0], None)
     """
     checks = {str(law): {name: _joint(result, law, name) for name in STATISTICS} for law in result["law"].values}
-    difference = _elpd_difference(result)
+    difference = _elpd_difference(result, "finite_groups")
+    balance = _balance(result, checks)
+    changes = {"plateau": _row(result["plateau_change"].values), "stiffness": _row(result["stiffness_exponent"].values)}
     notes = [*stored_notes(result), *_notes(result, difference)]
     return {
         "groups": [_group(result, size) for size in result["group"].values],
@@ -118,20 +78,33 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
         "fluctuation": _check_row(checks["leading"]["fluctuation"]),
         "autocorrelation": _check_row(checks["leading"]["autocorrelation"]),
         "finite_groups": {name: _check_row(check) for name, check in checks["finite_groups"].items()},
+        "balance": balance,
         "exponent": _row(result["temperature_exponent"].values),
         "sampling_exponent": _row(result["observation_exponent"].values),
         "between_prompt_share": _row(result["observation_share"].values),
         "update_share": _row(result["temperature_share"].values),
         "residual": {
-            "plateau": {**_row(result["plateau_change"].values), "unit": "reward per doubling of G"},
-            "stiffness": {**_row(result["stiffness_exponent"].values), "unit": "exponent of G"},
+            "plateau": {**changes["plateau"], "unit": "reward per doubling of G"},
+            "stiffness": {**changes["stiffness"], "unit": "exponent of G"},
             "within_group_spread": _within_group_spread(result),
         },
         "elpd_difference": difference,
         "interval": INTERVAL,
-        "statement": _statement(checks, difference, result),
+        "statement": statement(checks, difference, balance, changes),
         "converged": not any(note.kind == "not_converged" for note in notes),
         **noted(notes),
+    }
+
+
+def _balance(result: xr.Dataset, checks: Mapping[str, Mapping[str, Check | None]]) -> BalanceRow | None:
+    if "balance" not in checks:
+        return None
+    rows = {name: _check_row(check) for name, check in checks["balance"].items()}
+    return {
+        "trajectory": rows["trajectory"],
+        "fluctuation": rows["fluctuation"],
+        "autocorrelation": rows["autocorrelation"],
+        "elpd_difference": _elpd_difference(result, "balance"),
     }
 
 
@@ -180,43 +153,15 @@ def _within_group_spread(result: xr.Dataset) -> dict[str, Any] | None:
     return rows["leading"] | {"finite_groups": rows["finite_groups"], "unit": "exponent of G"}
 
 
-def _elpd_difference(result: xr.Dataset) -> ElpdDifference:
-    """Sum over runs, its standard error from their scatter, and whether it is clear."""
-    gap = result["elpd"].sel(law="finite_groups") - result["elpd"].sel(law="leading")
-    monte_carlo = float(np.sqrt((result["elpd_error"] ** 2).sum()))
+def _elpd_difference(result: xr.Dataset, law: str) -> ElpdDifference:
+    """A law less the leading order: sum over runs, its standard error from their scatter, and whether it is clear."""
+    pair = result[["elpd", "elpd_error"]].sel(law=[law, "leading"])
+    gap = pair["elpd"].sel(law=law) - pair["elpd"].sel(law="leading")
+    monte_carlo = float(np.sqrt((pair["elpd_error"] ** 2).sum()))
     nats = float(gap.sum())
     error = float(np.sqrt(gap.size) * gap.std(ddof=1)) if gap.size >= LEAST_RUNS else None
     clear = error is not None and abs(nats) >= LEAST_NATS and abs(nats) > STANDARD_ERRORS * np.hypot(error, monte_carlo)
     return {"nats": nats, "standard_error": error, "monte_carlo_error": monte_carlo, "found": bool(clear)}
-
-
-def _statement(checks: Mapping[str, Mapping[str, Check | None]], difference: ElpdDifference, result: xr.Dataset) -> str:
-    """The result in words, which claim no more than the checks."""
-    sentences = []
-    for law, lead in (("leading", "Without"), ("finite_groups", "With")):
-        off = [
-            f"{_WORDS[name]} (p = {check.p_value:.2g})"
-            for name, check in checks[law].items()
-            if check is not None and check.p_value < SIGNIFICANT
-        ]
-        if off:
-            sentences.append(
-                f"{lead} the finite-group factor some group sizes are not what the others predict: {', '.join(off)}."
-            )
-        else:
-            sentences.append(f"{lead} the finite-group factor every group size is within what the others predict.")
-    if difference["found"]:
-        better = "better" if difference["nats"] > 0 else "worse"
-        sentences.append(f"The factor predicts {better} by {abs(difference['nats']):.1f} nats.")
-    else:
-        sentences.append("The two cannot be told apart by how well they predict.")
-    for name, words in (("plateau_change", "plateau"), ("stiffness_exponent", "stiffness")):
-        row = _row(result[name].values)
-        if row["lower"] is not None and row["lower"] > 0:
-            sentences.append(f"The {words} rises with the group size.")
-        elif row["upper"] is not None and row["upper"] < 0:
-            sentences.append(f"The {words} falls with the group size.")
-    return " ".join(sentences)
 
 
 def _notes(result: xr.Dataset, difference: ElpdDifference) -> list[Note]:

@@ -2,28 +2,38 @@
 
 from typing import Any
 
+from bayes_grpo.analysis.invariance.rows import CheckRow, ElpdDifference, InvarianceSummary
 from bayes_grpo.analysis.invariance.statistics import STATISTICS
-from bayes_grpo.analysis.invariance.summary import CheckRow, InvarianceSummary
 from bayes_grpo.analysis.tables import number, render, titled, wrapped
 
 _TITLES = {
     "leading": "off by, each group size predicted from the others: group size enters the noise alone",
-    "finite_groups": "the same, with the finite-group factor",
+    "finite_groups": "the same, with the finite-group factor on the whole drift",
+    "balance": "the same, by the balance law: the factor on the rewards' drive alone",
 }
 
 
 def invariance_table(summary: InvarianceSummary) -> str:
     """Each group size against its prediction, then how noise and mean depend on G, then the result in words."""
-    gap = summary["elpd_difference"]
-    error = "unknown" if gap["standard_error"] is None else f"{gap['standard_error']:.1f}"
+    balance = summary["balance"]
+    laws = [law for law in _TITLES if law != "balance" or balance is not None]
     lines = [
-        *(_checks(summary, law) for law in _TITLES),
-        _dependence(summary),
-        f"elpd with the factor less without: {gap['nats']:.1f} nats (standard error {error}, Monte Carlo "
-        f"{gap['monte_carlo_error']:.1f})",
         wrapped(summary["statement"]),
+        *(_checks(summary, law) for law in laws),
+        _dependence(summary),
+        _difference("the factor", summary["elpd_difference"]),
     ]
+    if balance is not None:
+        lines.append(_difference("the balance law", balance["elpd_difference"]))
     return "\n".join(lines)
+
+
+def _difference(law: str, gap: ElpdDifference) -> str:
+    error = "unknown" if gap["standard_error"] is None else f"{gap['standard_error']:.1f}"
+    return (
+        f"elpd of {law} less the leading order's: {gap['nats']:.1f} nats (standard error {error}, Monte Carlo "
+        f"{gap['monte_carlo_error']:.1f})"
+    )
 
 
 def _checks(summary: InvarianceSummary, law: str) -> str:
@@ -32,7 +42,7 @@ def _checks(summary: InvarianceSummary, law: str) -> str:
     for row in summary["groups"]:
         cells = [_check(row[law][name]) for name in STATISTICS]
         table.add_row(f"{row['group_size']:g}", str(row["runs"]), *cells, f"{row[law]['elpd']:.1f}")
-    overall: Any = summary if law == "leading" else summary["finite_groups"]
+    overall: Any = summary if law == "leading" else summary[law]  # type: ignore[literal-required]
     table.add_row("all", "", *(_check(overall[name]) for name in STATISTICS), "")
     return render(table)
 

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import InputError, combine, invariance, load_model, make_run, save_runs
+from bayes_grpo import InputError, balance_plateau, combine, invariance, load_model, make_run, save_runs
 from bayes_grpo.analysis.invariance import statistics
 from bayes_grpo.analysis.invariance.design import doubts, group_sizes
+from bayes_grpo.analysis.invariance.fits import LAWS
+from bayes_grpo.analysis.invariance.invariance import _Fits
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
 from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.sampler import Sampler
 from bayes_grpo.laws.finite_groups import finite_group_factor
 from bayes_grpo.laws.likelihood import simulated
 from tests.common import FACTS
@@ -83,13 +86,14 @@ def summary(folder: Path) -> dict:
 
 def test_only_what_is_not_kept_is_made_again(summary: dict, folder: Path) -> None:
     kept = sorted(path.name.rsplit("-", 1)[0] for path in (folder / "kept").iterdir())
-    assert kept == ["finite_groups-without-16", "group_dependence", "leading_order-without-16", "split_noise"]
+    predictions = ["balance_groups-without-16", "finite_groups-without-16", "leading_order-without-16"]
+    assert kept == sorted([*predictions, "group_dependence", "split_noise"])
     next((folder / "kept").glob("leading_order-*")).unlink()
     again, told = said(folder)
     assert again == summary
     made = [line for line in told.splitlines() if line.endswith("sampling ...")]
     assert made == ["G = 16 left out: leading_order: sampling ..."]
-    assert len(list((folder / "kept").iterdir())) == 4
+    assert len(list((folder / "kept").iterdir())) == 5
     damaged = next((folder / "kept").glob("split_noise-*"))
     damaged.write_bytes(damaged.read_bytes().replace(b"sample", b"simple", 1))
     short = ["--hold-out", "16", "--draws", "60", "--tune", "150"]
@@ -106,6 +110,8 @@ def test_the_json_object_has_its_keys(summary: dict) -> None:
     assert set(summary) >= set(keys.split())
     for name in ("trajectory", "fluctuation", "autocorrelation"):
         assert set(summary[name]) == {"p_value", "discrepancy"} == set(summary["finite_groups"][name])
+        assert set(summary["balance"][name]) == {"p_value", "discrepancy"}
+    assert set(summary["balance"]["elpd_difference"]) == set(summary["elpd_difference"])
     assert set(summary["exponent"]) == {"mean", "median", "lower", "upper"} == set(summary["between_prompt_share"])
     assert [(row["group_size"], row["runs"]) for row in summary["groups"]] == [(16.0, 2)]
     assert summary["elpd_difference"]["standard_error"] is None
@@ -139,7 +145,37 @@ def test_the_table_fits(summary: dict) -> None:
 
     table = invariance_table(summary)
     assert max(map(len, table.splitlines())) <= 100
-    assert "noise of the update" in table and "with the finite-group factor" in table
+    assert "noise of the update" in table and "with the finite-group factor" in table and "balance law" in table
+    without = invariance_table(summary | {"balance": None})
+    assert table.count("balance law") - without.count("balance law") == 2  # its table and its elpd
+
+
+def test_the_balance_law_is_left_out_where_rewards_are_not_shares(dependent: xr.Dataset) -> None:
+    """Before anything is fitted, and said."""
+    wide = dependent.assign(reward_upper=dependent["reward_upper"] * 2)
+    sampler = Sampler("nuts", "numpyro", 0, 25, 50, 2, 0.9)
+    allowed, other = (_Fits(runs, group_sizes(runs), sampler, None, None) for runs in (dependent, wide))
+    assert set(allowed.laws) == set(LAWS) and not allowed.failures
+    assert set(LAWS) - set(other.laws) == {"balance"}
+    assert [(note.kind, note.subject) for note in other.failures] == [("left_out", "balance")]
+    assert "rewards between 0 and 1" in other.failures[0].text
+
+
+def test_group_sizes_settle_where_the_balance_law_says() -> None:
+    """Runs that share all parameters, without noise: each ends at the closed form's plateau of its group size."""
+    sizes = (2, 16)
+    spec = load_model("balance_groups")
+    noise = {"fluctuation": 0.01, "observation_sd": 0.02}
+    together = prepare(combine([run_of(f"G{size}", {"group_size": size}, **noise) for size in sizes]), spec)
+    setting = {"kl_weight": 0.4, "reference_reward": 0.25, "wrong_reward": 0.2, "right_reward": 0.8}
+    quiet = {"initial_reward": 0.25, "stiffness": 0.5, "fluctuation": 1e-5, "observation_sd": 1e-5}
+    parameters = {name: jnp.asarray(value) for name, value in (setting | quiet).items()}
+    for i, size in enumerate(sizes):
+        run = jax.tree.map(lambda leaf, place=i: jnp.asarray(leaf)[place], together.data.run)
+        end = float(np.asarray(simulated(spec.law, parameters, run, jax.random.key(0))[1])[ROWS - 1])
+        start = (0.25 - 0.2) / 0.6
+        plateau = balance_plateau(kl=0.4, group_size=size, start=start, wrong=0.2, right=0.8)
+        assert end == pytest.approx(plateau, abs=2e-3)
 
 
 def test_p_values_are_uniform_where_the_prediction_is_right() -> None:
