@@ -1,0 +1,65 @@
+"""Runs a second where many runs of one length are sampled in one vectorised call: for a machine with an accelerator.
+
+The device is JAX's default. On a processor one run at a time is faster, so `bayes_grpo.batch` fits runs singly.
+
+    python -m benchmarks.vectorised --runs 1 10 100 1000 10000
+"""
+
+import argparse
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import bayes_grpo
+from bayes_grpo.inference.importance.draws import SETTINGS
+from bayes_grpo.inference.importance.quality import trusted_weights
+from bayes_grpo.inference.importance.sampler import Weighted, sample_weighted
+from bayes_grpo.inference.importance.target import Evaluated, target_of
+from bayes_grpo.inference.layout import ModelData, prepare
+from benchmarks.posterior import simulated
+
+
+def sample_together(model: str, data: ModelData, count: int, seed: int) -> Weighted:
+    """Weighted points of several runs whose data are stacked."""
+    target = target_of(bayes_grpo.load_model(model))
+    at_points = jax.vmap(jax.vmap(target._at, (0, None)), (0, None))
+    every = jax.jit(jax.vmap(at_points, (0, 0)))
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2**32, size=(count, 2), dtype=np.uint32)
+    drawn = jax.vmap(target._drawn, (0, 0, None, None))
+    start = jax.jit(drawn, static_argnums=(2, 3))(bits, data, SETTINGS.repetitions, SETTINGS.points)[0]
+
+    def density(points: jax.Array) -> Evaluated:
+        by_run = points.reshape(count, SETTINGS.repetitions, *points.shape[1:])
+        evaluated: Evaluated = every(by_run, data)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, leaf.shape[-1]), evaluated)
+
+    rows = start.reshape(-1, *start.shape[2:])
+    return sample_weighted(density, rows, rng, SETTINGS, lambda weights: trusted_weights(weights[:1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="overdamped")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--runs", type=int, nargs="+", default=[1, 10])
+    options = parser.parse_args()
+    spec = bayes_grpo.load_model(options.model)
+    runs = [prepare(simulated(options.steps, seed), spec).data for seed in range(min(32, max(options.runs)))]
+    print(f"device {jax.devices()[0].device_kind}")
+    print("| runs | first call, s | second call, s | runs a second |\n|---|---|---|---|")
+    for count in options.runs:
+        chosen = [runs[i % len(runs)] for i in range(count)]
+        data = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *chosen)
+        seconds = []
+        for seed in range(2):
+            began = time.perf_counter()
+            sample_together(options.model, data, count, seed)
+            seconds.append(time.perf_counter() - began)
+        print(f"| {count} | {seconds[0]:.1f} | {seconds[1]:.2f} | {count / seconds[1]:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
