@@ -27,17 +27,17 @@ def sample_together(model: str, data: ModelData, count: int, seed: int) -> Weigh
     at_points = jax.vmap(jax.vmap(target._at, (0, None)), (0, None))
     every = jax.jit(jax.vmap(at_points, (0, 0)))
     rng = np.random.default_rng(seed)
-    bits = rng.integers(0, 2**32, size=(count, 2), dtype=np.uint32)
-    drawn = jax.vmap(target._drawn, (0, 0, None, None))
-    start = jax.jit(drawn, static_argnums=(2, 3))(bits, data, SETTINGS.repetitions, SETTINGS.points)[0]
+    runs = (jax.tree.map(lambda leaf, place=i: np.asarray(leaf)[place], data) for i in range(count))
+    start = [target.draw_prior(rng, run, SETTINGS.repetitions, SETTINGS.points)[0] for run in runs]
 
     def density(points: jax.Array) -> Evaluated:
         by_run = points.reshape(count, SETTINGS.repetitions, *points.shape[1:])
         evaluated: Evaluated = every(by_run, data)
         return jax.tree.map(lambda leaf: leaf.reshape(-1, leaf.shape[-1]), evaluated)
 
-    rows = start.reshape(-1, *start.shape[2:])
-    return sample_weighted(density, rows, rng, SETTINGS, lambda weights: trusted_weights(weights[:1]))
+    return sample_weighted(
+        density, jnp.asarray(np.concatenate(start)), rng, SETTINGS, lambda weights: trusted_weights(weights[:1])
+    )
 
 
 def main() -> None:

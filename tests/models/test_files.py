@@ -30,7 +30,15 @@ def test_shipped_models_are_complete() -> None:
     assert set(models) == {
         *("exponential", "sigmoid", "random_walk", "overdamped", "oscillator", "oscillator_free", "delayed_oscillator"),
         *("bounded", "bounded_overdamped", "pooled", "pooled_lag", "size_exponent", "noise_exponent", "split_noise"),
-        *("group_dependence", "leading_order", "finite_groups", "population", "balance", "balance_overdamped", "balance_groups"),
+        *(
+            "group_dependence",
+            "leading_order",
+            "finite_groups",
+            "population",
+            "balance",
+            "balance_overdamped",
+            "balance_groups",
+        ),
         *("power_law", "s_curve", "wandering_level"),
     }
     for model in models.values():
