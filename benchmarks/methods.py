@@ -48,9 +48,8 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true")
     options = parser.parse_args()
     use_compilation_cache()
-    print(
-        "| model | sampler | first fit, s | warm fit, s | effective draws | s per 1,000 of them |\n|---|---|---|---|---|---|"
-    )
+    print("| model | sampler | first fit, s | warm fit, s | effective draws | s per 1,000 of them |")
+    print("|---|---|---|---|---|---|")
     for model in options.models:
         for name in options.contestants:
             rows = [

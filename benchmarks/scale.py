@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from bayes_grpo.inference.sampler import Sampler
 
 import bayes_grpo
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.progress import use_compilation_cache
+from bayes_grpo.inference.sampler_settings import Sampler
 from benchmarks.posterior import memory, simulated
 
 

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from bayes_grpo.inference.sampler import Sampler
 
 from bayes_grpo import InputError, balance_plateau, combine, invariance, load_model, make_run, save_runs
 from bayes_grpo.analysis.invariance import statistics
@@ -20,6 +19,7 @@ from bayes_grpo.analysis.invariance.invariance import _Fits
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
 from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.laws.finite_groups import finite_group_factor
 from bayes_grpo.laws.likelihood import simulated
 from tests.common import FACTS
