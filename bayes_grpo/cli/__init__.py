@@ -33,6 +33,31 @@ from bayes_grpo.errors import InputError
 
 #: Objects that are made between two searches for garbage.
 _OBJECTS = 100_000
+#: Commands in the order in which help lists them.
+_COMMANDS = (
+    add_ask,
+    add_fit,
+    add_inspect,
+    add_convert,
+    add_compare,
+    add_card,
+    add_checkpoint,
+    add_contrast,
+    add_show,
+    add_forecast,
+    add_watch,
+    add_monitor,
+    add_diagnose,
+    add_report,
+    add_batch,
+    add_threshold,
+    add_remedy,
+    add_plan,
+    add_plateau,
+    add_invariance,
+    add_simulate,
+    add_demo,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,30 +108,6 @@ def _parser() -> argparse.ArgumentParser:
         help="a Python file that defines a law of your own; it is executed (may be given several times)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    shown = (
-        add_ask,
-        add_fit,
-        add_inspect,
-        add_convert,
-        add_compare,
-        add_card,
-        add_checkpoint,
-        add_contrast,
-        add_show,
-        add_forecast,
-        add_watch,
-        add_monitor,
-        add_diagnose,
-        add_report,
-        add_batch,
-        add_threshold,
-        add_remedy,
-        add_plan,
-        add_plateau,
-        add_invariance,
-        add_simulate,
-        add_demo,
-    )
-    for add in shown:
+    for add in _COMMANDS:
         add(commands)
     return parser

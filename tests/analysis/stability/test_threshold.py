@@ -201,7 +201,7 @@ def test_runs_of_several_intervals_tell_the_lag_share() -> None:
         point = jax.tree.map(jnp.asarray, truth)
         logged = np.asarray(simulated(law.law, point, data, jax.random.key(interval))[1])[:ROWS]
         runs.append(make_run(f"K{interval}", columns | {"reward": logged.clip(0, 1)}, facts))
-    pooled = fit(combine(runs), "pooled_lag", seed=1, **SAMPLER | {"target_accept": 0.9})
+    pooled = fit(combine(runs), "pooled_lag", seed=1, **SAMPLER | {"draws": 300})
     share = pooled["posterior"]["lag_share"].values
     assert (share < 0.25).mean() < 0.1
     found = threshold(pooled, run="K40")

@@ -93,17 +93,15 @@ def contrast(
     }
     measures = _compared(courses, shared, points, reward_range, seed)
     learned = [name for name, measure in measures.items() if measure.learned]
-    left = np.full((len(courses), len(LENGTHS)), np.nan)
-    if lengths:
-        left = np.array([_left(fits, seed) for fits in configurations.values()])
-    values = np.array([measure.value for measure in measures.values()])
+    unknown = np.full(len(LENGTHS), np.nan)
+    left = [_left(fits, seed) if lengths else unknown for fits in configurations.values()]
     return xr.Dataset(
         {
-            "value": (("configuration", "measure", "sample"), values.transpose(1, 0, 2)),
+            "value": (("configuration", "measure", "sample"), np.stack([m.value for m in measures.values()], 1)),
             "spread": (("measure", "sample"), np.array([measure.spread for measure in measures.values()])),
             "error": (("configuration", "measure"), np.array([measure.error for measure in measures.values()]).T),
             "runs": ("configuration", [len(side) for side in courses.values()]),
-            "unexplained": (("configuration", "length"), left),
+            "unexplained": (("configuration", "length"), np.array(left)),
         },
         coords={"configuration": list(courses), "measure": list(measures), "length": list(LENGTHS)},
         attrs={
