@@ -66,7 +66,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ringing_fit: xr.Data
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)])
-def test_python_blocks_run(page: str, folder: Path) -> None:
+def test_python_blocks_run(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not any("pymc" in block for block in runnable(page)):
+        # So few draws are not always believed; chains, which would then be run, take minutes.
+        monkeypatch.setitem(bayes_grpo.fit.__kwdefaults__, "method", "importance")
     run = bayes_grpo.read_run("path/to/run", hyperparameters={"reward_lower": 0, "reward_upper": 1})
     names: dict[str, object] = {"runs": run, "bayes_grpo": bayes_grpo}
     for block in runnable(page):
