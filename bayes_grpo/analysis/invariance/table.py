@@ -31,7 +31,7 @@ def invariance_table(summary: InvarianceSummary) -> str:
 def _difference(law: str, gap: ElpdDifference) -> str:
     error = "unknown" if gap["standard_error"] is None else f"{gap['standard_error']:.1f}"
     return (
-        f"elpd of {law} less the leading order's: {gap['nats']:.1f} nats (standard error {error}, Monte Carlo "
+        f"elpd, {law} less the leading order: {gap['nats']:.1f} nats (standard error {error}, Monte Carlo "
         f"{gap['monte_carlo_error']:.1f})"
     )
 
