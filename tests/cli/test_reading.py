@@ -64,7 +64,7 @@ def test_inspect_refuses_with_2_and_no_traceback(tmp_path: Path) -> None:
     for arguments, said in (
         ((tmp_path / "nothing",), "no such file or folder"),
         ((tmp_path / "empty.csv", "--json"), "the file is empty"),
-        ((tmp_path, "--group-size", "0"), "group_size: expected a number at least 1, found 0"),
+        ((tmp_path, "--group-size", "0"), "group_size: expected a number at least 1 and at most 10000, found 0"),
     ):
         done = call("inspect", *arguments)
         assert done.returncode == 2 and said in done.stderr
@@ -96,14 +96,16 @@ def test_convert_writes_what_fit_and_inspect_read(tmp_path: Path) -> None:
 def test_convert_leaves_nothing_behind_where_it_cannot(tmp_path: Path) -> None:
     log = jsonl(tmp_path)
     (tmp_path / "bad.csv").write_text("step,loss\n1,2\n2,3\n")
+    (tmp_path / "folder.nc").mkdir()
     for arguments, said in (
         ((log, "--out", tmp_path / "nowhere" / "run.nc"), "does not exist"),
-        ((log, "--out", tmp_path), "found a folder"),
+        ((log, "--out", tmp_path), "expected a name ending in .nc"),
+        ((log, "--out", tmp_path / "folder.nc"), "found a folder"),
         ((tmp_path / "bad.csv", "--out", tmp_path / "out.nc"), "--reward-column"),
     ):
         done = call("convert", *arguments)
         assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.csv", "verl.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.csv", "folder.nc", "verl.jsonl"]
     done = call("convert", log, tmp_path / "bad.csv", "--out", tmp_path / "out.nc")
     assert done.returncode == 2 and "bad.csv" in done.stderr
     assert read_run(tmp_path / "out.nc").sizes["run"] == 1, "the run that could be read is kept"

@@ -84,7 +84,7 @@ def test_the_fluctuation_falls_to_what_was_asked(ringing: xr.DataTree) -> None:
             continue
         intensity = 2 * c * k * float(result["fluctuation"][i]) ** 2
         factor = float(result["noise_learning_rate"][i])
-        slower = second_order(1e6, 9.5, c, k * factor, intensity * factor**2)
+        slower = second_order(1e9, 9.5, c, k * factor, intensity * factor**2)
         assert np.sqrt(float(slower.q11)) == pytest.approx(1e-4, rel=1e-3)
         larger = second_order(1e6, 9.5, c, k, intensity / float(result["noise_batch"][i]))
         assert np.sqrt(float(larger.q11)) == pytest.approx(1e-4, rel=1e-3)
