@@ -145,7 +145,7 @@ def test_a_webhook_that_does_not_answer_loses_no_alarm(tmp_path: Path, capsys: p
     [
         (["--webhook", "ftp://x"], "begins with http:// or https://"),
         (["--false-alarms", "1000"], "expected a rate per 1,000 steps"),
-        (["--every", "0"], "a number of seconds above 0"),
+        (["--every", "0"], "--every: expected a number above 0"),
         (["--run", "other"], "no run 'other'"),
     ],
 )
