@@ -23,7 +23,7 @@ def delay_threshold(stiffness: Numbers, lag_share: Numbers = 1.0) -> Floats:
 
     Examples
     --------
-    >>> from bayes_grpo.laws.stability import delay_threshold
+    >>> from bayes_grpo.laws.delay import delay_threshold
     >>> float(delay_threshold(0.02, 0.5))
     100.0
     """
@@ -52,7 +52,7 @@ def exact_delay_threshold(stiffness: Numbers, momentum: Numbers, lag_share: Numb
 
     Examples
     --------
-    >>> from bayes_grpo.laws.stability import exact_delay_threshold
+    >>> from bayes_grpo.laws.delay import exact_delay_threshold
     >>> round(float(exact_delay_threshold(0.05, 0.9)), 1)
     25.3
     """

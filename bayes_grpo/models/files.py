@@ -42,7 +42,7 @@ def list_models() -> list[ModelSpec]:
     --------
     >>> import bayes_grpo
     >>> [model.name for model in bayes_grpo.list_models()][:3]
-    ['balance', 'balance_overdamped', 'bounded']
+    ['balance', 'balance_groups', 'balance_overdamped']
     """
     return [_parse(path) for path in sorted(models_folder().glob("*.toml"))]
 
