@@ -40,8 +40,8 @@ def plot_invariance(result: xr.Dataset) -> Figure:
     -------
     matplotlib.figure.Figure
         Above, a panel for each of the first six group sizes: dots are the mean over its runs, lines and bands the
-        medians and 90 % intervals of its prediction by each law. Below, posteriors; a dashed line marks the value
-        under invariance.
+        medians and 90 % intervals of its prediction by each law, whose p-values stand above in the order of the legend.
+        Below, posteriors; a dashed line marks the value under invariance.
 
     Examples
     --------

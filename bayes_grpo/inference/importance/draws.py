@@ -1,6 +1,6 @@
 """Posterior draws of one run by importance sampling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -56,9 +56,33 @@ def draw_importance(
     progress : callable, optional
         Called with (densities computed, densities expected).
     """
-    target, settings = target_of(spec), settings_for(sampler)
-    rng = np.random.default_rng(sampler.seed)
-    start, _ = target.draw_prior(rng, data, settings.repetitions, settings.points)
+    return draw_together(target_of(spec), [data], sampler, np.random.default_rng(sampler.seed), progress)
+
+
+def draw_together(
+    target: Target,
+    data: Sequence[ModelData],
+    sampler: Sampler,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> ImportanceDraws:
+    """Sample one set of parameters that explains the rewards of all runs.
+
+    Parameters
+    ----------
+    target : Target
+        The model.
+    data : sequence of ModelData
+        The runs laid out for it; the prior is that of the first.
+    sampler : Sampler
+        Its chains and draws.
+    rng : numpy.random.Generator
+        Of all that is drawn.
+    progress : callable, optional
+        Called with (densities computed, densities expected).
+    """
+    settings = settings_for(sampler)
+    start, _ = target.draw_prior(rng, data[0], settings.repetitions, settings.points)
     density = _Counted(target, data, settings, progress)
     weighted = sample_weighted(density, jnp.asarray(start), rng, settings, trusted_weights)
     return drawn_from(weighted, 0, sampler, density.posterior, rng)
@@ -71,14 +95,16 @@ def settings_for(sampler: Sampler) -> Settings:
 
 
 class _Counted:
-    """The model of one run at points, with progress."""
+    """The model of runs with the same parameters at points, with progress."""
 
-    def __init__(self, target: Target, data: ModelData, settings: Settings, progress: Progress | None) -> None:
+    def __init__(
+        self, target: Target, data: Sequence[ModelData], settings: Settings, progress: Progress | None
+    ) -> None:
         self.target, self.data, self.settings, self.progress = target, data, settings, progress
         self.generations = 0
 
     def __call__(self, points: Array) -> Evaluated:
-        evaluated = self.target.evaluate(points, self.data)
+        evaluated = self._evaluated(points)
         self.generations += 1
         if self.progress is not None:
             expected = max(_EXPECTED, self.generations)
@@ -86,13 +112,17 @@ class _Counted:
             self.progress(self.generations * each, expected * each)
         return evaluated
 
+    def _evaluated(self, points: Array | np.ndarray) -> Evaluated:
+        first, *others = (self.target.evaluate(points, data) for data in self.data)
+        return first._replace(log_likelihood=sum((other.log_likelihood for other in others), first.log_likelihood))
+
     def posterior(self, points: np.ndarray) -> np.ndarray:
         """Log posterior density at points, shape (point, dimension)."""
         rows, count = self.settings.repetitions, self.settings.points
         filled = np.pad(points, ((0, -len(points) % (rows * count)), (0, 0)), mode="edge")
         parts = []
         for part in filled.reshape(-1, rows, count, points.shape[1]):
-            evaluated = self.target.evaluate(part, self.data)
+            evaluated = self._evaluated(part)
             parts.append(np.asarray(evaluated.log_prior) + np.asarray(evaluated.log_likelihood))
         return np.concatenate(parts).ravel()[: len(points)]
 

@@ -10,17 +10,12 @@ evidence says how probable that is against a set for each seed, as for long runs
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jax import Array
 
 from bayes_grpo.inference.evaluate import evaluator
-from bayes_grpo.inference.importance.draws import ImportanceDraws, drawn_from, settings_for
-from bayes_grpo.inference.importance.quality import trusted_weights
-from bayes_grpo.inference.importance.sampler import sample_weighted
-from bayes_grpo.inference.importance.target import Evaluated, Target, target_of
-from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.inference.importance.draws import draw_together
+from bayes_grpo.inference.importance.target import target_of
 from bayes_grpo.inference.reopen import reopen
 from bayes_grpo.inference.sampler_settings import Sampler
 
@@ -52,33 +47,15 @@ def shared_parameters(fits: Sequence[xr.DataTree], count: int, seed: int = 0) ->
     if any(other != spec for other, _ in opened):
         return None
     data = [prepared.data for _, prepared in opened]
-    together = _sampled(target_of(spec), data, count, [seed, _OWN_KEY])
+    target, sampler = target_of(spec), Sampler("importance", draws=-(-count // _CHAINS), chains=_CHAINS)
+    together = draw_together(target, data, sampler, np.random.default_rng([seed, _OWN_KEY]))
     if together.quality.failures():
         return None
-    alone = [_sampled(target_of(spec), [one], count, [seed, _OWN_KEY, i]) for i, one in enumerate(data)]
+    alone = [
+        draw_together(target, [single], sampler, np.random.default_rng([seed, _OWN_KEY, place]))
+        for place, single in enumerate(data)
+    ]
     odds = together.log_evidence - sum(drawn.log_evidence for drawn in alone)
     values = {name: value.ravel()[:count] for name, value in together.values.items()}
     derived = evaluator(spec).derive(values, data[0])
     return Shared(values | dict(derived), float(1 / (1 + np.exp(np.clip(-odds, -500, 500)))))
-
-
-def _sampled(target: Target, data: Sequence[ModelData], count: int, key: Sequence[int]) -> ImportanceDraws:
-    """Draws of parameters that explain the rewards of all runs, by adaptive importance sampling."""
-    sampler = Sampler("importance", draws=-(-count // _CHAINS), chains=_CHAINS)
-    settings, rng = settings_for(sampler), np.random.default_rng(key)
-
-    def density(points: Array | np.ndarray) -> Evaluated:
-        evaluated = [target.evaluate(points, one) for one in data]
-        return evaluated[0]._replace(log_likelihood=jnp.stack([one.log_likelihood for one in evaluated]).sum(0))
-
-    def posterior(points: np.ndarray) -> np.ndarray:
-        # The midpoints between draws that modes are counted by: one batch of the shape that is compiled already.
-        rows, each = settings.repetitions, settings.points
-        filled = np.resize(points, (-(-len(points) // (rows * each)), rows, each, points.shape[1]))
-        parts = [density(part) for part in filled]
-        total = [np.asarray(part.log_prior) + np.asarray(part.log_likelihood) for part in parts]
-        return np.concatenate(total).ravel()[: len(points)]
-
-    start, _ = target.draw_prior(rng, data[0], settings.repetitions, settings.points)
-    weighted = sample_weighted(density, jnp.asarray(start), rng, settings, trusted_weights)
-    return drawn_from(weighted, 0, sampler, posterior, rng)
