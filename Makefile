@@ -9,7 +9,7 @@ help:  ## list the commands
 setup:  ## create .venv from requirements.lock, if it is not up to date
 	@.ci/setup.sh
 
-demo: setup  ## fit the bundled run and show what the model says about it
+demo: setup  ## forecast the bundled run from its first 60 %, and show how the rest turned out
 	@$(BIN)/bayes-grpo demo
 
 test: setup  ## style, types, tests, documentation

@@ -15,8 +15,9 @@ from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, check_sampler, say
 from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.contrast import add_contrast
 from bayes_grpo.cli.convert import add_convert
+from bayes_grpo.cli.demo import add_demo
 from bayes_grpo.cli.diagnose import add_diagnose
-from bayes_grpo.cli.fit import add_demo, add_fit
+from bayes_grpo.cli.fit import add_fit
 from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.invariance import add_invariance

@@ -1,4 +1,4 @@
-"""`bayes-grpo fit` and `bayes-grpo demo`."""
+"""`bayes-grpo fit`."""
 
 import argparse
 import re
@@ -12,9 +12,7 @@ from bayes_grpo.cli.common import (
     OK,
     add_json,
     add_sampler,
-    make_folder,
     print_json,
-    save_or_refuse,
     say,
     show,
 )
@@ -41,16 +39,6 @@ def add_fit(commands: Any) -> None:
         "--backend", choices=("numpyro", "pymc"), default="numpyro", help="library that samples (default: numpyro)"
     )
     fit.set_defaults(run=_fit)
-
-
-def add_demo(commands: Any) -> None:
-    """Define `demo`."""
-    demo = commands.add_parser("demo", help="fit the bundled run", description="Fit the bundled real TRL run.")
-    demo.add_argument(
-        "--out", type=Path, default=Path("bayes_grpo_demo"), metavar="FOLDER", help="default: bayes_grpo_demo"
-    )
-    add_json(demo)
-    demo.set_defaults(run=_demo)
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -138,31 +126,3 @@ def _fit_one(
         return summary, False
     say(f"saved {target}")
     return summary, True
-
-
-def _demo(options: argparse.Namespace) -> int:
-    import bayes_grpo
-    from bayes_grpo.analysis.posterior.figure import save_plot
-    from bayes_grpo.models.files import DEFAULT_MODEL, load_model
-
-    make_folder(options.out)
-    from bayes_grpo.inference.progress import use_compilation_cache
-    from bayes_grpo.inference.store import load_fit
-    from bayes_grpo.runs.files import check_writable
-
-    result, figure = options.out / "arithmetic_grpo.nc", options.out / "arithmetic_grpo.png"
-    for target in (result, figure):
-        check_writable(target)
-    use_compilation_cache()
-    run = bayes_grpo.example_run()
-    settings = argparse.Namespace(
-        backend="numpyro", method="auto", seed=0, draws=1000, tune=1000, chains=4, target_accept=0.95, json=options.json
-    )
-    summary, saved = _fit_one(run, str(run["run"].values[0]), load_model(DEFAULT_MODEL), settings, result)
-    if not saved:
-        return BAD_INPUT
-    save_or_refuse(save_plot, load_fit(result), figure)
-    say(f"saved {figure}")
-    if options.json:
-        print_json(summary | {"files": {"fit": str(result), "figure": str(figure)}})
-    return OK if summary["converged"] else NOT_CONVERGED
