@@ -11,6 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayes_grpo.analysis.ceiling.ceiling import entropy_ceiling as entropy_ceiling
+    from bayes_grpo.analysis.ceiling.summary import summarise_entropy_ceiling as summarise_entropy_ceiling
     from bayes_grpo.analysis.comparison.compare import compare as compare
     from bayes_grpo.analysis.comparison.compare import compare_fits as compare_fits
     from bayes_grpo.analysis.comparison.crossval import lfo as lfo
@@ -90,6 +92,7 @@ _HOMES = {
     "contrast": "analysis.decisions.contrast.contrast",
     "describe_run": "report.describe",
     "diagnose": "analysis.diagnosis.diagnose",
+    "entropy_ceiling": "analysis.ceiling.ceiling",
     "example_run": "readers",
     "fit": "inference.fit",
     "forecast": "analysis.forecast.forecast",
@@ -129,6 +132,7 @@ _HOMES = {
     "summarise_checkpoint": "analysis.decisions.checkpoint.summary",
     "summarise_contrast": "analysis.decisions.contrast.summary",
     "summarise_diagnosis": "analysis.diagnosis.summary",
+    "summarise_entropy_ceiling": "analysis.ceiling.summary",
     "summarise_forecast": "analysis.forecast.summary",
     "summarise_invariance": "analysis.invariance.summary",
     "summarise_oscillation": "analysis.stability.oscillation",

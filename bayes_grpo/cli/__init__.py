@@ -17,6 +17,7 @@ from bayes_grpo.cli.contrast import add_contrast
 from bayes_grpo.cli.convert import add_convert
 from bayes_grpo.cli.demo import add_demo
 from bayes_grpo.cli.diagnose import add_diagnose
+from bayes_grpo.cli.entropy_ceiling import add_entropy_ceiling
 from bayes_grpo.cli.fit import add_fit
 from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
@@ -49,6 +50,7 @@ _COMMANDS = (
     add_watch,
     add_monitor,
     add_diagnose,
+    add_entropy_ceiling,
     add_report,
     add_batch,
     add_threshold,

@@ -81,7 +81,10 @@ _COLUMNS = {
     "entropy": Gap(
         "the entropy of the policy is unknown",
         "log it",
-        {"diagnose": "tells the causes of a fall apart, and sees some sooner"},
+        {
+            "diagnose": "tells the causes of a fall apart, and sees some sooner",
+            "entropy-ceiling": "says which reward the entropy leaves to be had",
+        },
     ),
     "step_time": Gap(
         "steps cannot be told in hours", "log the seconds a step takes", {"forecast": "says how long it will take"}

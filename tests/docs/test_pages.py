@@ -38,8 +38,8 @@ def runnable(page: str) -> list[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ringing_fit: xr.DataTree, ahead_fit: xr.DataTree) -> Path:
     """Files by the names that the pages use."""
     (tmp_path / "path" / "to").mkdir(parents=True)
-    log = "step,reward\n" + "".join(
-        f"{step},{reward}\n"
+    log = "step,reward,entropy\n" + "".join(
+        f"{step},{reward},{1 - reward}\n"
         for step, reward in zip(
             ringing_fit["observed_data"]["optimizer_step"].values,
             ringing_fit["observed_data"]["reward"].values,
