@@ -39,6 +39,7 @@ RUNS = {
     ],
     "convert": ["--out nowhere/x.nc", "--out x.txt"],
     "diagnose": ["--figure x.y"],
+    "entropy-ceiling": ["--seed -1", "--run 7", "--column reward"],
     "forecast --until 100": [
         *("--until 5", "--until nan", "--until inf", "--until 1e300", "--schedule nope", "--schedule cosine"),
         *("--persistence 2", "--persistence nan", "--epsilon nan", "--step-seconds inf", "--seed -1", "--draws 0"),

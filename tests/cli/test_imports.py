@@ -56,14 +56,17 @@ def test_each_step_imports_what_it_needs(code: str, allowed: set[str]) -> None:
 @pytest.mark.parametrize(
     ("commands", "allowed"),
     [
-        ([["diagnose", str(EXAMPLE), "--json"]], ARRAYS),
+        ([["diagnose", str(EXAMPLE), "--json"], ["entropy-ceiling", str(EXAMPLE), "--json"]], ARRAYS),
         ([["ask", str(EXAMPLE), "--json"], ["forecast", str(EXAMPLE), "--until", "400", "--json"]], ARRAYS | {"jax"}),
     ],
-    ids=["diagnose", "ask and forecast"],
+    ids=["diagnose and entropy-ceiling", "ask and forecast"],
 )
 def test_answers_from_a_log_import_no_more_than_they_need(commands: list[list[str]], allowed: set[str]) -> None:
-    """A diagnosis needs no JAX. SciPy's statistics and optimisers take longer to import than the answers; SciPy itself
-    is imported where Dask is installed, for xarray looks for it."""
+    """A diagnosis and the entropy ceiling need no JAX.
+
+    SciPy's statistics and optimisers take longer to import than the answers; SciPy itself is imported where Dask is
+    installed, for xarray looks for it.
+    """
     code = (
         "import contextlib, io, sys\nfrom bayes_grpo.cli import main\n"
         f"with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):\n"

@@ -98,6 +98,11 @@ def _statement(
             f"Cannot tell: entropy has not clearly bought reward so far (probability {pays:.2f}), so it sets no "
             f"ceiling. {course}, and the reward is {level:.3g} now."
         )
+    if left["median"] is not None and left["median"] <= 0:
+        return (
+            f"The run is at its entropy ceiling: the trade so far ends at {_with_interval(ceiling)}, and the reward is "
+            f"{level:.3g} now. What it still gains is not bought with entropy. {course}."
+        )
     return (
         f"If entropy goes on buying reward at the price so far, the reward ends at {_with_interval(ceiling)} when no "
         f"entropy is left. It is {level:.3g} now, so {_with_interval(left)} is left to be had. {course}."

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import InputError, entropy_ceiling, make_run, summarise_entropy_ceiling
+from bayes_grpo import InputError, entropy_ceiling, example_run, make_run, summarise_entropy_ceiling
 from bayes_grpo.analysis.ceiling.trade import learn_trade
 from bayes_grpo.cli import main
 
@@ -91,6 +91,13 @@ def test_a_stated_bound_cuts_the_ceiling() -> None:
     assert free["ceiling"].max() > 0.85 and bounded["ceiling"].max() <= 0.81
     early = run(price=1.0).isel(step=slice(60)).assign(reward_lower=("run", [-2.0]), reward_upper=("run", [0.6]))
     assert "leads above the largest possible reward, 0.6" in entropy_ceiling(early).attrs["notes"]
+
+
+def test_a_run_beyond_its_trade_has_nothing_left_to_buy() -> None:
+    """The bundled run goes on gaining after its entropy has gone."""
+    summary = summarise_entropy_ceiling(entropy_ceiling(example_run()))
+    assert summary["ceiling"]["median"] < summary["level"] and summary["probability_pays"] > 0.95
+    assert summary["statement"].startswith("The run is at its entropy ceiling")
 
 
 def test_entropy_that_buys_nothing_sets_no_ceiling() -> None:
