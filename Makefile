@@ -25,6 +25,7 @@ types: setup
 
 tests: setup
 	@.ci/setup.sh train
+	@.ci/browser.sh
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of bayes_grpo"
 

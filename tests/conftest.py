@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +16,11 @@ import xarray as xr
 import bayes_grpo
 from bayes_grpo.inference.evaluate import forget_programs
 from tests import COMPILED
+from tests.browser import started
 from tests.common import FACTS, SAMPLER, curve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 #: Programs that tests start; they hold no tests.
 collect_ignore_glob = ["**/run_*.py"]
@@ -82,3 +87,10 @@ def small_fit(small_run: xr.Dataset) -> xr.DataTree:
 def ahead_fit(small_run: xr.Dataset) -> xr.DataTree:
     """A fit of the model that forecasts use."""
     return bayes_grpo.fit(small_run, "population", seed=1, **SAMPLER)
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """One browser for a module; it ends before other modules, which may run an event loop."""
+    with started() as browser:
+        yield browser

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.report import words
 from bayes_grpo.report.run_report import RunReport
+from bayes_grpo.report.section import Finding
 from bayes_grpo.report.sections import SECTIONS
 from bayes_grpo.runs.files import write_atomically
 
@@ -150,6 +151,7 @@ def _shortened(count: int, detailed: int) -> str:
 def _section(jinja: Environment, run: RunReport, name: str, label: str) -> str:
     """A run's section; ``label`` heads it where there are several."""
     assert run.chart is not None
+    leading, further = _ordered(run)
     return jinja.get_template("run.html.jinja").render(
         run=run,
         id=name,
@@ -161,10 +163,22 @@ def _section(jinja: Environment, run: RunReport, name: str, label: str) -> str:
             key: {"svg": Markup(drawn.svg.replace("@", f"{name}-")), "caption": drawn.caption}
             for key, drawn in run.figures.items()
         },
+        leading=leading,
+        further=further,
         share=f"{INTERVAL_PROB:.0%}",
         most_named=MOST_NAMED,
         sections=_contents(run),
     )
+
+
+def _ordered(run: RunReport) -> tuple[list[Finding], list[Finding]]:
+    """What asks for attention and the answers of `ask`; then what else was found."""
+    if run.parts["ask"] is None:
+        return run.findings, []
+    answers = {reply["text"] for reply in run.parts["ask"]["answers"].values()}
+    leads = [finding.attention or finding.text in answers for finding in run.findings]
+    leading = [finding for finding, lead in zip(run.findings, leads, strict=True) if lead]
+    return leading, [finding for finding, lead in zip(run.findings, leads, strict=True) if not lead]
 
 
 def _contents(run: RunReport) -> list[dict[str, Any]]:

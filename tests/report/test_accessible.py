@@ -66,7 +66,7 @@ def test_contrast_of_the_page(scheme: str) -> None:
 
 def test_contrast_of_the_figures() -> None:
     """Figures stand on white in every scheme."""
-    card = re.search(r"\.card \{ background: (#\w+); color: (#\w+)", STYLE)
+    card = re.search(r"\.card \{ --ground: (#\w+); [^}]*color: (#\w+)", STYLE)
     assert card[1] == "#fff" and contrast(card[2], card[1]) >= TEXT
     for colour in (CURVE, LEVEL, over(DATA, "#fff", 0.7)):
         assert contrast(colour, "#fff") >= GRAPHIC, colour
@@ -87,7 +87,7 @@ def test_every_figure_has_an_alt_text_with_numbers(page: str) -> None:
 
 
 def test_headings_say_what_was_found(page: str) -> None:
-    headings = dict(re.findall(r'<h3>([^<]+) <span class="says"><bdi>(.*?)</bdi></span></h3>', page))
+    headings = dict(re.findall(r'<h2 class="part">([^<]+) <span class="says"><bdi>(.*?)</bdi></span></h2>', page))
     assert headings["Which failure is it?"].startswith("Diagnosis: ")
     assert headings["Trajectory and forecast"].startswith("At step ")
     assert len(headings) >= 3

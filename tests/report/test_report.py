@@ -18,8 +18,6 @@ from bayes_grpo import (
     pair_fits,
     plan,
     report_html,
-    save_fit,
-    save_report,
     summarise_contrast,
     summarise_plan,
 )
@@ -28,47 +26,12 @@ from bayes_grpo.report.figures import inline_svg
 from bayes_grpo.report.page import MOST_DETAILED
 from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
 from tests.common import FACTS, SAMPLER, curve, interrupt, options
-from tests.report.browser import CHROMIUM, Browser
+from tests.report.conftest import HOSTILE
 
-HOSTILE = (
-    '<script>alert(1)</script>"><img src=x onerror=alert(1)>{{ 7*7 }}{% raw %}</script><!-- \u202egnp.exe $\\frac{x$'
-)
-SECTIONS = ("Findings", "The run", "Trajectory and forecast", "Which checkpoint?", "Posteriors against priors")
+SECTIONS = ("Findings", "Trajectory and forecast", "The run", "Which checkpoint?", "Posteriors against priors")
 SECTIONS += ("Regime: does it ring?",)
 SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "What would tell more?")
 SECTIONS += ("Sampler diagnostics", "Methods")
-
-
-@pytest.fixture(scope="session")
-def hostile_fit() -> xr.DataTree:
-    """Of a run with nothing but a reward column, and a name that would do harm."""
-    run = make_run(HOSTILE, {"optimizer_step": np.arange(1, 61), "reward": curve()}, notes=[HOSTILE], source=HOSTILE)
-    return fit(run, "overdamped", seed=3, **SAMPLER)
-
-
-@pytest.fixture(scope="session")
-def saved(ringing_fit: xr.DataTree, ahead_fit: xr.DataTree, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    folder = tmp_path_factory.mktemp("fits")
-    fits = {"oscillator": ringing_fit, "population": ahead_fit}
-    return [str(save_fit(tree, folder / f"{name}.nc")) for name, tree in fits.items()]
-
-
-@pytest.fixture(scope="session")
-def one_page(saved: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("pages") / "one.html"
-    assert main(["report", *saved, "--out", str(out), "--until", "120"]) in (0, 3)
-    return out
-
-
-@pytest.fixture(scope="session")
-def two_runs(ringing_fit: xr.DataTree, ahead_fit: xr.DataTree, hostile_fit: xr.DataTree) -> list:
-    return [describe_run(subject) for subject in pair_fits([ringing_fit, ahead_fit, hostile_fit])]
-
-
-@pytest.fixture(scope="session")
-def two_page(two_runs: list, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("pages") / "two.html"
-    return save_report(report_html(two_runs, left_out=[(HOSTILE, HOSTILE)]), out)
 
 
 def text_of(page: str) -> str:
@@ -77,7 +40,7 @@ def text_of(page: str) -> str:
 
 def test_one_run_has_every_section_with_its_numbers(one_page: Path, ringing_fit: xr.DataTree) -> None:
     page = one_page.read_text(encoding="utf-8")
-    assert re.findall(r"<h3>(.*?)(?: <span class=\"says\">.*?</span>)?</h3>", page) == list(SECTIONS)
+    assert re.findall(r'<h2 class="part">(.*?)(?: <span class="says">.*?</span>)?</h2>', page) == list(SECTIONS)
     text = text_of(page)
     low, high = np.quantile(ringing_fit["posterior"]["plateau"], [0.05, 0.95])
     assert f"{low:.3g} to {high:.3g}" in text
@@ -309,41 +272,3 @@ def test_colours_can_be_told_apart() -> None:
             for ground in ("page", "tint"):
                 low, high = sorted((luminance(scheme[ink]), luminance(scheme[ground])))
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground, scheme)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
-def test_in_a_browser(one_page: Path, two_page: Path, tmp_path: Path) -> None:
-    high = "s.getBoundingClientRect().height > 50 && s.querySelector('path')"
-    drawn = f"[...document.querySelectorAll('svg')].every(s => {high})"
-    with Browser(tmp_path / "profile") as browser:
-        for page in (one_page, two_page):
-            for width, dark in ((360, False), (1280, True)):
-                browser.load(page, width, dark=dark)
-                browser.ask("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-                assert browser.ask("document.documentElement.scrollWidth") <= width
-                assert browser.ask(drawn) and browser.ask("document.querySelectorAll('svg').length") >= 5
-        browser.load(one_page)
-        read = "document.querySelector('.readout').textContent"
-        assert "arrow keys" in browser.ask(read)
-        browser.ask("document.querySelector('.chart svg').focus()")
-        browser.key("Home")
-        assert browser.ask(read).startswith("Step 1: logged reward")
-        browser.key("End")
-        assert browser.ask(read).startswith("Step 120: forecast; expected reward")
-        browser.ask("document.querySelector('.chart svg').scrollIntoView()")
-        box = browser.ask("(b => [b.x, b.y, b.width])(document.querySelector('.chart svg').getBoundingClientRect())")
-        x = box[0] + 74 / 720 * box[2]
-        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=box[1] + 100)
-        assert browser.ask(read).startswith("Step 1: logged reward")
-        browser.load(two_page)
-        assert browser.ask("document.title").startswith("GRPO training: 2 runs")
-        browser.ask("location.hash = '#run-2'")
-        browser.ask("0")
-        assert browser.ask("document.querySelector('#run-2').open") and not browser.ask(
-            "document.querySelector('#run-1').open"
-        )
-        browser.call("Emulation.setEmulatedMedia", media="print")
-        assert browser.ask("document.querySelector('#run-1 figure').getBoundingClientRect().height") > 100
-        assert browser.complaints() == []
-        assert {address.split(":")[0] for address in browser.requests()} == {"file"}
-        assert len({address.split("#")[0] for address in browser.requests()}) == 2

@@ -31,7 +31,7 @@ def test_a_new_section_is_one_entry(small_fit: xr.DataTree, monkeypatch: pytest.
     run = describe_run(subject, figures=True)
     assert json.loads(json.dumps(run.as_dict()))["doubled"]["count"] == 120
     html = report_html([run])
-    assert "<h3>Twice the rewards" in html and "Twice as many would be 120." in html
+    assert '<h2 class="part">Twice the rewards' in html and "Twice as many would be 120." in html
     assert "Rewards were counted." in html
     several = report_html([run, run])
     assert '<th scope="col">twice</th>' in several and "<td>120</td>" in several

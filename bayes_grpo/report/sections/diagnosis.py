@@ -11,7 +11,7 @@ from bayes_grpo.inference.attributes import runs_of
 from bayes_grpo.report.figures import Drawn, inline_svg
 from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.section import Answer, Block, Finding, Grid, Material, Paragraph, Picture, Section, likely
-from bayes_grpo.report.words import surely
+from bayes_grpo.report.words import chance, surely
 
 #: Probability from which the second answer, or a failure that the log cannot show, is named.
 _WORTH_NAMING, _WORTH_WARNING = 0.1, 0.01
@@ -27,7 +27,7 @@ def _blocks(run: RunReport) -> list[Block]:
     rows: list[tuple[str, ...]] = []
     for name, probability in summary["probabilities"].items():
         told = name not in MODES or any(name in row for row in summary["evidence"].values())
-        cell = f"{probability:.3f}" if told else "cannot be told"
+        cell = chance(probability) if told else "cannot be told"
         rows.append((label_of(name), cell, evidence_for(summary, name)))
     heads = ("", "probability", "what speaks for it against healthy (nats)")
     blocks: list[Block] = [Grid("Diagnosis from all logged channels", heads, rows), Picture("diagnosis")]

@@ -75,8 +75,8 @@ def _findings(run: RunReport) -> list[Finding]:
     top = max(kinds, key=lambda kind: kinds[kind])
     text = (
         f"{top}: {surely(kinds[top])}. That it overshoots by {VISIBLE_OVERSHOOT:.0%} of the way has probability "
-        f"{seen:.2f}, "
-        f"that it runs away {away:.2f}; a damping ratio below 1, visible or not, has {rings:.2f}."
+        f"{chance(seen)}, that it runs away {chance(away)}; a damping ratio below 1, visible or not, has "
+        f"{chance(rings)}."
     )
     if any(note.kind == "little_learned" and note.concerns("damping") for note in notes_of(run.summary)):
         text += " The log says little about the damping: this is largely what the prior says."
