@@ -10,6 +10,7 @@ from typing import Any
 from bayes_grpo.cli.common import OK, add_json, add_method, check_counts, read_numbers, refuse, say, tell
 from bayes_grpo.cli.monitor import add_false_alarms
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
+from bayes_grpo.cli.watch_page import add_page, page, page_faults
 from bayes_grpo.errors import InputError
 
 DEFAULT_MODEL, DEFAULT_EVERY = "mixture", 5.0
@@ -22,7 +23,7 @@ def add_watch(commands: Any) -> None:
         help="forecast a run while it is trained",
         description="Follow a log that a trainer is writing: fit again whenever it has grown, and show plateau, "
         "remaining gain, P(unstable) and the recommendation. Ctrl-C ends it. With --json, a line of JSON for every "
-        "refit.",
+        "refit. With --serve, a page in a browser as well.",
     )
     command.add_argument("path", type=Path, metavar="RUN", help=RUN_HELP)
     command.add_argument(
@@ -41,6 +42,7 @@ def add_watch(commands: Any) -> None:
     add_false_alarms(command)
     add_method(command)
     add_json(command)
+    add_page(command)
     add_reading(command, appended=False)
     command.set_defaults(run=_watch)
 
@@ -53,7 +55,7 @@ def _watch(options: argparse.Namespace) -> int:
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
     positive = ("until", "every", "false_alarms")
     numbers, faults = read_numbers(options, *positive, above_zero=positive)
-    refuse(faults + check_counts(options, refits=1))
+    refuse(faults + check_counts(options, refits=1) + page_faults(options))
     vars(options).update(numbers)
     from bayes_grpo.analysis.forecast.live import Refitter
     from bayes_grpo.analysis.forecast.watching import Watcher
@@ -71,9 +73,10 @@ def _watch(options: argparse.Namespace) -> int:
         false_alarms=options.false_alarms,
     )
     watcher = Watcher(options.path, lambda path: read_runs(path, **known), refit, None if numbered else options.label)
-    if options.json or not sys.stdout.isatty():
-        return _lines(watcher, options)
-    return _screen(watcher, options)
+    with page(options, refit) as publish:
+        if options.json or not sys.stdout.isatty():
+            return _lines(watcher, options, publish)
+        return _screen(watcher, options, publish)
 
 
 def _check_now(options: argparse.Namespace, known: dict[str, Any]) -> None:
@@ -95,13 +98,15 @@ def _check_now(options: argparse.Namespace, known: dict[str, Any]) -> None:
         check_until(single, options.until)
 
 
-def _lines(watcher: Any, options: argparse.Namespace) -> int:
+def _lines(watcher: Any, options: argparse.Namespace, publish: Any) -> int:
     """A line a refit: JSON, or a sentence."""
     from bayes_grpo.analysis.forecast.table import live_line
 
     refits = 0
     while options.refits is None or refits < options.refits:
         update = watcher.look()
+        if update is not None:
+            publish(update)
         if update is not None and update.summary is None:
             say(f"{options.path}: {update.message}")
         if update is not None and update.summary is not None:
@@ -112,7 +117,7 @@ def _lines(watcher: Any, options: argparse.Namespace) -> int:
     return OK
 
 
-def _screen(watcher: Any, options: argparse.Namespace) -> int:
+def _screen(watcher: Any, options: argparse.Namespace, publish: Any) -> int:
     """A view that is drawn again with every change."""
     from rich.live import Live
 
@@ -123,6 +128,7 @@ def _screen(watcher: Any, options: argparse.Namespace) -> int:
         while options.refits is None or refits < options.refits:
             update = watcher.look()
             if update is not None:
+                publish(update)
                 state = (
                     update if update.summary is not None or state is None else state._replace(message=update.message)
                 )

@@ -1,12 +1,12 @@
 "use strict";
 (() => {
   const say = (value) => (value === null ? "-" : String(value));
-  for (const chart of document.querySelectorAll(".chart")) {
+  const attach = (chart) => {
     const source = document.getElementById(chart.dataset.values);
     const svg = chart.querySelector("svg");
     const cursor = chart.querySelector(".cursor");
     const readout = chart.querySelector(".readout");
-    if (!source || !svg || !cursor || !readout) continue;
+    if (!source || !svg || !cursor || !readout) return;
     const { x, rows, logged, interval } = JSON.parse(source.textContent);
     const share = Math.round(interval * 100) + " %";
     let at = -1;
@@ -18,8 +18,8 @@
       const past = at < logged;
       const [middle, low, high] = past ? row.slice(2, 5) : row.slice(1, 4);
       readout.textContent = `Step ${say(row[0])}: ` +
-        (past ? `logged reward ${say(row[1])}; ` : "forecast; ") +
-        `expected reward ${say(middle)} (${share}: ${say(low)} to ${say(high)})` +
+        (past ? `logged reward ${say(row[1])}` : "forecast") +
+        (middle === undefined ? "" : `; expected reward ${say(middle)} (${share}: ${say(low)} to ${say(high)})`) +
         (past ? "." : `; one logged reward ${say(row[4])} to ${say(row[5])}.`);
     };
     const nearest = (position) => {
@@ -46,7 +46,10 @@
         show(at < 0 && Number.isFinite(moves[event.key]) ? logged - 1 : at + moves[event.key]);
       }
     });
-  }
+  };
+  document.querySelectorAll(".chart").forEach(attach);
+  // A page that is replaced as it is read has new charts.
+  addEventListener("replaced", () => document.querySelectorAll(".chart").forEach(attach));
   const copy = async (source) => {
     const text = source.innerText;
     try {

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.intervals import IntervalRow
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.analysis.posterior.summary import summarise
 from bayes_grpo.errors import InputError
@@ -103,7 +104,7 @@ def describe_run(
         ],
         findings=_findings(report),
         methods=methods_text(fit, fit if ahead is subject.fit else ahead, subject.run, methods),
-        chart=trajectory_chart(fit, report.parts["forecast"]) if figures else None,
+        chart=trajectory_chart(fit, report.parts["forecast"], _plateau(report)) if figures else None,
         figures=_figures(material, answers) if figures else {},
     )
 
@@ -154,6 +155,11 @@ def _facts(material: Material, run: xr.Dataset, answers: dict[str, Answer], abse
         },
         absent=absent,
     )
+
+
+def _plateau(report: RunReport) -> IntervalRow | None:
+    """The plateau that the answers state."""
+    return report.parts["ask"]["plateau"] if report.parts["ask"] is not None else None
 
 
 def _findings(report: RunReport) -> list[Finding]:

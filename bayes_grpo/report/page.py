@@ -56,7 +56,7 @@ def report_html(
     >>> bayes_grpo.report_html(reports).startswith("<!doctype html>")
     True
     """
-    jinja = _environment()
+    jinja = environment()
     names = _distinct([words.label(run.label) for run in runs])
     sections: list[str] = []
     size = 0
@@ -65,7 +65,7 @@ def report_html(
             break
         sections.append(_section(jinja, run, f"run-{count}", names[count - 1] if len(runs) > 1 else ""))
         size += len(sections[-1].encode("utf-8"))
-    script = _resource("chart.js")
+    script = resource("chart.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     single = words.label(runs[0].label) if len(runs) == 1 else f"{len(runs)} runs"
     heads, cells = _overview(runs)
@@ -73,7 +73,7 @@ def report_html(
         title=f"GRPO training: {single}",
         policy=f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; base-uri "
         "'none'; form-action 'none'",
-        style=Markup(_resource("style.css")),
+        style=Markup(resource("style.css")),
         script=Markup(script),
         version=version("bayes-grpo"),
         scale=", ".join(f"{word} from {least:g}" for least, word in words.SCALE),
@@ -158,7 +158,6 @@ def _section(jinja: Environment, run: RunReport, name: str, label: str) -> str:
         several=bool(label),
         label=label,
         chart=run.chart,
-        values=htmlsafe_json_dumps(run.chart.data),
         figures={
             key: {"svg": Markup(drawn.svg.replace("@", f"{name}-")), "caption": drawn.caption}
             for key, drawn in run.figures.items()
@@ -198,7 +197,8 @@ def _contents(run: RunReport) -> list[dict[str, Any]]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of the package; what they insert is escaped."""
     jinja = Environment(
         loader=PackageLoader("bayes_grpo.report", "."),
         autoescape=True,
@@ -206,10 +206,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    jinja.filters |= {"shown": words.shown, "label": words.label, "plain": words.plain}
+    jinja.filters |= {"shown": words.shown, "label": words.label, "plain": words.plain, "json": htmlsafe_json_dumps}
     return jinja
 
 
 @cache
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Text of a file beside the templates."""
     return (files("bayes_grpo.report") / name).read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.ticker import MaxNLocator
 
 from bayes_grpo.analysis.forecast.summary import ForecastSummary
-from bayes_grpo.analysis.intervals import INTERVAL_PROB, Interval, interval
+from bayes_grpo.analysis.intervals import INTERVAL_PROB, Interval, IntervalRow, interval
 from bayes_grpo.inference.draws import evenly
 from bayes_grpo.report.words import number
 
@@ -29,7 +29,7 @@ class Chart(NamedTuple):
     thinned: bool
 
 
-def trajectory_chart(fit: xr.DataTree, forecast: ForecastSummary | None) -> Chart:
+def trajectory_chart(fit: xr.DataTree, forecast: ForecastSummary | None, plateau: IntervalRow | None = None) -> Chart:
     """Chart of a run's rewards with the band of the expected reward, plateau and forecast.
 
     Parameters
@@ -38,6 +38,8 @@ def trajectory_chart(fit: xr.DataTree, forecast: ForecastSummary | None) -> Char
         Of this run alone.
     forecast : dict or None
         Its forecast, from `bayes_grpo.summarise_forecast`.
+    plateau : dict or None
+        The plateau that the answers state; by default that of the fit.
     """
     observed = fit["observed_data"].to_dataset()["reward"]
     expected = fit["latent"].to_dataset()["expected_reward"]
@@ -45,15 +47,55 @@ def trajectory_chart(fit: xr.DataTree, forecast: ForecastSummary | None) -> Char
     steps = observed["optimizer_step"].values[rows]
     lower, median, upper = interval(expected.values[:, rows])
     past = np.column_stack([steps, observed.values[rows], median, lower, upper])
-    ahead = np.zeros((0, 6))
-    if forecast is not None:
-        mean, logged = forecast["mean"], forecast["logged"]
-        columns = (forecast["steps"], mean["median"], mean["lower"], mean["upper"], logged["lower"], logged["upper"])
-        ahead = np.column_stack(columns)
-    level = None
+    level = _level(plateau)
     posterior = fit["posterior"].to_dataset()
-    if "plateau" in posterior:
+    if level is None and "plateau" in posterior:
         level = interval(posterior["plateau"].values, axis=None)
+    return _chart(past, _ahead(forecast), level, None, thinned=rows.size < observed.size)
+
+
+def growing_chart(run: xr.Dataset, forecast: ForecastSummary | None) -> Chart | None:
+    """Chart of a run that goes on: its rewards, and the last forecast, which later rewards may lie over.
+
+    Parameters
+    ----------
+    run : xarray.Dataset
+        Of one label, dim (step).
+    forecast : dict or None
+        The last forecast, if there is one yet.
+    """
+    rewards = run["reward"].values
+    seen = np.flatnonzero(np.isfinite(rewards))
+    if seen.size == 0:
+        return None
+    rows = seen[evenly(seen.size, MOST_ROWS)]
+    past = np.column_stack([run["optimizer_step"].values[rows], rewards[rows]])
+    today = None if forecast is None else forecast["last_step"]
+    level = None if forecast is None else _level(forecast["plateau"])
+    return _chart(past, _ahead(forecast), level, today, thinned=rows.size < seen.size)
+
+
+def _level(row: IntervalRow | None) -> Interval | None:
+    """A plateau of which all three numbers are known."""
+    if row is None or row["median"] is None or row["lower"] is None or row["upper"] is None:
+        return None
+    return Interval(row["lower"], row["median"], row["upper"])
+
+
+def _ahead(forecast: ForecastSummary | None) -> np.ndarray:
+    """Rows to come: step, expected reward with its band, band of a logged reward."""
+    if forecast is None:
+        return np.zeros((0, 6))
+    mean, logged = forecast["mean"], forecast["logged"]
+    columns = (forecast["steps"], mean["median"], mean["lower"], mean["upper"], logged["lower"], logged["upper"])
+    return np.column_stack(columns)
+
+
+def _chart(
+    past: np.ndarray, ahead: np.ndarray, level: Interval | None, origin: float | None, *, thinned: bool
+) -> Chart:
+    """Chart of rows with or without a band, and of those to come; ``origin`` is the step of the forecast."""
+    steps = past[:, 0]
     x, y, x_ticks, y_ticks = _scales(past, ahead, level)
     data = {
         "x": [*x(steps).round(1).tolist(), *x(ahead[:, 0]).round(1).tolist()],
@@ -61,19 +103,17 @@ def trajectory_chart(fit: xr.DataTree, forecast: ForecastSummary | None) -> Char
         "logged": len(past),
         "interval": INTERVAL_PROB,
     }
-    today = float(x(steps[-1])) if len(ahead) else None
+    today = float(x(steps[-1] if origin is None else origin)) if len(ahead) else None
     paths = _paths(past, ahead, level, x, y)
-    return Chart(paths, x_ticks, y_ticks, today, data, _alt(past, ahead, level), rows.size < observed.size)
+    return Chart(paths, x_ticks, y_ticks, today, data, _alt(past, ahead, level), thinned)
 
 
 def _paths(past: np.ndarray, ahead: np.ndarray, level: Interval | None, x: Any, y: Any) -> dict[str, str]:
     """Dots, lines and bands as paths of the SVG; ``x`` and ``y`` place values on it."""
     steps = x(past[:, 0])
-    paths = {
-        "band": _band(steps, y(past[:, 3]), y(past[:, 4])),
-        "line": _line(steps, y(past[:, 2])),
-        "dots": "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(steps, y(past[:, 1]), strict=True)),
-    }
+    paths = {"dots": "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(steps, y(past[:, 1]), strict=True))}
+    if past.shape[1] > 2:
+        paths |= {"band": _band(steps, y(past[:, 3]), y(past[:, 4])), "line": _line(steps, y(past[:, 2]))}
     if len(ahead):
         steps = x(ahead[:, 0])
         paths |= {
@@ -98,7 +138,7 @@ def _scales(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> tupl
         least, most = min(least, max(level.lower, least - room)), max(most, min(level.upper, most + room))
     margin = 0.04 * (most - least) or 1.0
     least, most = least - margin, most + margin
-    first, last = float(past[0, 0]), float(ahead[-1, 0] if len(ahead) else past[-1, 0])
+    first, last = float(past[0, 0]), float(max(past[-1, 0], ahead[-1, 0] if len(ahead) else -np.inf))
     last = last if last > first else first + 1
 
     def x(value: Any) -> Any:
@@ -128,9 +168,11 @@ def _listed(rows: np.ndarray) -> list[list[float]]:
 
 
 def _alt(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> str:
-    out = (
-        f"Reward against optimizer step: {len(past)} logged rewards from step {past[0, 0]:g} to {past[-1, 0]:g}. "
-        f"The expected reward goes from {number(past[0, 2])} to {number(past[-1, 2])} "
+    out = f"Reward against optimizer step: {len(past)} logged rewards from step {past[0, 0]:g} to {past[-1, 0]:g}. "
+    out += (
+        f"The last is {number(past[-1, 1])}."
+        if past.shape[1] == 2
+        else f"The expected reward goes from {number(past[0, 2])} to {number(past[-1, 2])} "
         f"({INTERVAL_PROB:.0%} interval {number(past[-1, 3])} to {number(past[-1, 4])})."
     )
     if len(ahead):

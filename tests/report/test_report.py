@@ -28,7 +28,14 @@ from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
 from tests.common import FACTS, SAMPLER, curve, interrupt, options
 from tests.report.conftest import HOSTILE
 
-SECTIONS = ("Findings", "Trajectory and forecast", "The run", "Which checkpoint?", "Posteriors against priors")
+SECTIONS = (
+    "Findings",
+    "Trajectory and forecast",
+    "Further findings",
+    "The run",
+    "Which checkpoint?",
+    "Posteriors against priors",
+)
 SECTIONS += ("Regime: does it ring?",)
 SECTIONS += ("Threshold: how stale may rollouts get?", "Which failure is it?", "What would tell more?")
 SECTIONS += ("Sampler diagnostics", "Methods")
@@ -62,6 +69,13 @@ def test_what_the_chart_reads_out_is_the_fit(one_page: Path, ringing_fit: xr.Dat
     expected = ringing_fit["latent"]["expected_reward"].quantile([0.5, 0.05, 0.95], "sample")
     np.testing.assert_allclose(rows[:, 2:], expected.T, rtol=1e-3)
     assert values["rows"][-1][0] == 120 and len(values["x"]) == len(values["rows"])
+
+
+def test_the_picture_has_the_plateau_of_the_answers(two_runs: list) -> None:
+    run = two_runs[0]
+    stated = run.parts["ask"]["plateau"]
+    numbers = f"Plateau {stated['median']:.3g} ({stated['lower']:.3g} to {stated['upper']:.3g})."
+    assert numbers in run.chart.alt and f"settles at {stated['median']:.3g} " in run.findings[0].text
 
 
 def test_nothing_is_loaded_and_only_the_own_script_may_run(one_page: Path, two_page: Path) -> None:
@@ -264,7 +278,7 @@ def test_colours_can_be_told_apart() -> None:
 
     schemes = [
         dict(re.findall(r"--(\w+): #(\w+)", block))
-        for block in re.findall(r":root \{(.*?)\}", page._resource("style.css"))
+        for block in re.findall(r":root \{(.*?)\}", page.resource("style.css"))
     ]
     assert len(schemes) == 3
     for scheme in schemes:

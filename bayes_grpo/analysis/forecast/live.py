@@ -121,11 +121,23 @@ class Refitter:
             **summary,
             "converged": converged,
             "probability_unstable": unstable,
-            "alarms": [alarm._asdict() for alarm in self._alarms(single)],
+            "alarms": [alarm._asdict() for alarm in self.alarms(single)],
             "seconds": round(time.perf_counter() - began, 2),
         }
 
-    def _alarms(self, run: xr.Dataset) -> list[Alarm]:
+    def alarms(self, run: xr.Dataset) -> list[Alarm]:
+        """Falls of the reward so far.
+
+        Parameters
+        ----------
+        run : xarray.Dataset
+            The rows so far, dim (step).
+
+        Returns
+        -------
+        list of Alarm
+            In the order in which they were raised.
+        """
         seen = np.isfinite(run["reward"].values)
         steps = run["optimizer_step"].values[seen]
         return alarms(steps, run["reward"].values[seen], boundary_for(self.false_alarms, spacing_of(steps)))

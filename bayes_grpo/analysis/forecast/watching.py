@@ -16,11 +16,15 @@ GROWTH = 0.05
 
 
 class Update(NamedTuple):
-    """What a look at the log has brought: the run as read, a message for a person, and after a refit its summary."""
+    """What a look at the log has brought.
+
+    The run as read, a message for a person, after a refit its summary, and whether the log was started anew.
+    """
 
     run: xr.Dataset | None
     message: str
     summary: LiveSummary | None
+    anew: bool = False
 
 
 class Watcher:
@@ -71,13 +75,13 @@ class Watcher:
         anew = "the log was started anew; " if restarted and self._last_step > -np.inf else ""
         self._last_step = last
         if count - self._fitted < max(1, GROWTH * self._fitted):
-            return Update(run, f"{anew}{count} rewards, step {last:g}", None)
+            return Update(run, f"{anew}{count} rewards, step {last:g}", None, restarted)
         try:
             summary = self.refit(run)
         except InputError as error:
-            return Update(run, f"{anew}{error.faults[0]}", None)
+            return Update(run, f"{anew}{error.faults[0]}", None, restarted)
         self._fitted = count
-        return Update(run, f"{anew}{count} rewards, step {last:g}", summary)
+        return Update(run, f"{anew}{count} rewards, step {last:g}", summary, restarted)
 
     def _choose(self, runs: list[xr.Dataset]) -> xr.Dataset:
         singles = [dataset.sel(run=[label]) for dataset in runs for label in dataset["run"].values]
