@@ -17,6 +17,7 @@ PEERS = (
     "exponential",
     "ScaleRL sigmoid",
     "celerite2 SHO",
+    "Fracast-0",
     "AutoETS",
     "AutoARIMA",
     "DynamicTheta",

@@ -1,6 +1,7 @@
 """How people forecast a reward curve today: least-squares curves, means, time-series packages, a Gaussian process.
 
-statsforecast is no dependency of the project: where it is missing, its three models are left out, and stderr says so.
+statsforecast and fracast are no dependencies of the project: where one is missing, its models are left out, and stderr
+says so.
 """
 
 import sys
@@ -141,6 +142,22 @@ def _stats(name: str) -> Forecaster:
     return forecast
 
 
+def fracast() -> Forecaster:
+    """Fracast-0, a zero-shot model of time series that has seen other series; its weights come with its package."""
+    from fracast import FracastModel
+
+    model = FracastModel.from_pretrained()
+    tenth, middle, ninth = (int(np.argmin(np.abs(np.array(model.quantiles) - level))) for level in (0.1, 0.5, 0.9))
+
+    def forecast(case: Case) -> Forecast:
+        told = np.asarray(model.forecast(case.rewards, horizon=case.ahead.size), float)
+        sd = np.maximum((told[:, ninth] - told[:, tenth]) / (2 * norm.ppf(0.9)), _least_noise(case))
+        # As above: what it says of the next row is noise of single rows, the rest is common to a block.
+        return _normal(case, told[:, middle], sd, float(sd[0]))
+
+    return forecast
+
+
 def peers() -> dict[str, Forecaster]:
     """All that can be run here, by name."""
     out: dict[str, Forecaster] = {
@@ -150,6 +167,10 @@ def peers() -> dict[str, Forecaster]:
         "ScaleRL sigmoid": sigmoid,
         "celerite2 SHO": celerite,
     }
+    try:
+        out["Fracast-0"] = fracast()
+    except ImportError:
+        print("fracast is not installed: its zero-shot model is left out", file=sys.stderr)
     try:
         import statsforecast  # noqa: F401
     except ImportError:

@@ -1,12 +1,15 @@
 """Learn how often runs jump or collapse within 100 steps, and how well that is foretold for repositories left out.
 
 python -m case_studies.forecast.regimes ../shared/data
+
+It also tries what else a log holds as a covariate of collapses, one by one and all together.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from scipy.optimize import minimize
 from scipy.special import expit
 
@@ -17,9 +20,18 @@ from benchmarks.curves.series import all_series
 ORIGINS, LEAST_ROWS = np.arange(0.2, 0.95, 0.1), 5
 
 
-def table(data: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Repository, covariates (1, share seen, momentum / 3) and events (jump, collapse), a row a series and origin."""
-    repositories, covariates, events = [], [], []
+#: Logged columns whose recent level against the level before, in its scatter, is tried as a covariate of collapses.
+CHANGES = ("entropy", "kl", "grad_norm", "clip_ratio", "completion_length", "zero_spread_share", "update_kl")
+#: Settings that are tried as their logarithm, and columns that are tried as they are.
+SETTINGS, LEVELS = ("refresh_interval", "group_size", "prompts_per_step"), ("clip_ratio", "zero_spread_share")
+
+
+def table(data: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, float]]]:
+    """Repository, covariates (1, share seen, momentum / 3), events (jump, collapse) and further covariates.
+
+    A row is a series and origin.
+    """
+    repositories, covariates, events, further = [], [], [], []
     for series in all_series(data):
         rewards, steps = (series.run[name].values[0] for name in ("reward", "optimizer_step"))
         for origin in ORIGINS:
@@ -31,7 +43,38 @@ def table(data: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             repositories.append(series.repository)
             covariates.append((1.0, state.seen, state.momentum / 3))
             events.append(happened(state, rewards[soon]))
-    return np.array(repositories), np.array(covariates), np.array(events, float)
+            further.append(further_covariates(series.run.isel(run=0, step=slice(rows)), state.window))
+    return np.array(repositories), np.array(covariates), np.array(events, float), further
+
+
+def further_covariates(past: xr.Dataset, window: int) -> dict[str, float]:
+    """What else a log says, on scales that runs have in common; what is not logged is left out."""
+    out = {f"log {name}": float(np.log(past[name])) for name in SETTINGS if name in past}
+    for name in CHANGES:
+        values = past[name].values[np.isfinite(past[name].values)] if name in past else np.zeros(0)
+        if values.size < 2 * window + 2:
+            continue
+        recent, before = values[-window:], values[:-window]
+        scatter = max(float(np.std(np.diff(values))) / np.sqrt(2 * window), 1e-9)
+        out[f"change of {name}"] = float(np.clip((recent.mean() - before[-window:].mean()) / scatter, -6, 6)) / 3
+        if name in LEVELS:
+            out[name] = float(recent.mean())
+        if name == "entropy":
+            out["entropy left"] = float(
+                np.clip(np.log(max(recent.mean(), 1e-6) / max(values[:window].mean(), 1e-6)), -4, 2)
+            )
+    return out
+
+
+def with_further(further: list[dict[str, float]], names: list[str]) -> np.ndarray:
+    """Intercept, each named covariate about its mean (0 where it is not logged), and whether it is logged."""
+    columns = [np.ones(len(further))]
+    for name in names:
+        values = np.array([row.get(name, np.nan) for row in further])
+        logged = np.isfinite(values)
+        scale = max(float(values[logged].std()), 1e-9)
+        columns += [np.where(logged, (values - values[logged].mean()) / scale, 0.0), logged.astype(float)]
+    return np.column_stack(columns)
 
 
 def learn(covariates: np.ndarray, event: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -57,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", help="folder of public runs")
     options = parser.parse_args()
-    repositories, covariates, events = table(options.data)
+    repositories, covariates, events, further = table(options.data)
     names, counts = np.unique(repositories, return_counts=True)
     weight = 1 / np.sqrt(np.array([dict(zip(names, counts, strict=True))[name] for name in repositories]))
     for number, kind in enumerate(("jump", "collapse")):
@@ -74,6 +117,20 @@ def main() -> None:
             "rate:",
             learn(covariates[:, :1], event, weight).round(2),
         )
+    collapse = events[:, 1]
+    rate = left_out(repositories, covariates[:, :1], collapse, weight)
+    names = sorted({name for row in further for name in row})
+    for chosen in ([name] for name in names), [names]:
+        for tried in chosen:
+            logged = np.array([all(name in row for name in tried) for row in further])
+            said = left_out(repositories, with_further(further, tried), collapse, weight)
+            skill = 1 - ((said - collapse) ** 2).sum() / ((rate - collapse) ** 2).sum()
+            where = np.unique(repositories[logged & (collapse > 0)])
+            label = tried[0] if len(tried) == 1 else "all together"
+            print(
+                f"collapse by {label}: logged in {logged.mean():.0%} of the looks, at {collapse[logged].sum():.0f} of "
+                f"{collapse.sum():.0f} collapses ({', '.join(where)}); Brier skill {skill:.3f}",
+            )
 
 
 if __name__ == "__main__":

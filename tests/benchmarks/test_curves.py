@@ -11,7 +11,7 @@ from bayes_grpo.runs.dataset import make_run
 from benchmarks.curves.contract import ORIGINS, Case, Forecast, cut, named
 from benchmarks.curves.laws import law, mixture
 from benchmarks.curves.leaderboard import figure, leaderboard
-from benchmarks.curves.peers import drift, exponential, last_mean, sigmoid
+from benchmarks.curves.peers import drift, exponential, fracast, last_mean, sigmoid
 from benchmarks.curves.runner import rows_of, run
 from benchmarks.curves.scores import block_means, crps, mixed_density, predicted, scored
 from benchmarks.curves.series import Series, all_series
@@ -49,6 +49,15 @@ def test_a_calibrated_forecast_is_scored_so() -> None:
         log_scores.append(row["log_score"])
     assert abs(np.mean(inside) - 0.9) < 0.085
     assert abs(np.mean(log_scores) + 0.5 * np.log(2 * np.pi * np.e)) < 4 * np.sqrt(0.5 / (40 * rows))
+
+
+def test_the_zero_shot_peer_goes_on_with_a_level() -> None:
+    """A level with noise 0.02: its forecast of rows beyond the model's 48 stays within three times that."""
+    pytest.importorskip("fracast", reason="fracast is no dependency")
+    case, _ = cut(_series(0.4 + 0.02 * np.random.default_rng(0).standard_normal(200)), 0.5)
+    forecast = fracast()(case)
+    assert forecast.expected.shape[1] == case.ahead.size > 48
+    assert np.abs(np.median(forecast.expected, 0) - 0.4).max() < 0.06 and 0 < forecast.noise < 0.1
 
 
 @pytest.mark.parametrize("peer", [last_mean, drift, exponential, sigmoid])

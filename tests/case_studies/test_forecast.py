@@ -1,8 +1,8 @@
-"""The forecast case study in small: the population is recovered."""
+"""The forecast case study in small: the population is recovered, and intervals are scored as in the textbook."""
 
 import numpy as np
 
-from case_studies.forecast import population
+from case_studies.forecast import bands, population
 
 
 def test_the_population_is_recovered_from_interim_posteriors() -> None:
@@ -28,3 +28,25 @@ def test_the_population_is_recovered_from_interim_posteriors() -> None:
     spread = scale * np.sqrt(1 + 0.3**2)
     assert (np.abs(found[:, 0] - location) < 4.5 * 1.2 * spread / np.sqrt(count)).all()
     assert (np.abs(found[:, 1] / scale - 1) < 4.5 * 1.1 / np.sqrt(2 * count)).all()
+
+
+def look(level: float = 0.0, gain: float = 1.0) -> bands.Look:
+    draws = np.linspace(-1, 1, bands.DRAWS)[:, None] * np.ones(bands.BLOCKS)
+    truth = np.array([0.0, 0.5, 2.0, -2.0, 0.9])
+    return bands.Look("a", "r", "evaluation", 0.5, [draws, 3 * draws, draws], [], truth, truth, level, 0.1, gain)
+
+
+def test_intervals_are_scored_as_in_the_textbook() -> None:
+    """Uniform draws on -1 to 1: the interval is -0.9 to 0.9, and two of five truths are outside by 1.1."""
+    assert abs(bands.interval_scores(look(), np.array([1.0, 0, 0])) - (1.8 + 20 * 2 * 1.1 / 5)) < 0.05
+    assert abs(bands.interval_scores(look(), np.array([0, 1.0, 0])) - 5.4) < 0.05
+
+
+def test_further_members_know_nothing_of_their_own_repository() -> None:
+    """Changes are those of the looks that are given, by the gain, from the level."""
+    rng = np.random.default_rng(0)
+    expected = bands.changed(look(5.0, 2.0), [look()._replace(repository="s")], rng)
+    np.testing.assert_allclose(expected, np.broadcast_to(5.0 + 2.0 * look().truth, expected.shape))
+    broken = bands.broken(look(gain=0.5), [], rng) - look().draws[1]
+    assert (np.abs(broken) <= 0.5).all() and (np.abs(broken[:, -1]) > 0).all()
+    assert abs((broken[:, -1] > 0).mean() - 0.5) < 0.15
