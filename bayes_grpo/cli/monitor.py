@@ -1,6 +1,7 @@
 """`bayes-grpo monitor`: alarms while a run trains, at a stated rate of false ones."""
 
 import argparse
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def add_monitor(commands: Any) -> None:
         description="Follow a log that a trainer is writing and raise an alarm when its reward falls. The test "
         "looks at "
         "every row and keeps a stated rate of false alarms per 1,000 steps, calibrated on healthy runs. Alarms go to "
-        "stderr, with --json as lines of JSON to stdout, to a webhook, and to a file for Prometheus. Ctrl-C ends it.",
+        "stderr, with --json as lines of JSON to stdout, to a webhook, to trackio or W&B as alerts, and to a file for "
+        "Prometheus. Ctrl-C ends it.",
     )
     command.add_argument("path", type=Path, metavar="RUN", help=RUN_HELP)
     command.add_argument(
@@ -34,6 +36,10 @@ def add_monitor(commands: Any) -> None:
     command.add_argument(
         "--prometheus", type=Path, metavar="FILE", help="text file for Prometheus, renewed at each look"
     )
+    command.add_argument(
+        "--trackio", metavar="PROJECT", help="project of trackio that alarms go to, as alerts of a run"
+    )
+    command.add_argument("--wandb", metavar="PROJECT", help="project of W&B that alarms go to, as alerts of a run")
     add_json(command)
     add_reading(command, appended=False)
     command.set_defaults(run=_monitor)
@@ -52,6 +58,7 @@ def add_false_alarms(command: Any) -> None:
 def _monitor(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.monitor.follow import Monitor
     from bayes_grpo.analysis.monitor.outlets import check_webhook
+    from bayes_grpo.analysis.monitor.trackers import close_run, open_run
     from bayes_grpo.readers import read_runs
     from bayes_grpo.runs.files import check_writable
 
@@ -68,13 +75,28 @@ def _monitor(options: argparse.Namespace) -> int:
     options.appended = "last"
     known = reading_options(options)
     monitor = Monitor(options.path, lambda path: read_runs(path, **known), options.false_alarms, options.label)
+    with contextlib.ExitStack() as opened:
+        for tracker in _trackers(options):
+            open_run(tracker, getattr(options, tracker), f"monitor of {options.path.name}")
+            opened.callback(close_run, tracker)
+        _follow(monitor, options)
+    return OK
+
+
+def _trackers(options: argparse.Namespace) -> list[str]:
+    """The trackers that alarms go to."""
+    from bayes_grpo.analysis.monitor.trackers import TRACKERS
+
+    return [tracker for tracker in TRACKERS if getattr(options, tracker) is not None]
+
+
+def _follow(monitor: Any, options: argparse.Namespace) -> None:
     looks = 0
     while options.looks is None or looks < options.looks:
         looks += 1
         _tell(monitor, options)
         if options.looks is None or looks < options.looks:
             time.sleep(options.every)
-    return OK
 
 
 def _tell(monitor: Any, options: argparse.Namespace) -> None:
@@ -82,6 +104,7 @@ def _tell(monitor: Any, options: argparse.Namespace) -> None:
     import json
 
     from bayes_grpo.analysis.monitor.outlets import alarm_row, alarm_sentence, post, prometheus_text, write_prometheus
+    from bayes_grpo.analysis.monitor.trackers import send_alert
 
     look = monitor.look()
     if look is None:
@@ -97,6 +120,9 @@ def _tell(monitor: Any, options: argparse.Namespace) -> None:
             print(json.dumps(row, allow_nan=False), flush=True)
         if options.webhook and (fault := post(options.webhook, row | {"text": sentence})):
             say(f"the alarm could not be posted: {fault}")
+        for tracker in _trackers(options):
+            if fault := send_alert(tracker, sentence):
+                say(f"the alarm could not be sent as an alert: {fault}")
     if options.prometheus:
         text = prometheus_text(look.run, look.step, look.statistic, look.boundary, look.raised)
         write_prometheus(options.prometheus, text)

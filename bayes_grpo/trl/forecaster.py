@@ -1,8 +1,8 @@
 """Forecast a TRL run while it trains: needs the extra `train`.
 
 ``forecast(trainer)`` before ``trainer.train()`` starts a process of low priority that fits the rewards logged so far,
-again and again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. The training waits
-for nothing.
+again and again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. Alarms become alerts
+of trackio and W&B where the trainer reports to them. The training waits for nothing.
 """
 
 import contextlib
@@ -13,12 +13,16 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import Trainer, TrainerCallback
 
+from bayes_grpo.analysis.alarms import FALSE_ALARMS, Alarm
 from bayes_grpo.analysis.forecast.ahead import LEAST_REWARDS
 from bayes_grpo.analysis.forecast.live import headline
+from bayes_grpo.analysis.monitor.outlets import alarm_sentence
+from bayes_grpo.analysis.monitor.trackers import TRACKERS, send_alert
 from bayes_grpo.trl.recorder import hyperparameters
 
 #: So many forecasts in a row must say stop before a training is stopped.
@@ -62,6 +66,7 @@ class Forecaster(TrainerCallback):
         self._asked_at: int | None = None
         self._asked_rows = 0
         self._logging = False
+        self._alerted = -math.inf
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the forecasting process."""
@@ -137,10 +142,31 @@ class Forecaster(TrainerCallback):
         # hand out the means it is still collecting.
         Trainer.log(self._trainer, {f"forecast/{name}": value for name, value in headline(answer).items()})
         self._logging = False
+        self.send_alarms(answer["alarms"], args.report_to or (), args.run_name or "the run")
         last = self.summaries[-AGREEING:]
         agree = len(last) == AGREEING and all(s["converged"] and s["recommendation"]["action"] == "stop" for s in last)
         if self._stop and agree:
             control.should_training_stop = True
+
+    def send_alarms(self, alarms: Sequence[Mapping[str, float]], trackers: Sequence[str], run: str) -> None:
+        """Send alarms that are new as alerts of the trackers that can show them; a refusal is a warning.
+
+        Parameters
+        ----------
+        alarms : sequence of mappings
+            All alarms so far, each with the fields of `bayes_grpo.analysis.alarms.Alarm`.
+        trackers : sequence of str
+            What the trainer reports to.
+        run : str
+            Its name.
+        """
+        new = [Alarm(**alarm) for alarm in alarms if alarm["step"] > self._alerted]
+        for alarm in new:
+            self._alerted = alarm.step
+            text = alarm_sentence(run, alarm, self._options.get("false_alarms", FALSE_ALARMS))
+            for tracker in (name for name in TRACKERS if name in trackers):
+                if fault := send_alert(tracker, text):
+                    warnings.warn(f"an alarm could not be sent as an alert: {fault}", stacklevel=2)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """End the forecasting process."""

@@ -1,6 +1,9 @@
 """Alarms: the test row by row, its rate on healthy runs, and every outlet with a real receiver."""
 
+import contextlib
 import json
+import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,9 +15,10 @@ import pytest
 from bayes_grpo import InputError
 from bayes_grpo.analysis.alarms import LEAST_ROWS, Detector, alarms, boundary_for, load_boundary, spacing_of
 from bayes_grpo.analysis.monitor.follow import Monitor
+from bayes_grpo.analysis.monitor.trackers import send_alert
 from bayes_grpo.cli import main
 from bayes_grpo.readers import read_runs
-from tests.common import curve
+from tests.common import call_process, curve
 
 
 def collapsing(seed: int = 0, rows: int = 120, at: int = 70) -> np.ndarray:
@@ -138,6 +142,52 @@ def test_a_webhook_that_does_not_answer_loses_no_alarm(tmp_path: Path, capsys: p
     assert main(["monitor", str(log), "--looks", "1", "--webhook", "http://127.0.0.1:9/none"]) == 0
     err = capsys.readouterr().err
     assert "ALARM: log" in err and "could not be posted: http://127.0.0.1:9/none" in err
+
+
+def test_alarms_are_alerts_of_real_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """trackio keeps them in its database, W&B (offline) in the record that it would send."""
+    pytest.importorskip("trackio")
+    pytest.importorskip("wandb")
+    for name, value in {"TRACKIO_DIR": str(tmp_path), "WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    write(tmp_path / "log.jsonl", collapsing())
+    arguments = ["monitor", "log.jsonl", "--looks", "1", "--trackio", "alarms", "--wandb", "alarms", "--json"]
+    done = call_process(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)  # what trackers print is on stderr
+    with contextlib.closing(sqlite3.connect(tmp_path / "alarms.db")) as database:
+        ((name, title, text, level),) = database.execute("SELECT run_name, title, text, level FROM alerts").fetchall()
+    assert (name, title, level) == ("monitor of log.jsonl", "the reward has fallen", "warn")
+    assert f"seen at step {row['step']:g}" in text
+    (record,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    assert text.encode() in record.read_bytes()
+
+
+def test_a_tracker_that_cannot_be_used_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is missing, and W&B without a login."""
+    write(tmp_path / "log.jsonl", collapsing())
+    (tmp_path / "trackio.py").write_text("raise ImportError('none here')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    missing = call_process("monitor", "log.jsonl", "--looks", "1", "--trackio", "alarms", folder=tmp_path)
+    assert missing.returncode == 2 and "--trackio: alerts of trackio need the package trackio" in missing.stderr
+    assert "pip install trackio" in missing.stderr and "Traceback" not in missing.stderr
+    pytest.importorskip("wandb")
+    for name, value in {
+        "WANDB_MODE": "online",
+        "WANDB_API_KEY": "none",
+        "WANDB_BASE_URL": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    refused = call_process("monitor", "log.jsonl", "--looks", "1", "--wandb", "alarms", folder=tmp_path)
+    assert refused.returncode == 2 and "W&B opens no run in the project 'alarms'" in refused.stderr
+    assert "WANDB_MODE=offline" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_without_a_run_no_alert_is_sent_and_nothing_is_raised() -> None:
+    for tracker, fault in (("trackio", "trackio: Call trackio.init()"), ("wandb", "W&B: this process tracks no run")):
+        pytest.importorskip(tracker)
+        assert send_alert(tracker, "it fell").startswith(fault)
 
 
 @pytest.mark.parametrize(
