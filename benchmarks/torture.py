@@ -4,7 +4,10 @@
 
 - ``save``: a process that writes runs over an older file again and again; the file must always be whole;
 - ``fit``: `bayes-grpo fit` over an older fit; the fit must be the old one or the new one, and load;
-- ``batch``: `bayes-grpo batch`; rows that were on disk must be there when the same command has ended, unchanged.
+- ``batch``: `bayes-grpo batch`; rows that were on disk must be there when the same command has ended, unchanged;
+- ``watch``: `bayes-grpo watch --serve --json` of a log that grows; lines must be whole, the page too, and the next
+  watcher must say the same;
+- ``record``: a TRL training with the recorder (the extra `train`); every finished step but the last must have its row.
 
 It prints a line for each kind, and exits with 1 where something was lost. The seed makes the moments, not what the
 machine does in them.
@@ -20,12 +23,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from bayes_grpo import make_run, read_run, save_runs
 from bayes_grpo.errors import InputError
+from benchmarks.torture_training import record, watch
 
 COMMAND = [sys.executable, "-c", "import sys; from bayes_grpo.cli import main; sys.exit(main())"]
 #: Rows of the runs that are written: some hundred kilobytes, so that a write takes a while.
@@ -144,7 +149,13 @@ def batch(folder: Path, kills: int, rng: random.Random) -> list[str]:
     return faults
 
 
-KINDS: dict[str, Callable[[Path, int, random.Random], list[str]]] = {"save": save, "fit": fit, "batch": batch}
+KINDS: dict[str, Callable[[Path, int, random.Random], list[str]]] = {
+    "save": save,
+    "fit": fit,
+    "batch": batch,
+    "watch": watch,
+    "record": record,
+}
 
 
 def main() -> int:
@@ -156,6 +167,9 @@ def main() -> int:
     options = parser.parse_args()
     every = []
     for kind in options.kinds:
+        if kind == "record" and find_spec("trl") is None:
+            print("record: left out, the extra `train` is not installed", flush=True)
+            continue
         with tempfile.TemporaryDirectory() as folder:
             faults = KINDS[kind](Path(folder), options.kills, random.Random(options.seed))
         print(f"{kind}: {options.kills} kills, {len(faults)} faults", flush=True)
