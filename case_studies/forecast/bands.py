@@ -103,27 +103,25 @@ def cases_of(chosen: list[Look], cases: mixture.Cases, further: Further | None, 
     if further is None:
         return cases
     known = [look for look in chosen if look.repository != left_out]
-    distance, between, below, density = [], [], [], []
-    for number, look in enumerate(chosen):
-        rng = np.random.default_rng(number)
+    members = len(MEMBERS)
+    distance, between = np.zeros((len(chosen), members + 1)), np.zeros((len(chosen), members + 1, members + 1))
+    distance[:, :members], between[:, :members, :members] = cases.distance, cases.between
+    below, density = np.zeros((len(chosen), members + 1, BLOCKS)), []
+    below[:, :members] = cases.below
+    for i, look in enumerate(chosen):
+        rng = np.random.default_rng(i)
         expected = further(look, [other for other in known if other.repository != look.repository], rng)
-        block = block_of(look.later.size)
-        noise = look.noise / np.sqrt(np.bincount(block))
-        draws = [*look.draws, expected + noise * rng.standard_normal(expected.shape)]
-        kept = kept_rows(look.later.size)
+        block, kept = block_of(look.later.size), kept_rows(look.later.size)
+        draws = expected + look.noise / np.sqrt(np.bincount(block)) * rng.standard_normal(expected.shape)
+        distance[i, members] = np.abs(draws - look.truth).mean()
+        pairs = [np.abs(draws[:, None] - part[None]).mean() for part in (*look.draws, draws)]
+        pairs[members] *= DRAWS / (DRAWS - 1)
+        between[i, members], between[i, :, members] = pairs, pairs
+        below[i, members] = (draws <= look.truth).mean(0)
         single = mixed_density(expected[:, block[kept]], np.full((DRAWS, 1), look.noise), look.later[kept])
-        distance.append([np.abs(part - look.truth).mean() for part in draws])
-        pairs = np.array([[np.abs(a[:, None] - b[None]).mean() for b in draws] for a in draws])
-        pairs[np.diag_indices(len(draws))] *= DRAWS / (DRAWS - 1)
-        between.append(pairs)
-        below.append([(part <= look.truth).mean(0) for part in draws])
         density.append(np.array([*look.densities, single]))
     return cases._replace(
-        evidence=np.zeros((len(chosen), len(MEMBERS) + 1)),
-        distance=np.array(distance),
-        between=np.array(between),
-        below=np.array(below),
-        density=density,
+        evidence=np.zeros((len(chosen), members + 1)), distance=distance, between=between, below=below, density=density
     )
 
 
@@ -170,9 +168,10 @@ def main() -> None:
     intervals = np.zeros((len(FLOORS), len(chosen)))
     for title, further in {"mixture": None, "broken": broken, "changed": changed, "drifted": drifted}.items():
         rows: list[dict[str, float]] = [{}] * len(chosen)
+        given = cases_of(chosen, cases, further, "")
         for name in np.unique(repositories):
             here = repositories == name
-            given = cases_of(chosen, cases, further, str(name))
+            given = cases_of(chosen, cases, further, str(name)) if further is changed else given
             place = mixture.learn(given, ~here)
             for i, row in zip(np.flatnonzero(here), mixture.mixed(given, place, here, title), strict=True):
                 rows[i] = row

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bayes_grpo.analysis.ceiling.summary import PAYS
-from bayes_grpo.analysis.ceiling.trade import learn_trade
+from bayes_grpo.analysis.ceiling.trade import EXPONENT_SD, learn_trade, left
 from benchmarks.curves.contract import Case, Forecast
 from benchmarks.curves.laws import PATHS, law
 from benchmarks.curves.series import Series, all_series
@@ -25,6 +25,8 @@ from benchmarks.curves.series import Series, all_series
 #: Rows with an entropy that the trade needs, and simulated runs.
 LEAST_ROWS, REPLICATES = 10, 400
 ORIGINS = (0.3, 0.5, 0.7)
+#: True ceiling of simulated runs, and of the laboratory: there a right answer is rewarded with probability 0.8.
+CEILING, LABORATORY = 0.8, 0.8
 
 
 def entropy(case: Case) -> Forecast:
@@ -33,15 +35,16 @@ def entropy(case: Case) -> Forecast:
     if logged.sum() < LEAST_ROWS:
         raise ValueError("too little entropy is logged")
     past = case.past.isel(step=logged)
-    spent = np.exp(past["entropy"].values)
+    reward, seen = past["reward"].values, past["entropy"].values
     stated = ["reward_lower", "reward_upper", "group_size", "prompts_per_step"]
-    ahead = law("s_curve")(case._replace(past=past.assign(reward=("step", spent)).drop_vars(stated, errors="ignore")))
-    trade = learn_trade(past["reward"].values, past["entropy"].values, PATHS, np.random.default_rng(case.seed))
-    expected = trade.ceiling[:, None] - trade.price[:, None] * (ahead.expected - 1)
-    rest = past["reward"].values - np.median(trade.ceiling) + np.median(trade.price) * (spent - 1)
+    as_reward = past.assign(reward=("step", np.exp(seen))).drop_vars(stated, errors="ignore")
+    paths = np.log(np.maximum(law("s_curve")(case._replace(past=as_reward)).expected, 1.0))
+    trade = learn_trade(reward, seen, PATHS, np.random.default_rng(case.seed))
+    ceiling, price, exponent = (draws[:, None] for draws in trade)
+    rest = reward - np.median(ceiling - price * left(seen, exponent), axis=0)
     # What the last rows are off the trade goes on.
     last = max(5, round(0.1 * rest.size))
-    return Forecast(expected + rest[-last:].mean(), float(rest.std()))
+    return Forecast(ceiling - price * left(paths, exponent) + rest[-last:].mean(), float(rest.std()))
 
 
 def with_entropy(data: Path | None) -> Iterator[tuple[Series, np.ndarray, np.ndarray]]:
@@ -57,8 +60,9 @@ def with_entropy(data: Path | None) -> Iterator[tuple[Series, np.ndarray, np.nda
 def coverage(entropies: list[np.ndarray], share: float, rng: np.random.Generator) -> tuple[float, float]:
     """How often the interval holds the ceiling, and its median width over the gain, in runs cut at a share.
 
-    The course of the entropy is a real run's, smoothed; logged entropy scatters about it as it does there. The residual
-    of the reward is an autoregression of any time constant, with white noise.
+    The course of the entropy is a real run's, smoothed; logged entropy scatters about it as it does there. The exponent
+    of the trade is drawn from its prior. The residual of the reward is an autoregression of any time constant, with
+    white noise.
     """
     hits, widths = [], []
     for _ in range(REPLICATES):
@@ -66,13 +70,14 @@ def coverage(entropies: list[np.ndarray], share: float, rng: np.random.Generator
         width = max(5, logged.size // 10)
         padded = np.pad(logged, (width // 2, width - 1 - width // 2), "edge")
         course = np.convolve(padded, np.full(width, 1 / width), "valid")[: round(share * logged.size)]
-        price = rng.uniform(0.1, 0.5) / np.ptp(np.exp(course))
+        unspent = left(course, float(np.clip(rng.normal(1, EXPONENT_SD), 0, 2)))
+        price = rng.uniform(0.1, 0.5) / np.ptp(unspent)
         slow = rng.uniform(0, 0.06) * _autoregression(course.size, rng)
-        reward = 0.9 - price * np.exp(course) + slow + rng.uniform(0.02, 0.1) * rng.standard_normal(course.size)
+        reward = CEILING - price * unspent + slow + rng.uniform(0.02, 0.1) * rng.standard_normal(course.size)
         seen = course + np.std(np.diff(logged)) / np.sqrt(2) * rng.standard_normal(course.size)
         low, high = np.quantile(learn_trade(reward, seen, 1000, rng).ceiling, [0.05, 0.95])
-        hits.append(low <= 0.9 - price <= high)
-        widths.append((high - low) / (price * np.ptp(np.exp(course))))
+        hits.append(low <= CEILING <= high)
+        widths.append((high - low) / (price * np.ptp(unspent)))
     return float(np.mean(hits)), float(np.median(widths))
 
 
@@ -112,11 +117,17 @@ def main() -> None:
         chosen = [each for each in logged if (each[0].repository != "laboratory") == public]
         for origin in ORIGINS:
             looks = np.array([reached(reward, entropy, origin, rng) for _, reward, entropy in chosen])
-            above = looks[looks[:, 0], 1]
+            above = looks[looks[:, 0] > 0, 1]
             print(
                 f"{'public' if public else 'laboratory'}, {origin:.0%}: entropy pays in {above.size} of {len(chosen)}; "
                 f"{above.sum()} went above the ceiling"
             )
+    held, medians = [], []
+    for _, reward, entropy in (each for each in logged if each[0].repository == "laboratory"):
+        low, median, high = np.quantile(learn_trade(reward, entropy, 1000, rng).ceiling, [0.05, 0.5, 0.95])
+        held.append(low <= LABORATORY <= high)
+        medians.append(median)
+    print(f"laboratory: median ceiling {np.median(medians):.3f}; interval holds {LABORATORY} in {np.mean(held):.2f}")
 
 
 if __name__ == "__main__":

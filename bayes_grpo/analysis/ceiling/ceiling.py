@@ -16,6 +16,8 @@ RECENT_SHARE, RECENT_LEAST = 0.1, 5
 MOST_ENTROPY = 20.0
 #: The stated largest reward cuts the posterior off, if at least this share of it is below.
 LEAST_BELOW = 0.01
+#: Probability of a ceiling above 1 from which the bounds are asked for, where all rewards lie between 0 and 1.
+BEYOND = 0.05
 
 #: What the answer rests on, and how far it held: docs/entropy.md.
 _LIMIT = (
@@ -28,7 +30,7 @@ def entropy_ceiling(source: xr.Dataset, *, run: str | None = None, seed: int = 0
     """Learn the reward that is left to be had before the entropy is used up.
 
     Rewards and entropy of many runs follow ``R = b - a exp(H)``: entropy is given up for reward, and none is left at
-    the reward ``b - a``.
+    the reward ``b - a``. The law is let to bend a little, see `bayes_grpo.analysis.ceiling.trade`.
 
     Parameters
     ----------
@@ -44,8 +46,9 @@ def entropy_ceiling(source: xr.Dataset, *, run: str | None = None, seed: int = 0
     xarray.Dataset
         Dim sample:
 
-        - ``ceiling`` (reward): b - a; a stated largest reward bounds it.
+        - ``ceiling`` (reward): at no entropy; a stated largest reward bounds it.
         - ``price`` (reward): a; entropy buys reward where it is positive.
+        - ``exponent``: how the law bends; 1 is that of the paper.
         - ``left`` (reward): the ceiling less the level of today.
 
         Attributes: run, rows, level (mean reward of the last tenth of the rows), first_entropy and last_entropy (means
@@ -80,6 +83,7 @@ def entropy_ceiling(source: xr.Dataset, *, run: str | None = None, seed: int = 0
     count = max(RECENT_LEAST, round(RECENT_SHARE * reward.size))
     last = reward[-count:]
     kept, notes = _below_bound(trade.ceiling, hyperparameters_of(single).get("reward_upper"), rng)
+    notes += _bound_unknown(single, reward, trade.ceiling)
     ceiling = trade.ceiling[kept]
     level = last.mean() + last.std(ddof=1) / np.sqrt(count) * rng.standard_normal(ceiling.size)
     units = {"units": "reward"}
@@ -87,6 +91,7 @@ def entropy_ceiling(source: xr.Dataset, *, run: str | None = None, seed: int = 0
         {
             "ceiling": ("sample", ceiling, units),
             "price": ("sample", trade.price[kept], units),
+            "exponent": ("sample", trade.exponent[kept], {"units": "1"}),
             "left": ("sample", ceiling - level, units),
         },
         attrs={
@@ -137,3 +142,17 @@ def _below_bound(ceiling: np.ndarray, upper: float | None, rng: np.random.Genera
         text = f"the trade so far leads above the largest possible reward, {upper:g}: it will not hold to the end"
         return np.arange(ceiling.size), [Note("limit", "reward_upper", text)]
     return rng.choice(below, ceiling.size), []
+
+
+def _bound_unknown(run: xr.Dataset, reward: np.ndarray, ceiling: np.ndarray) -> list[Note]:
+    """What to say where rewards lie between 0 and 1, and nobody has stated that they cannot be larger."""
+    if "reward_upper" in hyperparameters_of(run) or reward.min() < 0 or reward.max() > 1:
+        return []
+    beyond = float((ceiling > 1).mean())
+    if beyond < BEYOND:
+        return []
+    text = (
+        f"all rewards lie between 0 and 1, and the ceiling is above 1 with probability {beyond:.2f}: if 1 is the "
+        "largest possible reward, state --reward-bounds 0 1"
+    )
+    return [Note("assumption", "reward_upper", text)]

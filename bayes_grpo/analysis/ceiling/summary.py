@@ -103,6 +103,8 @@ def _statement(
             f"The run is at its entropy ceiling: the trade so far ends at {_with_interval(ceiling)}, and the reward is "
             f"{level:.3g} now. What it still gains is not bought with entropy. {course}."
         )
+    if entropy["last"] > entropy["first"]:
+        course += ", and by this trade its rise has cost reward"
     return (
         f"If entropy goes on buying reward at the price so far, the reward ends at {_with_interval(ceiling)} when no "
         f"entropy is left. It is {level:.3g} now, so {_with_interval(left)} is left to be had. {course}."

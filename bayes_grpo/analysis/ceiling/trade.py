@@ -1,9 +1,13 @@
-"""The trade of entropy for reward, ``R = b - a exp(H)`` (arXiv 2505.22617), learned from the rows of a log.
+"""The trade of entropy for reward, learned from the rows of a log.
 
-The residual is a stationary first-order autoregression plus noise that is independent from row to row: runs stay above
-or below the trade for a while. Prior of b and a: flat; of the residual's standard deviation: flat in its logarithm; of
-the autoregression's time constant and of its share of the variance: equal weights on a grid. Given those two, b, a and
-the standard deviation have a closed form (Zellner 1971, chapter 3), so that the posterior is a sum over the grid.
+The law is ``R = c - a (exp(p H) - 1) / p``: at no entropy the reward is the ceiling c. With p = 1 it is
+``R = b - a exp(H)`` (arXiv 2505.22617), whose ceiling is b - a; the exponent p lets real runs bend a little, which
+matters where much entropy is left. The residual is a stationary first-order autoregression plus noise that is
+independent from row to row: runs stay above or below the trade for a while.
+
+Prior of c and a: flat; of the residual's standard deviation: flat in its logarithm; of the exponent: normal about 1; of
+the autoregression's time constant and of its share of the variance: equal weights on a grid. Given the last three, the
+others have a closed form (Zellner 1971, chapter 3), so that the posterior is a sum over the grid.
 """
 
 from typing import NamedTuple
@@ -17,13 +21,25 @@ MOST_ROWS = 300
 SMOOTH_SHARE, SMOOTH_LEAST = 0.05, 5
 #: Time constants of the autoregression on the grid, from one row to the whole log, and its shares of the variance.
 TIME_CONSTANTS, SHARES = 10, (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97, 0.99)
+#: Exponents on the grid; 0 is a trade that is linear in the entropy. Prior: the published law's, give or take so much.
+EXPONENTS, EXPONENT_SD = np.linspace(0, 2, 9), 0.3
 
 
 class Trade(NamedTuple):
-    """Draws, shape (draw,): ``ceiling`` is b - a, the reward at no entropy, and ``price`` is a."""
+    """Draws, shape (draw,): ``ceiling`` is the reward at no entropy, ``price`` is a, ``exponent`` is p."""
 
     ceiling: np.ndarray
     price: np.ndarray
+    exponent: np.ndarray
+
+
+class _Cell(NamedTuple):
+    """A point of the grid: its weight, coefficients (ceiling, price), and a root of their covariance."""
+
+    log_weight: float
+    middle: np.ndarray
+    root: np.ndarray
+    exponent: float
 
 
 def learn_trade(reward: np.ndarray, entropy: np.ndarray, draws: int, rng: np.random.Generator) -> Trade:
@@ -38,28 +54,34 @@ def learn_trade(reward: np.ndarray, entropy: np.ndarray, draws: int, rng: np.ran
     rng : numpy.random.Generator
         Source of randomness.
     """
-    reward, spent = _blocks(reward), _blocks(np.exp(_smoothed(entropy)))
-    rows = reward.size
-    # Coordinates in which the ceiling is the first coefficient and the price the second.
-    design = np.column_stack([np.ones(rows), 1 - spent])
-    cells = [cell for tau in np.geomspace(1, rows, TIME_CONSTANTS) for cell in _cells(design, reward, tau)]
-    log_weight = np.array([cell[0] for cell in cells])
+    smooth = _smoothed(entropy)
+    remaining = {float(exponent): _blocks(left(smooth, float(exponent))) for exponent in EXPONENTS}
+    reward = _blocks(reward)
+    rows = np.arange(reward.size)
+    cells: list[_Cell] = []
+    for tau in np.geomspace(1, reward.size, TIME_CONSTANTS):
+        spectrum, basis = np.linalg.eigh(np.exp(-np.abs(rows[:, None] - rows) / tau))
+        for exponent, unspent in remaining.items():
+            cells += _cells(spectrum, basis, unspent, reward, exponent)
+    log_weight = np.array([cell.log_weight for cell in cells])
     weight = np.exp(log_weight - log_weight.max())
     chosen = rng.choice(len(cells), draws, p=weight / weight.sum())
-    free = rows - 2
+    free = reward.size - 2
     sd = np.sqrt(free / rng.chisquare(free, draws))
     normal = rng.standard_normal((draws, 2))
-    middle = np.array([cell[1] for cell in cells])[chosen]
-    root = np.array([cell[2] for cell in cells])[chosen]
+    middle = np.array([cell.middle for cell in cells])[chosen]
+    root = np.array([cell.root for cell in cells])[chosen]
     coefficients = middle + sd[:, None] * np.einsum("dij,dj->di", root, normal)
-    return Trade(coefficients[:, 0], coefficients[:, 1])
+    return Trade(coefficients[:, 0], coefficients[:, 1], np.array([cell.exponent for cell in cells])[chosen])
 
 
-def _cells(design: np.ndarray, reward: np.ndarray, tau: float) -> list[tuple[float, np.ndarray, np.ndarray]]:
-    """At a time constant, for each share: log marginal likelihood, coefficients, and a root of their covariance."""
-    rows = np.arange(reward.size)
-    spectrum, basis = np.linalg.eigh(np.exp(-np.abs(rows[:, None] - rows) / tau))
-    x, y = basis.T @ design, basis.T @ reward
+def _cells(
+    spectrum: np.ndarray, basis: np.ndarray, unspent: np.ndarray, reward: np.ndarray, exponent: float
+) -> list[_Cell]:
+    """At a time constant and an exponent, a cell for each share of the autoregression."""
+    scale = unspent.std()  # the prior is flat in the price of a typical change, whatever the exponent
+    x, y = basis.T @ np.column_stack([np.ones(reward.size), -unspent / scale]), basis.T @ reward
+    free = reward.size - 2
     out = []
     for share in SHARES:
         variance = 1 - share + share * np.maximum(spectrum, 0.0)
@@ -67,11 +89,27 @@ def _cells(design: np.ndarray, reward: np.ndarray, tau: float) -> list[tuple[flo
         information = x.T @ weighted
         middle = np.linalg.solve(information, weighted.T @ y)
         rest = float(((y - x @ middle) ** 2 / variance).sum())
-        free = reward.size - 2
         log_weight = -0.5 * (np.log(variance).sum() + np.linalg.slogdet(information)[1] + free * np.log(rest))
+        log_weight -= 0.5 * ((exponent - 1) / EXPONENT_SD) ** 2
+        units = np.array([1.0, 1.0 / scale])
         root = np.linalg.cholesky(np.linalg.inv(information) * rest / free)
-        out.append((float(log_weight), middle, root))
+        out.append(_Cell(float(log_weight), middle * units, root * units[:, None], exponent))
     return out
+
+
+def left(entropy: np.ndarray, exponent: float | np.ndarray) -> np.ndarray:
+    """The entropy that is left, on the scale on which reward is linear in it; 0 at no entropy.
+
+    Parameters
+    ----------
+    entropy : numpy.ndarray
+        In nat per token.
+    exponent : float or numpy.ndarray
+        Of a shape that broadcasts; 0 gives the entropy itself.
+    """
+    some = np.where(exponent == 0, 1.0, exponent)
+    scaled: np.ndarray = np.where(exponent == 0, entropy, np.expm1(some * entropy) / some)
+    return scaled
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
