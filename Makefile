@@ -29,7 +29,7 @@ tests: setup
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of bayes_grpo"
 
-docs: setup  ## build the documentation in docs/_build
+docs: setup  ## build the documentation in docs/_build, and execute its gallery
 	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
 
 licences: setup  ## list the licences of all packages that the installed package brings
@@ -51,5 +51,5 @@ lock: setup  ## refresh the requirements to the newest versions that pyproject.t
 		--constraint requirements.lock --custom-compile-command "make lock" --output-file requirements-train.lock pyproject.toml
 
 clean:  ## remove all that these commands made, .venv too
-	rm -rf .venv .cache build dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache build dist docs/_build docs/gallery .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
