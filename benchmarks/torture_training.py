@@ -53,35 +53,34 @@ class Watched:
 def watch(folder: Path, kills: int, rng: random.Random) -> list[str]:
     """Kill a watcher: its lines are whole, the log is as it was, and the next one says the same at the same port.
 
-    Every tenth begins with an empty cache of compiled programs, which others share then, so that kills fall into its
-    writing.
+    Every tenth begins with an empty cache of compiled programs, so that kills fall into its writing; the next has the
+    cache that it left, and is killed only when it has answered.
     """
     faults: list[str] = []
-    place, out = folder / "run", folder / "lines.jsonl"
-    place.mkdir()
-    text = log_text(ROWS)
-    cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR", folder / "cache"))
-    port, whole, lines, answers = "0", LIMIT, 0, set()
-    for kill in range(-1, kills):
-        log = place / "log.csv"
-        log.write_text(text)
-        cold = kill % 10 == 8
-        cache = folder / f"cache{kill}" if cold else cache
+    log, out = folder / "run" / "log.csv", folder / "lines.jsonl"
+    log.parent.mkdir()
+    warm = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR", folder / "warm"))
+    port, whole, lines, answers, asked = "0", 0.0, 0, set(), 0
+    for kill in range(-1, kills):  # the first is not hurried, to learn how long an answer takes
+        log.write_text(log_text(ROWS))
+        cold, unhurried = kill % 10 == 4, kill == -1 or kill % 10 == 5
+        cache = folder / "cold" / str(kill // 10) if cold or (unhurried and kill > 0) else warm
         watcher = Watched(log, out, cache, "--port", port)
         if watcher.fault:
             faults.append(f"watch: {watcher.fault}")
             continue
         port = watcher.url.split(":")[2].split("/")[0]
-        if kill == -1:  # this one is not hurried, to learn how long a refit takes
-            began = time.monotonic()
+        began = time.monotonic()
+        if unhurried:
+            asked += 1
             while not out.stat().st_size and time.monotonic() < began + LIMIT:
                 time.sleep(0.01)
-            whole = time.monotonic() - began
+            whole = whole or time.monotonic() - began
         else:
-            moment = rng.uniform(0, 1.1 * whole * (4 if cold else 1))
+            moment = rng.uniform(0, 1.4 * whole * (4 if cold else 1))
             time.sleep(moment / 2)
             with log.open("a") as file:
-                file.write(log_text(2 * ROWS)[len(text) :])
+                file.write(log_text(2 * ROWS)[len(log_text(ROWS)) :])
             page = urllib.request.urlopen(watcher.url, timeout=LIMIT).read().decode()
             if not page.rstrip().endswith("</html>"):
                 faults.append("watch: half a page")
@@ -92,12 +91,14 @@ def watch(folder: Path, kills: int, rng: random.Random) -> list[str]:
             faults.append(f"watch: {error}")
             continue
         lines += len(printed)
-        answers |= {json.dumps(line["plateau"]) for line in printed if line["last_step"] == ROWS}
-        if {path.name for path in place.iterdir()} != {"log.csv"} or not log_text(2 * ROWS).startswith(log.read_text()):
+        answers |= {(line["last_step"], json.dumps(line["plateau"])) for line in printed[:1]}
+        if [path.name for path in log.parent.iterdir()] != ["log.csv"] or not log_text(2 * ROWS).startswith(
+            log.read_text()
+        ):
             faults.append("watch: the folder of the log was changed")
-    if len(answers) != 1:
-        faults.append(f"watch: expected one answer to {ROWS} rows, found {len(answers)}")
-    print(f"watch: {lines} whole lines", flush=True)
+    if len(answers) != len({rows for rows, _ in answers}) or lines < asked:
+        faults.append(f"watch: expected one answer to as many rows, found {sorted(answers)}")
+    print(f"watch: {lines} whole lines, {len(answers)} different first answers", flush=True)
     return faults
 
 

@@ -19,6 +19,7 @@ from bayes_grpo.report import words
 from bayes_grpo.report.run_report import RunReport
 from bayes_grpo.report.section import Finding
 from bayes_grpo.report.sections import SECTIONS
+from bayes_grpo.report.side_by_side import side_by_side
 from bayes_grpo.runs.files import write_atomically
 
 #: At most this many runs have a section; the others are in the table alone.
@@ -65,6 +66,7 @@ def report_html(
             break
         sections.append(_section(jinja, run, f"run-{count}", names[count - 1] if len(runs) > 1 else ""))
         size += len(sections[-1].encode("utf-8"))
+    charts = [run.chart for run in runs[: len(sections)] if run.chart is not None]
     script = resource("chart.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     single = words.label(runs[0].label) if len(runs) == 1 else f"{len(runs)} runs"
@@ -83,6 +85,7 @@ def report_html(
         cells=cells,
         sections=[Markup(section) for section in sections],
         detailed=len(sections),
+        beside=side_by_side(charts) if len(charts) > 1 else None,
         shortened=_shortened(len(runs), len(sections)),
         left_out=list(left_out),
         most_named=MOST_NAMED,

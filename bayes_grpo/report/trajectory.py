@@ -113,19 +113,19 @@ def _paths(past: np.ndarray, ahead: np.ndarray, level: Interval | None, x: Any, 
     steps = x(past[:, 0])
     paths = {"dots": "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(steps, y(past[:, 1]), strict=True))}
     if past.shape[1] > 2:
-        paths |= {"band": _band(steps, y(past[:, 3]), y(past[:, 4])), "line": _line(steps, y(past[:, 2]))}
+        paths |= {"band": band_path(steps, y(past[:, 3]), y(past[:, 4])), "line": line_path(steps, y(past[:, 2]))}
     if len(ahead):
         steps = x(ahead[:, 0])
         paths |= {
-            "scatter": _band(steps, y(ahead[:, 4]), y(ahead[:, 5])),
-            "ahead": _band(steps, y(ahead[:, 2]), y(ahead[:, 3])),
-            "ahead-line": _line(steps, y(ahead[:, 1])),
+            "scatter": band_path(steps, y(ahead[:, 4]), y(ahead[:, 5])),
+            "ahead": band_path(steps, y(ahead[:, 2]), y(ahead[:, 3])),
+            "ahead-line": line_path(steps, y(ahead[:, 1])),
         }
     if level is not None:
         edge = np.array([_LEFT, _RIGHT])
         paths |= {
-            "plateau": _band(edge, np.full(2, y(level.lower)), np.full(2, y(level.upper))),
-            "plateau-line": _line(edge, np.full(2, y(level.median))),
+            "plateau": band_path(edge, np.full(2, y(level.lower)), np.full(2, y(level.upper))),
+            "plateau-line": line_path(edge, np.full(2, y(level.median))),
         }
     return paths
 
@@ -155,12 +155,14 @@ def _scales(past: np.ndarray, ahead: np.ndarray, level: Interval | None) -> tupl
     return x, y, ticks[0], ticks[1]
 
 
-def _line(x: np.ndarray, y: np.ndarray) -> str:
+def line_path(x: np.ndarray, y: np.ndarray) -> str:
+    """A line as a path of SVG."""
     return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
 
 
-def _band(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
-    return _line(np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])) + "Z"
+def band_path(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
+    """A band between two lines as a path of SVG."""
+    return line_path(np.concatenate([x, x[::-1]]), np.concatenate([low, high[::-1]])) + "Z"
 
 
 def _listed(rows: np.ndarray) -> list[list[float]]:

@@ -65,7 +65,7 @@ def test_a_run_in_the_browser_while_it_trains(browser: "Browser", tmp_path: Path
         assert page.locator(".attention:visible").count() == 0
         grow(log, 60)
         page.locator(".findings .attention", has_text="the reward has fallen").wait_for()
-        assert page.locator(".channel").count() == 1 and opened.complaints == []
+        assert page.locator(".panel").count() == 1 and opened.complaints == []
         assert {request.split("?")[0].rsplit("/", 1)[0] for request in opened.requests} == {url.split("/?")[0]}
         for width, dark in ((PHONE, True), (1280, False)):
             with visit(browser, url, width, dark=dark, audit=True) as audited:

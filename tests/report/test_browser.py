@@ -96,7 +96,7 @@ def test_a_link_of_the_table_opens_its_run(browser: "Browser", two_page: Path) -
     with visit(browser, two_page.as_uri()) as opened:
         page = opened.page
         assert page.title().startswith("GRPO training: 2 runs")
-        page.locator("a[href='#run-2']").click()
+        page.locator("td a[href='#run-2']").click()
         page.locator("#run-2[open]").wait_for()
         assert page.locator("#run-1[open]").count() == 0
         assert opened.complaints == []

@@ -24,6 +24,7 @@ from bayes_grpo import (
 from bayes_grpo.cli import main
 from bayes_grpo.report.figures import inline_svg
 from bayes_grpo.report.page import MOST_DETAILED
+from bayes_grpo.report.side_by_side import side_by_side
 from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
 from tests.common import FACTS, SAMPLER, curve, interrupt, options
 from tests.report.conftest import HOSTILE
@@ -115,6 +116,27 @@ def test_several_runs_are_compared_first(two_page: Path, two_runs: list) -> None
     # A column that no run fills is left out: the overdamped law cannot ring.
     assert "P(rings)" in two_page.read_text(encoding="utf-8").split("<tbody>")[0]
     assert "P(rings)" not in report_html([two_runs[1], two_runs[1]]).split("<tbody>")[0]
+
+
+def test_runs_stand_beside_each_other_on_the_same_axes(two_runs: list, two_page: Path) -> None:
+    """A reward has one height and a step one place, in every panel."""
+    beside = side_by_side([run.chart for run in two_runs])
+    heights, places = [], []
+    for run, panel in zip(two_runs, beside.panels, strict=True):
+        points = np.array([point.split() for point in panel.line[1:].split("L")], float)
+        past = np.array(run.chart.data["rows"][: run.chart.data["logged"]])
+        places += zip(past[:, 0], points[:, 0], strict=True)
+        heights += zip(past[:, 2], points[:, 1], strict=True)
+    for pairs in (np.array(places), np.array(heights)):
+        line = np.polyfit(*pairs.T, 1)
+        np.testing.assert_allclose(np.polyval(line, pairs[:, 0]), pairs[:, 1], atol=0.2)
+    page = two_page.read_text(encoding="utf-8")
+    assert (
+        page.count('<figure class="panel">') == 2
+        and beside.axes in page
+        and page.index("panels") < page.index("<details")
+    )
+    assert '<figure class="panel">' not in report_html([two_runs[0]])
 
 
 def test_two_hundred_runs_stay_small_and_say_what_is_left_out(two_runs: list, hostile_fit: xr.DataTree) -> None:

@@ -68,7 +68,7 @@ def live_page(state: LiveState, false_alarms: float, every: float) -> LivePage:
         share=f"{INTERVAL_PROB:.0%}",
     )
     whole = jinja.get_template("live/page.html.jinja").render(
-        style=Markup(resource("style.css") + resource("live/live.css")),
+        style=Markup(resource("style.css")),
         script=Markup(script),
         now=Markup(now),
         every=every,

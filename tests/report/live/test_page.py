@@ -52,7 +52,7 @@ def test_channels_are_drawn_with_their_units_and_numbers() -> None:
     entropy = np.linspace(2, 1, 60)
     entropy[:3] = np.nan
     now = live_page(LiveState().after(rows(curve(), entropy=entropy, kl=np.full(60, 0.25)), REFIT), RATE, 5).now
-    alts = re.findall(r'<figure class="channel">.*?aria-label="([^"]+)"', now, re.DOTALL)
+    alts = re.findall(r'<figure class="panel">.*?aria-label="([^"]+)"', now, re.DOTALL)
     assert len(alts) == 2
     assert alts[0].startswith("entropy from step 4 to 60: between 1 and 1.95 nat/token, last 1")
     assert "<strong>kl</strong> (nat): 0.25" in now
