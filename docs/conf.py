@@ -36,6 +36,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "gallery_figures.ReadingOrder",
     "image_scrapers": ("matplotlib", "gallery_figures.figures"),
     "reset_modules": (),
+    "ignore_repr_types": "'int'",  # what writing a file returns
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 1e9,

@@ -13,17 +13,17 @@ import pymc as pm
 import bayes_grpo
 
 run = bayes_grpo.example_run()
-with bayes_grpo.to_pymc(run) as model:
+with bayes_grpo.to_pymc(run, "overdamped") as model:
     pm.Deterministic("ceiling_reached", model["plateau"] / 0.85)
 print("free variables:", ", ".join(variable.name for variable in model.free_RVs))
 
 # %%
-# nutpie samples it through JAX, as ``bayes_grpo.fit(run, backend="pymc")`` would. Few draws, so that this page is
-# quick.
+# nutpie samples it through JAX, as ``bayes_grpo.fit(run, "overdamped", backend="pymc")`` would. This law has five
+# parameters, so that a few hundred draws are enough; the default law wants some more.
 
 with model, warnings.catch_warnings(action="ignore"):
     draws = pm.sample(
-        draws=200, tune=200, chains=2, nuts_sampler="nutpie", backend="jax", random_seed=1, progressbar=False
+        draws=300, tune=300, chains=2, nuts_sampler="nutpie", backend="jax", random_seed=1, progressbar=False
     )
 az.summary(draws, var_names=["plateau", "ceiling_reached", "timescale"])
 

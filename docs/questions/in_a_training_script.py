@@ -40,6 +40,7 @@ reach = [[end["median"] - end["lower"] for end in ends], [end["upper"] - end["me
 axes.errorbar(at, middle, yerr=reach, fmt="s", capsize=4, label="forecast for step 700, 90 %")
 axes.set(xlabel="optimizer step", ylabel="reward")
 axes.legend(frameon=False)
+plt.show()
 
 # %%
 # With TRL

@@ -27,11 +27,11 @@ print(bayes_grpo.summarise_contrast(result, worth=0.02)["statement"])
 figure = bayes_grpo.plot_contrast(result)
 
 # %%
-# One seed a side cannot tell configurations from seeds
-# -----------------------------------------------------
+# With one seed a side
+# --------------------
 #
-# The same question with the first seed of each. The spread between seeds is then that of other runs, and the answer
-# says what would settle it.
+# The same question with the first seed of each. The spread between seeds is then that of other runs, as the notes say,
+# and one seed is enough only where the difference is far larger than that.
 
 one_seed = bayes_grpo.contrast({name: seeds[:1] for name, seeds in fits.items()})
 summary = bayes_grpo.summarise_contrast(one_seed, worth=0.02)

@@ -35,9 +35,13 @@ prior = bayes_grpo.prior_predictive(run, model, draws=40, seed=0)
 
 figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
 axes.plot(run["optimizer_step"][0], prior["expected_reward"].values.reshape(-1, 380).T, lw=0.5, color="tab:blue")
-axes.set(xlabel="optimizer step", ylabel="expected reward", title="What the prior holds possible")
+axes.set(xlabel="optimizer step", ylabel="expected reward", title="What the prior holds possible", ylim=(-0.5, 2))
+plt.show()
 
 # %%
+# Most curves rise by some 0.5. Now and then one leaves the picture: the prior of the fluctuation has heavy tails, which
+# the new file has taken over from the default.
+#
 # Now the fits. Knowledge that is stated narrows the plateau; the file is stored with the fit, so that a reader sees it.
 
 for name in ("s_curve", model):

@@ -42,12 +42,13 @@ table[["log", "plateau_median", "plateau_lower", "plateau_upper", "converged", "
 # %%
 # The table is a parquet file as well. Ask it what you like.
 
-fitted = table[table["error"] == ""].sort_values("plateau_median")
+fitted = table[table["error"].isna()].sort_values("plateau_median")
 figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 middle = fitted["plateau_median"]
 reach = [middle - fitted["plateau_lower"], fitted["plateau_upper"] - middle]
 axes.errorbar(middle, fitted["log"], xerr=reach, fmt="o", capsize=3)
 axes.set(xlabel="plateau, 90 % interval (reward)")
+plt.show()
 
 # %%
 # The command, interrupted and given again, goes on where it stopped: ``bayes-grpo batch 'runs/*' --out sweep``. Time a

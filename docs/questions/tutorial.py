@@ -154,7 +154,7 @@ rewards = 0.25 + 0.45 / (1 + np.exp(-(steps - 110) / 25)) + 0.06 * rng.standard_
 settings = {"group_size": 8, "prompts_per_step": 16, "momentum": 0.9, "planned_steps": 380}
 settings |= {"reward_lower": 0, "reward_upper": 1}
 second = bayes_grpo.make_run("second", {"optimizer_step": steps, "reward": rewards}, settings)
-result = bayes_grpo.contrast({"first": [fit], "second": [bayes_grpo.fit(second, seed=0)]})
+result = bayes_grpo.contrast({"first": [fit], "second": [bayes_grpo.fit(second, seed=0)]}, lengths=False)
 compared = bayes_grpo.summarise_contrast(result, worth=0.02)
 print(compared["statement"])
 for note in compared["warnings"]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import InputError, ask, diagnose, fit, load_model, make_run, summarise_ask
+from bayes_grpo import InputError, ask, diagnose, example_run, fit, load_model, make_run, summarise_ask
 from bayes_grpo.laws.reuse import clipped_share
 from bayes_grpo.models.files import DEFAULT_MODEL
 from tests.common import FACTS, call, curve
@@ -81,6 +81,14 @@ def test_what_is_stated_is_not_asked_for(answers: xr.DataTree) -> None:
     items = summarise_ask(ask(bare))["to_log"]
     assert "--reward-bounds" in items[0] and "--group-size" in items[1] and "--planned-steps" in items[2]
     assert sum("clip ratio" in item for item in items) == 1  # the updates on a batch are unknown, so it may be reused
+
+
+def test_what_is_logged_is_not_asked_for() -> None:
+    """The bundled run's lengths are all 1: the diagnosis cannot use them, and they are logged all the same."""
+    asked = ask(example_run())
+    assert "completion_length" not in asked["diagnosis"]["channel"].values
+    items = summarise_ask(asked)["to_log"]
+    assert "completion length" not in items and "KL from the reference" in items
 
 
 def test_logged_clip_ratios_tell_where_reuse_ends(small_run: xr.Dataset) -> None:

@@ -43,7 +43,9 @@ def what_to_log(result: xr.DataTree, health: DiagnosisSummary | None) -> list[st
         channels = [str(name) for name in result["diagnosis"].to_dataset()["channel"].values]
         decisive = [MODES[name].decisive for name in untold(channels)]
         missing = sorted(
-            (name for name in CHANNELS if name not in channels), key=lambda name: (name not in decisive, name)
+            # A column that never varies is logged, and yet tells the diagnosis nothing.
+            (name for name in CHANNELS if name not in channels and name not in columns),
+            key=lambda name: (name not in decisive, name),
         )
         deciding = [_named(name) for name in missing if name in decisive]
         others = [_named(name) for name in missing if name not in decisive]
