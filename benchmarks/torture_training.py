@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import suppress
@@ -18,6 +19,8 @@ from bayes_grpo.errors import InputError
 
 #: Rows of the log when the watcher starts.
 ROWS = 40
+#: Steps of the last training of a log: fewer rows than five are no run for the reader.
+LEAST = 8
 #: Seconds after which a process that should have ended, or said something, is given up.
 LIMIT = 3600
 
@@ -112,6 +115,7 @@ def log_text(rows: int) -> str:
 def train(folder: str, done: Any) -> None:
     """Train without end, recorded; ``done`` counts the steps that are finished."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
+    from tqdm import tqdm
     from transformers import TrainerCallback
 
     from bayes_grpo.trl.recorder import record
@@ -121,6 +125,7 @@ def train(folder: str, done: Any) -> None:
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             done.value = state.global_step
 
+    tqdm.set_lock(threading.RLock())  # its own lock is a semaphore, which a killed process leaves behind
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
@@ -144,9 +149,10 @@ def record(folder: Path, kills: int, rng: random.Random) -> list[str]:
         process = context.Process(target=train, args=(str(place), done))
         process.start()
         end = time.monotonic() + LIMIT
-        while process.is_alive() and done.value == 0 and time.monotonic() < end:
+        enough = LEAST if kill % 10 == 9 or kill == kills - 1 else 1  # the last of a log can be read
+        while process.is_alive() and done.value < enough and time.monotonic() < end:
             time.sleep(0.005)
-            if kill % 4 == 0 and rng.random() < 0.002:
+            if enough == 1 and kill % 4 == 0 and rng.random() < 0.002:
                 break  # before the first step is finished
         time.sleep(rng.uniform(0, 1))
         process.kill()
