@@ -28,12 +28,10 @@ def add_sampler(
     tune: int = 1000,
     chains: int = 4,
     target_accept: float = 0.95,
-    pools: bool = False,
 ) -> None:
-    """Give a command the sampler's options; what pools runs is sampled by NUTS always, and has no choice of method."""
+    """Give a command the sampler's options."""
     sampler = parser.add_argument_group("sampler")
-    if not pools:
-        add_method(sampler)
+    add_method(sampler)
     for name, default in (("seed", 0), ("draws", draws), ("tune", tune), ("chains", chains)):
         more = " a chain; up to 4 times as many where the chains do not agree yet" if name == "draws" else ""
         sampler.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}{more}")
@@ -48,9 +46,8 @@ def add_method(parser: Any) -> None:
         "--method",
         choices=("auto", "importance", "nuts"),
         default="auto",
-        help="importance sampling (a fraction of a second), NUTS, or the first and the second where it "
-        "cannot be trusted "
-        "(auto, the default); models that pool runs are always sampled by NUTS",
+        help="importance sampling (a second a run), NUTS, or the first and the second where it cannot be trusted "
+        "(auto, the default)",
     )
 
 

@@ -16,8 +16,8 @@ def add_invariance(commands: Any) -> None:
         help="whether runs of different group sizes behave alike",
         description="Predict the runs of each group size from those of the others: mean trajectory, fluctuation, "
         "autocorrelation. The answer says how noise, plateau and stiffness depend on the group size, and whether the "
-        "closed form of finite groups explains it. There are three fits for each group size and two more, of some "
-        "minutes each where there are many runs.",
+        "closed form of finite groups explains it. There are three fits for each group size and two more, of "
+        "10 to 60 seconds each.",
     )
     command.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     command.add_argument(
@@ -30,7 +30,7 @@ def add_invariance(commands: Any) -> None:
     )
     add_figure(command)
     add_json(command)
-    add_sampler(command, draws=400, tune=400, chains=2, target_accept=0.9, pools=True)
+    add_sampler(command, draws=400, tune=400, chains=2, target_accept=0.9)
     add_reading(command)
     command.set_defaults(run=_invariance)
 

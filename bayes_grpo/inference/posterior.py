@@ -10,6 +10,8 @@ from bayes_grpo.inference.convergence import chains_agree
 from bayes_grpo.inference.draws import flatten, labelled, unflatten
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.importance.draws import ImportanceDraws, draw_importance
+from bayes_grpo.inference.importance.population.draws import draw_population
+from bayes_grpo.inference.importance.population.target import has_population
 from bayes_grpo.inference.importance.quality import Quality
 from bayes_grpo.inference.layout import Prepared
 from bayes_grpo.inference.progress import Progress
@@ -46,14 +48,16 @@ def draw_posterior(
 ) -> Posterior:
     """Sample a model that is laid out already.
 
-    Importance sampling comes first unless NUTS is asked for, or the model pools, or PyMC is to sample. Where the method
-    is ``auto`` and its draws cannot be trusted, NUTS follows, started from them.
+    Importance sampling comes first unless NUTS is asked for, or PyMC is to sample, or runs that are fitted together
+    keep a parameter of their own or lack a predictor. Where the method is ``auto`` and its draws cannot be trusted,
+    NUTS follows, started from them where the model does not pool.
     """
-    if sampler.method == "nuts" or spec.pooled or sampler.backend == "pymc":
+    pooled = spec.pooled
+    if sampler.method == "nuts" or sampler.backend == "pymc" or (pooled and not has_population(spec, prepared.data)):
         return SAMPLERS[sampler.backend](spec, prepared, sampler, progress)
-    drawn = draw_importance(spec, prepared.data, sampler, progress)
+    drawn = (draw_population if pooled else draw_importance)(spec, prepared.data, sampler, progress)
     if sampler.method == "auto" and drawn.quality.failures():
-        chains = SAMPLERS[sampler.backend](spec, prepared, sampler, progress, drawn.values)
+        chains = SAMPLERS[sampler.backend](spec, prepared, sampler, progress, None if pooled else drawn.values)
         return chains._replace(quality=drawn.quality)
     statistics = {"lp": drawn.log_posterior, "diverging": np.zeros(drawn.log_posterior.shape, bool)}
     return Posterior(drawn.values, statistics, "importance", sampler.target_accept, drawn.quality, drawn)

@@ -22,7 +22,7 @@ class Sampler:
     ----------
     method : {"auto", "importance", "nuts"}
         Adaptive importance sampling, the No-U-Turn sampler, or the first with the second where the first cannot be
-        trusted. Models that pool runs are always sampled by NUTS.
+        trusted. Models that pool runs whose predictors are not all known are always sampled by NUTS.
     backend : {"numpyro", "pymc"}
         Library that runs NUTS.
     seed : int

@@ -83,7 +83,8 @@ class TreeBuilder:
         }
         if weighted is not None:
             points = {**weighted.points, "log_weight": weighted.log_weight}
-            groups["importance"] = xr.Dataset({name: (("repetition", "point"), v) for name, v in points.items()})
+            dims = ("repetition", "point", "run")
+            groups["importance"] = xr.Dataset({name: (dims[: np.ndim(v)], v) for name, v in points.items()})
         return xr.DataTree.from_dict(groups)
 
     def build_light(self, values: Mapping[str, np.ndarray], statistics: Mapping[str, np.ndarray]) -> xr.DataTree:

@@ -48,9 +48,11 @@ def leaderboard(rows: Sequence[Row]) -> str:
 
 
 def mean_scores(rows: Sequence[Row], score: str) -> dict[str, np.ndarray]:
-    """Mean of a score by forecaster at each origin; every series counts alike."""
+    """Mean of a score by forecaster at each origin; every series counts alike. Mixtures of kept draws lack some."""
     return {
-        name: np.array([np.mean([r[score] for r in own if r["origin"] == origin] or [np.nan]) for origin in ORIGINS])
+        name: np.array(
+            [np.mean([r.get(score, np.nan) for r in own if r["origin"] == origin] or [np.nan]) for origin in ORIGINS]
+        )
         for name, own in _by_forecaster(rows).items()
     }
 
@@ -95,7 +97,9 @@ def _tables(rows: Sequence[Row]) -> list[str]:
         if score == "crps_blocks" and set(PEERS) & set(means):
             best = best_peer(means)
             lines += [_line(f"{name} / best peer", means[name] / best, 2) for name in order if name not in PEERS]
-    seconds = {name: np.median([row["seconds"] for row in own]) for name, own in _by_forecaster(rows).items()}
+    seconds = {
+        name: np.median([row.get("seconds", np.nan) for row in own]) for name, own in _by_forecaster(rows).items()
+    }
     return [*lines, "", "median seconds: " + ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())]
 
 

@@ -17,6 +17,9 @@ from bayes_grpo.inference.chains import sample
 from bayes_grpo.inference.convergence import chains_agree
 from bayes_grpo.inference.draws import flatten, labelled, unflatten
 from bayes_grpo.inference.evaluate import evaluator
+from bayes_grpo.inference.importance.population.draws import draw_population
+from bayes_grpo.inference.importance.population.target import has_population
+from bayes_grpo.inference.importance.quality import MIN_ESS
 from bayes_grpo.inference.layout import ModelData, Predictor, Prepared, observed_of
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler_settings import Sampler
@@ -89,9 +92,24 @@ def fit_shared(
 ) -> Shared:
     """Sample a model that pools, and keep what the runs share.
 
-    The chains must agree on what is ``reported``, as in every fit; where nothing is, on all that runs share, less
-    strictly.
+    Importance sampling comes first, as in `bayes_grpo.inference.posterior.draw_posterior`. NUTS follows where its draws
+    cannot be trusted. Draws must satisfy the limits of every fit for what is ``reported``; where nothing is, they serve
+    a prediction only, and fewer are enough.
     """
+    names = [name for name, _ in spec.sites()]
+    if sampler.method != "nuts" and has_population(spec, data):
+        drawn = draw_population(spec, data, sampler, progress)
+        least = MIN_ESS if reported else PREDICTIVE_ESS
+        faults = [note.text for note in drawn.quality.failures(least)]
+        if sampler.method == "importance" or not faults:
+            return Shared({name: drawn.values[name] for name in names}, faults)
+    return _by_chains(spec, data, sampler, progress, reported)
+
+
+def _by_chains(
+    spec: ModelSpec, data: ModelData, sampler: Sampler, progress: Progress | None, reported: Sequence[str]
+) -> Shared:
+    """What the runs share, by NUTS."""
     kernel = nuts(spec, sampler.tune, sampler.target_accept)
     names = [name for name, _ in spec.sites()]
 

@@ -38,6 +38,7 @@ def invariance(
     hold_out: Sequence[float] | None = None,
     progress: Reporting | None = None,
     keep: str | Path | None = None,
+    method: str = "auto",
     seed: int = 0,
     draws: int = 400,
     tune: int = 400,
@@ -57,8 +58,8 @@ def invariance(
         ``progress``.
     keep : str or Path, optional
         Folder for the fits that are finished: called again with the same runs and settings, only the others are made.
-    seed, draws, tune, chains, target_accept
-        Of each fit; chains that do not agree go on, up to four times ``draws``.
+    method, seed, draws, tune, chains, target_accept
+        Of each fit, see `bayes_grpo.fit`; chains that do not agree go on, up to four times ``draws``.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def invariance(
     """
     sizes = group_sizes(runs)
     held_out = _held_out(hold_out, np.unique(sizes))
-    fits = _Fits(runs, sizes, Sampler("nuts", "numpyro", seed, draws, tune, chains, target_accept), keep, progress)
+    fits = _Fits(runs, sizes, Sampler(method, "numpyro", seed, draws, tune, chains, target_accept), keep, progress)
     checks = [fits.held_out(size) for size in held_out]
     result = xr.concat(checks, dim=xr.Variable("group", held_out), join="outer", data_vars="all")
     result["observed"] = result["observed"].isel(law=0)

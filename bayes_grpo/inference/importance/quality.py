@@ -48,7 +48,7 @@ class Quality:
     generations: int
     evaluations: int
 
-    def failures(self) -> list[Note]:
+    def failures(self, min_ess: float = MIN_ESS) -> list[Note]:
         """What is wrong with the draws, a note a fault; empty if they may be believed."""
         faults = {}
         if not self.power >= 1:
@@ -57,9 +57,9 @@ class Quality:
             )
         if not self.khat <= MAX_KHAT:
             faults["khat"] = f"Pareto k {self.khat:.2f}, expected at most {MAX_KHAT}: too few draws carry the weight"
-        if not self.importance_ess >= MIN_ESS:
+        if not self.importance_ess >= min_ess:
             faults["importance_ess"] = (
-                f"importance ESS {self.importance_ess:.0f}, expected at least {MIN_ESS:.0f}: too few effective draws"
+                f"importance ESS {self.importance_ess:.0f}, expected at least {min_ess:.0f}: too few effective draws"
             )
         if not self.disagreement <= MAX_DISAGREEMENT:
             faults["disagreement"] = (
@@ -94,15 +94,15 @@ def trusted_weights(log_weights: np.ndarray) -> bool:
 def disagreement_of(values: dict[str, np.ndarray], log_weights: np.ndarray) -> float:
     """Largest difference of means between repetitions, in standard deviations.
 
-    Values and weights are (repetition, point).
+    Weights are (repetition, point), values too, or with a last dimension for runs.
     """
     weights = np.exp(log_weights - log_weights.max())
     by_repetition = weights / weights.sum(1, keepdims=True)
     overall = weights / weights.sum()
     largest = 0.0
     for value in values.values():
-        means = (by_repetition * value).sum(1)
-        mean = (overall * value).sum()
-        sd = np.sqrt((overall * (value - mean) ** 2).sum())
-        largest = max(largest, float(np.ptp(means) / max(sd, 1e-300)))
+        means = np.einsum("rp,rp...->r...", by_repetition, value)
+        mean = np.einsum("rp,rp...->...", overall, value)
+        sd = np.sqrt(np.einsum("rp,rp...->...", overall, (value - mean) ** 2))
+        largest = max(largest, float((np.ptp(means, axis=0) / np.maximum(sd, 1e-300)).max()))
     return largest

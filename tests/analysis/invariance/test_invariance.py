@@ -69,7 +69,8 @@ def folder(dependent: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
 def said(folder: Path, *more: str) -> tuple[dict, str]:
     """What the command says, on stdout and on stderr; one group size predicted, few draws."""
     out, err = io.StringIO(), io.StringIO()
-    short = ["--hold-out", "16", "--draws", "60", "--tune", "150", "--keep", str(folder / "kept"), "--json"]
+    chains = ["--method", "nuts", "--draws", "60", "--tune", "150"]
+    short = ["--hold-out", "16", *chains, "--keep", str(folder / "kept"), "--json"]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(["invariance", str(folder / "runs.nc"), *short, *more])
     found = json.loads(out.getvalue())
@@ -96,7 +97,7 @@ def test_only_what_is_not_kept_is_made_again(summary: dict, folder: Path) -> Non
     assert len(list((folder / "kept").iterdir())) == 5
     damaged = next((folder / "kept").glob("split_noise-*"))
     damaged.write_bytes(damaged.read_bytes().replace(b"sample", b"simple", 1))
-    short = ["--hold-out", "16", "--draws", "60", "--tune", "150"]
+    short = ["--hold-out", "16", "--method", "nuts", "--draws", "60", "--tune", "150"]
     command = ["invariance", str(folder / "runs.nc"), *short, "--keep"]
     assert main([*command, str(folder / "runs.nc")]) == 2  # no folder
     assert main([*command, str(folder / "kept")]) == 2

@@ -1,0 +1,1 @@
+"""Importance sampling of runs that are fitted together: the population's parameters and the runs' apart."""
