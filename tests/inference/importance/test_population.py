@@ -178,21 +178,6 @@ def together() -> xr.DataTree:
     return fit(runs(), "leading_order", method="importance", seed=1)
 
 
-def test_it_agrees_with_nuts(together: xr.DataTree) -> None:
-    """The chains' 5, 50 and 95 % points have 5, 50 and 95 % of the draws below them, to five standard errors.
-
-    Of either method's draws at least 400 are effective: the standard errors are 0.015, 0.035 and 0.015.
-    """
-    chains = fit(runs(), "leading_order", method="nuts", seed=2, draws=400, tune=400, chains=2)
-    assert together.attrs["method"] == "importance" and chains.attrs["method"] == "nuts"
-    levels = xr.DataArray([0.05, 0.5, 0.95], dims="level")
-    theirs = chains["posterior"].to_dataset().quantile(levels.values, ("chain", "draw")).rename(quantile="level")
-    below = (together["posterior"].to_dataset() < theirs.drop_vars("level")).mean(("chain", "draw"))
-    for name, share in below.data_vars.items():
-        error = abs(share - levels) / np.sqrt(2 * levels * (1 - levels) / 400)
-        assert float(error.max()) < 5, (name, share.values)
-
-
 def test_a_fit_says_how_it_was_made(together: xr.DataTree) -> None:
     """And is the same bit for bit with the same seed; its weighted points are kept."""
     summary = summarise(together)
