@@ -55,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ringing_fit: xr.Data
         bayes_grpo.save_fit(fit, tmp_path / name)
     bayes_grpo.save_runs(bayes_grpo.example_run().assign_coords(run=["run_7"]), tmp_path / "run.nc")
     (tmp_path / "mine.toml").write_text(bayes_grpo.load_model("oscillator").text)
-    for example in (ROOT / "docs" / "examples").iterdir():
+    for example in (ROOT / "docs" / "examples").glob("*.*"):
         shutil.copy(example, tmp_path)
     monkeypatch.delitem(LAWS, "richards", raising=False)  # other tests have loaded the example from its own place
     monkeypatch.chdir(tmp_path)
