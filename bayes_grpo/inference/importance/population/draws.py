@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 
 from bayes_grpo.inference.evaluate import recorded
 from bayes_grpo.inference.importance.draws import ImportanceDraws, log_mean_weight, resample
@@ -40,6 +41,9 @@ PASSES, POINTS_OF_PASS = 2, 256
 _PART, _ROUND, _ROUNDS, _MOST_ROUNDS = 64, 2048, 2, 6
 #: Effective draws of a round below which more rounds would not help.
 _HOPELESS = 50
+#: Power of the weights under the sites by which points are chosen for the last step: below one, so that it reaches
+#: further than the posterior under the sites does.
+_FLATTENED = 0.5
 #: Runs to a place of each: the noise of the estimates adds up over the runs.
 _RUNS_TO_A_PLACE = 3
 
@@ -148,7 +152,7 @@ class _Population:
         return improved(sites, moments(log_weight_of_site, 0 * log_ratio), moments(log_weight, log_ratio))
 
     def last_step(self, sites: Sites, weighted: Weighted) -> _Points:
-        """Equal-weight points under the sites, weighted by what the likelihoods say, until they can be trusted."""
+        """Points of a flatter density than under the sites, weighted by the likelihoods, until they can be trusted."""
         rounds: list[_Points] = []
         while True:
             rounds.append(self._round(sites, weighted))
@@ -161,15 +165,17 @@ class _Population:
 
     def _round(self, sites: Sites, weighted: Weighted) -> _Points:
         shape = (POINTS.repetitions, _ROUND // POINTS.repetitions)
-        chosen = resample(weighted.log_weight[0], *shape, self.rng)
+        of_points = weighted.log_weight[0]
+        flat = _FLATTENED * of_points
+        chosen = resample(flat, *shape, self.rng)
         points = weighted.points[0].reshape(-1, weighted.points.shape[-1])[chosen]
         parts = list(self._drawn(points.reshape(_ROUND, -1), sites, _without_places))
         log_prior, log_marginal, log_ratio, places = (np.concatenate(entries) for entries in zip(*parts, strict=True))
-        log_weight = log_ratio.sum(1)
-        log_posterior = log_prior + log_marginal + log_weight
-        return _Points(
-            points, log_posterior.reshape(shape), log_weight.reshape(shape), places.reshape(*shape, *places.shape[1:])
-        )
+        # Over the chance that the point was chosen from those of its repetition.
+        chance = flat.ravel()[chosen] - np.asarray(logsumexp(flat, axis=1))[:, None] + np.log(of_points.shape[1])
+        log_weight = of_points.ravel()[chosen] - chance + log_ratio.sum(1).reshape(shape)
+        log_posterior = (log_prior + log_marginal + log_ratio.sum(1)).reshape(shape)
+        return _Points(points, log_posterior, log_weight, places.reshape(*shape, *places.shape[1:]))
 
     def collected(self, sites: Sites, weighted: Weighted, last: _Points) -> ImportanceDraws:
         """Draws and diagnostics; the tails are the worse of the two steps'."""
@@ -187,7 +193,7 @@ class _Population:
         )
         chosen = resample(log_weight, self.sampler.chains, self.sampler.draws, self.rng)
         drawn = {name: value.reshape(-1, *value.shape[2:])[chosen] for name, value in values.items()}
-        evidence = log_mean_weight(weighted.log_weight[0]) + log_mean_weight(last.log_weight)
+        evidence = log_mean_weight(last.log_weight)
         return ImportanceDraws(drawn, last.log_posterior.ravel()[chosen], values, log_weight, quality, evidence)
 
     def _values(self, last: _Points) -> dict[str, np.ndarray]:

@@ -16,6 +16,8 @@ from bayes_grpo.inference.layout import ModelData
 
 #: Degrees of freedom of the Student t's that places are drawn from, and how much wider they are than the site.
 _DEGREES, _WIDTH = 30.0, 1.05
+#: Share of places that are drawn from the population instead: they guard what a site denies and the likelihood allows.
+_GUARDS = 0.25
 _NONE = -1e250
 
 
@@ -60,17 +62,23 @@ class Places:
         centres, spreads = jax.vmap(lambda point: target.centres(point, data))(points)
         given = jax.vmap(lambda centre, spread: conditional(sites, centre, spread, scattered))(centres, spreads)
         shape = (*centres.shape[:2], count // 2, scattered.size)
-        half = random.normal(key_normal, shape) * _WIDTH
-        half = half / jnp.sqrt(random.chisquare(key_scale, _DEGREES, shape=(*shape[:3], 1)) / _DEGREES)
-        white = jnp.concatenate([half, -half], axis=2)
-        offset = solve_triangular(given.factor, jnp.swapaxes(white, -1, -2), lower=True, trans=1)
-        offset = given.mean[:, :, None] + jnp.swapaxes(offset, -1, -2)
+        half = random.normal(key_normal, shape)
+        scale = _WIDTH / jnp.sqrt(random.chisquare(key_scale, _DEGREES, shape=(*shape[:3], 1)) / _DEGREES)
+        guards = max(1, int(_GUARDS * count / 2))
+        near = half[:, :, guards:] * scale[:, :, guards:]
+        near = solve_triangular(given.factor, jnp.swapaxes(near, -1, -2), lower=True, trans=1)
+        near, mean = jnp.swapaxes(near, -1, -2), given.mean[:, :, None]
+        far = half[:, :, :guards]
+        offset = jnp.concatenate([mean + near, mean - near, far, -far], axis=2)
+        white = jnp.einsum("prji,prnj->prni", given.factor, offset - mean)
         places = jnp.broadcast_to(centres[:, :, None], (*shape[:2], count, centres.shape[-1]))
         places = places.at[..., scattered].add(spreads[:, None, None, scattered] * offset)
         by_run = jnp.moveaxis(places, 1, 0).reshape(shape[1], -1, centres.shape[-1])
         densities = target.densities(by_run, data).reshape(shape[1], shape[0], count)
         normal = -(offset**2).sum(-1) / 2 - scattered.size / 2 * np.log(2 * np.pi)
-        log_proposal = _log_density(white, given.factor)
+        share = 2 * guards / count
+        log_near = _log_density(white, given.factor) + np.log(1 - share)
+        log_proposal = jnp.logaddexp(log_near, normal + np.log(share))
         log_weight = jnp.moveaxis(densities, 0, 1) + normal - log_proposal
         log_weight = jnp.where(jnp.isfinite(log_weight), log_weight, _NONE)
         choice = jnp.argmax(log_weight + random.gumbel(key_choice, log_weight.shape), axis=-1)
