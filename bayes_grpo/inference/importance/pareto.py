@@ -53,7 +53,8 @@ def _fit_pareto(excess: np.ndarray) -> tuple[float, float]:
     theta = 1 / ordered[-1] + (1 - np.sqrt(grid / (np.arange(grid) + 0.5))) / (3 * quartile)
     shape = np.log1p(-theta[:, None] * ordered).mean(axis=1)
     profile = count * (np.log(-theta / shape) - shape - 1)
-    weight = 1 / np.exp(profile - profile[:, None]).sum(axis=1)
+    with np.errstate(over="ignore"):  # a shape that is worse by 700 nats gets the weight zero
+        weight = 1 / np.exp(profile - profile[:, None]).sum(axis=1)
     kept = weight >= 10 * np.finfo(float).eps
     weight, theta = weight[kept] / weight[kept].sum(), theta[kept]
     mean = float(theta @ weight)
