@@ -118,13 +118,32 @@ class _Counted:
 
     def posterior(self, points: np.ndarray) -> np.ndarray:
         """Log posterior density at points, shape (point, dimension)."""
-        rows, count = self.settings.repetitions, self.settings.points
-        filled = np.pad(points, ((0, -len(points) % (rows * count)), (0, 0)), mode="edge")
-        parts = []
-        for part in filled.reshape(-1, rows, count, points.shape[1]):
+
+        def of_generation(part: np.ndarray) -> np.ndarray:
             evaluated = self._evaluated(part)
-            parts.append(np.asarray(evaluated.log_prior) + np.asarray(evaluated.log_likelihood))
-        return np.concatenate(parts).ravel()[: len(points)]
+            summed: np.ndarray = np.asarray(evaluated.log_prior) + np.asarray(evaluated.log_likelihood)
+            return summed
+
+        return by_generation(of_generation, points, self.settings)
+
+
+def by_generation(density: Callable[[np.ndarray], np.ndarray], points: np.ndarray, settings: Settings) -> np.ndarray:
+    """A density at any number of points, computed a generation at a time: no program is compiled anew.
+
+    Parameters
+    ----------
+    density : callable
+        Of points (repetition, point, dimension), as many as a generation has; it returns (repetition, point).
+    points : numpy.ndarray
+        Shape (point, dimension).
+    settings : Settings
+        Size of a generation.
+    """
+    rows, count = settings.repetitions, settings.points
+    filled = np.pad(points, ((0, -len(points) % (rows * count)), (0, 0)), mode="edge")
+    parts = [density(part) for part in filled.reshape(-1, rows, count, points.shape[1])]
+    joined: np.ndarray = np.concatenate(parts).ravel()[: len(points)]
+    return joined
 
 
 def drawn_from(

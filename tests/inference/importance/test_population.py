@@ -1,22 +1,25 @@
 """Runs fitted together by importance sampling: every part against an independent way to the same number."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
+from jax import Array
 from numpyro import handlers
 from scipy.stats import multivariate_normal
 
 from bayes_grpo import combine, fit, load_model, make_run, summarise
 from bayes_grpo.inference.backends.numpyro import priors
+from bayes_grpo.inference.importance.draws import log_mean_weight
 from bayes_grpo.inference.importance.population import draws as population_draws
 from bayes_grpo.inference.importance.population.places import places_of
 from bayes_grpo.inference.importance.population.sites import Sites, conditional, improved
 from bayes_grpo.inference.importance.population.target import PopulationTarget, has_population, population_of
+from bayes_grpo.inference.importance.quality import effective_draws
 from bayes_grpo.inference.layout import ModelData, prepare
 from bayes_grpo.inference.sampler_settings import Sampler
 from tests.common import FACTS
@@ -188,6 +191,46 @@ def test_a_fit_says_how_it_was_made(together: xr.DataTree) -> None:
     assert points["plateau_location"].dims == points["log_weight"].dims == ("repetition", "point")
     again = fit(runs(), "leading_order", method="importance", seed=1)
     xr.testing.assert_identical(again["posterior"].to_dataset(), together["posterior"].to_dataset())
+
+
+def test_where_the_sites_are_the_likelihood_the_last_step_changes_nothing() -> None:
+    """Means, spreads and evidence of the points before and after it, within five standard errors."""
+    spec, data = load_model("leading_order"), data_of("leading_order")
+    sites = population_draws._Population(population_of(spec), data, Sampler(seed=0), None).first_sites()
+    target = PopulationTarget(spec)
+
+    def quadratic(places: Array, _: ModelData) -> Array:
+        return -jnp.einsum("rni,rij,rnj->rn", places, sites.precision, places) / 2 + jnp.einsum(
+            "rni,ri->rn", places, sites.pull
+        )
+
+    target.densities = quadratic
+    sampling = population_draws._Population(target, data, Sampler(seed=1), None)
+    weighted = sampling.points_under(sites)
+    last = sampling.last_step(sites, weighted)
+    before = _moments(weighted.points[0], weighted.log_weight[0])
+    after = _moments(last.points, last.log_weight)
+    assert min(before.effective, after.effective) > 1000
+    error = 5 / np.sqrt(min(before.effective, after.effective))
+    np.testing.assert_array_less(np.abs(after.mean - before.mean) / before.sd, error)
+    np.testing.assert_array_less(np.abs(np.log(after.sd / before.sd)), error)
+    assert after.evidence == pytest.approx(before.evidence, abs=error)
+
+
+class Moments(NamedTuple):
+    mean: np.ndarray
+    sd: np.ndarray
+    effective: float
+    evidence: float
+
+
+def _moments(points: np.ndarray, log_weight: np.ndarray) -> Moments:
+    """Of weighted points (repetition, point, site)."""
+    flat, log_weight = points.reshape(-1, points.shape[-1]), log_weight.ravel()
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    mean = weight @ flat
+    return Moments(mean, np.sqrt(weight @ (flat - mean) ** 2), effective_draws(log_weight), log_mean_weight(log_weight))
 
 
 def test_wrong_sites_are_not_believed() -> None:

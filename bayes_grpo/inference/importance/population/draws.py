@@ -18,7 +18,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 from bayes_grpo.inference.evaluate import recorded
-from bayes_grpo.inference.importance.draws import ImportanceDraws, log_mean_weight, resample
+from bayes_grpo.inference.importance.draws import ImportanceDraws, by_generation, log_mean_weight, resample
 from bayes_grpo.inference.importance.modes import count_modes
 from bayes_grpo.inference.importance.pareto import smooth_weights
 from bayes_grpo.inference.importance.population.places import Drawn, Places, places_of
@@ -205,13 +205,11 @@ class _Population:
         """Modes of the population's points under the sites."""
 
         def density(points: np.ndarray) -> np.ndarray:
-            size = POINTS.repetitions * POINTS.points
-            filled = np.pad(points, ((0, -len(points) % size), (0, 0)), mode="edge")
-            parts = filled.reshape(-1, POINTS.repetitions, POINTS.points, points.shape[1])
-            summed = [np.asarray(sum(self.places.surrogate(part, self.data, sites))) for part in parts]
-            return np.concatenate(summed).ravel()[: len(points)]
+            log_prior, log_marginal = self.places.surrogate(points, self.data, sites)
+            return np.asarray(log_prior + log_marginal)
 
-        return count_modes(density, weighted.points[0], weighted.log_posterior[0], weighted.log_weight[0])
+        posterior = partial(by_generation, density, settings=POINTS)
+        return count_modes(posterior, weighted.points[0], weighted.log_posterior[0], weighted.log_weight[0])
 
     def _drawn[T](self, points: np.ndarray, sites: Sites, kept: Callable[[Drawn], T]) -> Iterator[T]:
         """What is kept of the places drawn at points, a part of the points at a time, on all cores."""

@@ -10,7 +10,7 @@ from jax import Array, random
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
 
-from bayes_grpo.inference.importance.population.sites import Sites, conditional
+from bayes_grpo.inference.importance.population.sites import Conditional, Sites, conditional
 from bayes_grpo.inference.importance.population.target import PopulationTarget
 from bayes_grpo.inference.layout import ModelData
 
@@ -61,25 +61,13 @@ class Places:
         log_prior = jax.vmap(lambda point: target.unpack(point, data)[1])(points)
         centres, spreads = jax.vmap(lambda point: target.centres(point, data))(points)
         given = jax.vmap(lambda centre, spread: conditional(sites, centre, spread, scattered))(centres, spreads)
-        shape = (*centres.shape[:2], count // 2, scattered.size)
-        half = random.normal(key_normal, shape)
-        scale = _WIDTH / jnp.sqrt(random.chisquare(key_scale, _DEGREES, shape=(*shape[:3], 1)) / _DEGREES)
-        guards = max(1, int(_GUARDS * count / 2))
-        near = half[:, :, guards:] * scale[:, :, guards:]
-        near = solve_triangular(given.factor, jnp.swapaxes(near, -1, -2), lower=True, trans=1)
-        near, mean = jnp.swapaxes(near, -1, -2), given.mean[:, :, None]
-        far = half[:, :, :guards]
-        offset = jnp.concatenate([mean + near, mean - near, far, -far], axis=2)
-        white = jnp.einsum("prji,prnj->prni", given.factor, offset - mean)
-        places = jnp.broadcast_to(centres[:, :, None], (*shape[:2], count, centres.shape[-1]))
+        offset, white, log_proposal = _offsets(given, key_normal, key_scale, count)
+        shape = (*centres.shape[:2], count)
+        places = jnp.broadcast_to(centres[:, :, None], (*shape, centres.shape[-1]))
         places = places.at[..., scattered].add(spreads[:, None, None, scattered] * offset)
         by_run = jnp.moveaxis(places, 1, 0).reshape(shape[1], -1, centres.shape[-1])
         densities = target.densities(by_run, data).reshape(shape[1], shape[0], count)
-        normal = -(offset**2).sum(-1) / 2 - scattered.size / 2 * np.log(2 * np.pi)
-        share = 2 * guards / count
-        log_near = _log_density(white, given.factor) + np.log(1 - share)
-        log_proposal = jnp.logaddexp(log_near, normal + np.log(share))
-        log_weight = jnp.moveaxis(densities, 0, 1) + normal - log_proposal
+        log_weight = jnp.moveaxis(densities, 0, 1) + _log_normal(offset) - log_proposal
         log_weight = jnp.where(jnp.isfinite(log_weight), log_weight, _NONE)
         choice = jnp.argmax(log_weight + random.gumbel(key_choice, log_weight.shape), axis=-1)
         return Drawn(
@@ -91,6 +79,29 @@ class Places:
             log_weight=log_weight,
             log_weight_of_site=_log_determinant(given.factor)[..., None] - (white**2).sum(-1) / 2 - log_proposal,
         )
+
+
+def _offsets(given: Conditional, key_normal: Array, key_scale: Array, count: int) -> tuple[Array, Array, Array]:
+    """Places in spreads from their centre, their whitened values, and the log density that they are drawn from.
+
+    Pairs lie on either side of the site's mean, the guards on either side of the centre.
+    """
+    guards = max(1, int(_GUARDS * count / 2))
+    shape = (*given.mean.shape[:2], count // 2, given.mean.shape[-1])
+    far, half = jnp.split(random.normal(key_normal, shape), [guards], axis=2)
+    scale = _WIDTH / jnp.sqrt(random.chisquare(key_scale, _DEGREES, shape=(*half.shape[:3], 1)) / _DEGREES)
+    near = solve_triangular(given.factor, jnp.swapaxes(half * scale, -1, -2), lower=True, trans=1)
+    near, mean = jnp.swapaxes(near, -1, -2), given.mean[:, :, None]
+    offset = jnp.concatenate([mean + near, mean - near, far, -far], axis=2)
+    white = jnp.einsum("prji,prnj->prni", given.factor, offset - mean)
+    share = 2 * guards / count
+    log_near = _log_density(white, given.factor) + np.log(1 - share)
+    return offset, white, jnp.logaddexp(log_near, _log_normal(offset) + np.log(share))
+
+
+def _log_normal(offset: Array) -> Array:
+    log_density: Array = -(offset**2).sum(-1) / 2 - offset.shape[-1] / 2 * np.log(2 * np.pi)
+    return log_density
 
 
 def _log_density(white: Array, factor: Array) -> Array:
