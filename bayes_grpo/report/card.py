@@ -75,7 +75,7 @@ def _block(report: RunReport, read: list[str]) -> str:
         *(f"| {question} | {answer} | {ends} |" for question, answer, ends in _rows(report)),
         "",
         *(f"- {_text(finding.text)}" for finding in report.findings if finding.about in ("diagnosis", "forecast")),
-        *(f"- Note: {_text(note)}" for note in [*map(str, notes_of(report.summary)), *read][:_MOST_NOTES]),
+        *(f"- Note: {_text(note)}" for note in _notes(report, read)),
         "",
         "<details><summary>Method</summary>",
         "",
@@ -84,6 +84,11 @@ def _block(report: RunReport, read: list[str]) -> str:
         END,
     ]
     return "\n".join(lines)
+
+
+def _notes(report: RunReport, read: list[str]) -> list[str]:
+    """The first notes of the fit and of the reading, each once."""
+    return list(dict.fromkeys([*map(str, notes_of(report.summary)), *read]))[:_MOST_NOTES]
 
 
 def _rows(report: RunReport) -> list[tuple[str, str, str]]:

@@ -22,6 +22,17 @@ def test_a_card_says_what_the_fit_says(ahead_fit: xr.DataTree) -> None:
     assert len(set(re.findall(r"^(?=\|)", text, re.MULTILINE))) == 1
 
 
+def test_a_channel_that_never_changes_is_logged_and_a_note_is_said_once(ahead_fit: xr.DataTree) -> None:
+    run = ahead_fit["constant_data"].to_dataset()
+    flat = ahead_fit.copy()
+    flat["constant_data"] = run.assign(kl=xr.zeros_like(run["reward"]))
+    lines = card(flat, until=120).splitlines()
+    (told,) = [line for line in lines if "Logged, but of no use" in line]
+    assert told.endswith("Logged, but of no use: kl (constant at 0).") and told.count("kl") == 1
+    notes = [line for line in lines if line.startswith("- Note: ")]
+    assert notes and len(notes) == len(set(notes))
+
+
 def test_a_name_is_text(ahead_fit: xr.DataTree) -> None:
     hostile = ahead_fit.copy()
     name = "`x` <img src=x onerror=alert(1)>\n# [a](http://x.invalid) | \x1b[31m"

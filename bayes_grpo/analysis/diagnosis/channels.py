@@ -40,6 +40,8 @@ class Channels:
         are then a channel in any case.
     solved : bool
         Whether that is so because all rewards are the highest possible.
+    unused : dict
+        Of each channel that is logged and yet tells nothing, why: it is constant, or in too few rows.
     notes : list of Note
         What was assumed or left out.
     """
@@ -50,6 +52,7 @@ class Channels:
     scale: tuple[float, float, bool]
     no_signal: bool
     solved: bool
+    unused: dict[str, str] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
 
@@ -83,13 +86,27 @@ def extract_channels(run: xr.Dataset) -> Channels:
     if no_signal and not solved:
         notes.append(Note("alarm", "informative_groups", _no_signal_text(reward, bounded)))
     always = {"reward", "informative_groups"} if no_signal else {"reward"}
-    values = {
+    used = {
         name: column
         for name, column in values.items()
         if np.isfinite(column).sum() >= FEWEST and (np.nanmax(column) > np.nanmin(column) or name in always)
     }
+    unused = {
+        name: why for name, column in values.items() if name not in used and (why := _why_unused(name, column, columns))
+    }
     noise = _sampling_noise(known, width) if bounded else None
-    return Channels(run["optimizer_step"].values[at], values, noise, (low, high, bounded), no_signal, solved, notes)
+    steps = run["optimizer_step"].values[at]
+    return Channels(steps, used, noise, (low, high, bounded), no_signal, solved, unused, notes)
+
+
+def _why_unused(name: str, values: np.ndarray, columns: dict[str, np.ndarray]) -> str:
+    """Why a channel tells nothing; '' for one without a value, which counts as not logged."""
+    count = int(np.isfinite(values).sum())
+    if count < FEWEST:
+        return f"logged in {count} row{'s' if count > 1 else ''}, fewer than {FEWEST}" if count else ""
+    column = columns[next(source for source in (name, "zero_spread_share", "reward_spread") if source in columns)]
+    low, high = f"{np.nanmin(column):g}", f"{np.nanmax(column):g}"
+    return f"constant at {low}" if low == high else "never above 0"  # a logarithm knows no less than its floor
 
 
 def _batches(at: np.ndarray) -> tuple[np.ndarray, int, list[Note]]:

@@ -64,8 +64,9 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         - ``not_learning_evidence`` (seen): log Bayes factor of a reward that does not rise against one that does.
         - ``channel_value`` (row, channel): the channels as the model sees them, at ``row_step``.
 
-        Attributes: run, notes, and as JSON reward_gain, from the first quarter of the rows to the last, and
-        why_not_learning, the likely reasons in order where that is not improbable.
+        Attributes: run, notes, and as JSON reward_gain, from the first quarter of the rows to the last,
+        why_not_learning, the likely reasons in order where that is not improbable, and unused_channels, why a channel
+        that is logged tells nothing.
 
     Raises
     ------
@@ -116,6 +117,7 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     learning = {
         "reward_gain": json.dumps(gain(single)),
         "why_not_learning": json.dumps([] if improbable else why_not(single, *channels.scale)),
+        "unused_channels": json.dumps(channels.unused),
     }
     return xr.Dataset(data, coords, {"run": str(single["run"].values), **learning, **stored(channels.notes)})
 

@@ -140,7 +140,7 @@ def answers() -> dict[str, Answer]:
         HEALTHY: Answer("healthy training", colour="#56B4E9"),
         **MODES,
         NOT_LEARNING: Answer("not learning", "nothing fails, and the reward does not rise", "#0072B2"),
-        UNDETERMINED: Answer("undetermined", "the channel that would tell is not logged", "#C8C8C8"),
+        UNDETERMINED: Answer("undetermined", "the channel that would tell is not logged, or never changes", "#C8C8C8"),
     }
 
 

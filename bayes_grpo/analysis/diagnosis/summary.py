@@ -38,6 +38,7 @@ class DiagnosisSummary(Noted):
     first_seen_step: float | None
     evidence: dict[str, dict[str, float]]
     missing_channels: list[str]
+    unused_channels: dict[str, str]
     reward_gain: Gain
     why_not_learning: list[Reason]
 
@@ -63,6 +64,7 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         - ``evidence``: by channel, what it says for each failure against healthy training (nat), and of the reward what
           it says for not learning.
         - ``missing_channels``: what is not logged and would have told more.
+        - ``unused_channels``: by channel, why it tells nothing although it is logged: it is constant, or in few rows.
         - ``reward_gain``: ``median``, ``lower`` and ``upper`` of what the mean reward of the last quarter of the rows
           lies above that of the first.
         - ``why_not_learning``: the likely reasons in order, where that the run does not learn is not improbable.
@@ -82,7 +84,7 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
     }
     failure = max(failures, key=lambda name: probabilities[name])
     failing = sum(probabilities[name] for name in failures) > 0.5
-    hidden = untold(channels)
+    hidden, unused = untold(channels), json.loads(result.attrs["unused_channels"])
     return {
         "run": result.attrs["run"],
         "probabilities": probabilities,
@@ -92,8 +94,9 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         "evidence": {channel: _evidence(result, channel, hidden) for channel in channels},
         "reward_gain": json.loads(result.attrs["reward_gain"]),
         "why_not_learning": json.loads(result.attrs["why_not_learning"]),
-        "missing_channels": [_supply(name) for name in CHANNELS if name not in channels],
-        **noted([*stored_notes(result), *(_untold_note(name) for name in hidden)]),
+        "missing_channels": [_supply(name) for name in CHANNELS if name not in channels and name not in unused],
+        "unused_channels": unused,
+        **noted([*stored_notes(result), *(_untold_note(name, unused) for name in hidden)]),
     }
 
 
@@ -118,9 +121,10 @@ def _supply(channel: str) -> str:
     return CHANNELS[channel].supply or channel
 
 
-def _untold_note(name: str) -> Note:
-    text = f"{name} cannot be told without {_supply(MODES[name].decisive)}; its probability is in 'undetermined'"
-    return Note("limit", name, text)
+def _untold_note(name: str, unused: dict[str, str]) -> Note:
+    channel = MODES[name].decisive
+    why = f": {channel} is {unused[channel]}" if channel in unused else f" without {_supply(channel)}"
+    return Note("limit", name, f"{name} cannot be told{why}; its probability is in 'undetermined'")
 
 
 def _onset(result: xr.Dataset, failure: str) -> Onset:

@@ -31,6 +31,15 @@ def gain_text(summary: DiagnosisSummary) -> str:
     )
 
 
+def silent_channels(summary: DiagnosisSummary) -> list[str]:
+    """The channels that tell nothing: those that are not logged, and those that are logged and not used."""
+    missing, unused = summary["missing_channels"], summary["unused_channels"]
+    lines = [f"not logged: {', '.join(missing)}"] if missing else []
+    if unused:
+        lines.append(f"logged, but of no use: {', '.join(f'{name} ({why})' for name, why in unused.items())}")
+    return lines
+
+
 def diagnosis_table(summary: DiagnosisSummary) -> str:
     """Probabilities and what speaks for them, then when it began, when it was seen, and what is not logged."""
     table = titled(summary["run"])
@@ -52,6 +61,5 @@ def diagnosis_table(summary: DiagnosisSummary) -> str:
             wrapped(f"not learning: {gain_text(summary)}{WHY if summary['why_not_learning'] else ''}", indent="  ")
         )
         lines += [wrapped(f"- {reason['text']}", indent="  ") for reason in summary["why_not_learning"]]
-    if summary["missing_channels"]:
-        lines.append(wrapped(f"not logged: {', '.join(summary['missing_channels'])}", indent="  "))
+    lines += [wrapped(line, indent="  ") for line in silent_channels(summary)]
     return "\n".join(lines)

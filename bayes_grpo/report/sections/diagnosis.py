@@ -6,7 +6,7 @@ from bayes_grpo.analysis.diagnosis.diagnose import WORTH_A_REASON, diagnose
 from bayes_grpo.analysis.diagnosis.figure import plot_diagnosis
 from bayes_grpo.analysis.diagnosis.modes import HEALTHY, MODES, NOT_LEARNING, UNDETERMINED, answers
 from bayes_grpo.analysis.diagnosis.summary import summarise_diagnosis
-from bayes_grpo.analysis.diagnosis.table import evidence_for, gain_text, label_of
+from bayes_grpo.analysis.diagnosis.table import evidence_for, gain_text, label_of, silent_channels
 from bayes_grpo.inference.attributes import runs_of
 from bayes_grpo.report.figures import Drawn, inline_svg
 from bayes_grpo.report.run_report import RunReport
@@ -31,9 +31,7 @@ def _blocks(run: RunReport) -> list[Block]:
         rows.append((label_of(name), cell, evidence_for(summary, name)))
     heads = ("", "probability", "what speaks for it against healthy (nats)")
     blocks: list[Block] = [Grid("Diagnosis from all logged channels", heads, rows), Picture("diagnosis")]
-    if summary["missing_channels"]:
-        blocks.append(Paragraph(f"Not logged, and so not used: {', '.join(summary['missing_channels'])}."))
-    return blocks
+    return [*blocks, *(Paragraph(f"{line[0].upper()}{line[1:]}.") for line in silent_channels(summary))]
 
 
 def _draw(material: Material, given: dict[str, Answer]) -> Drawn | None:
@@ -79,11 +77,10 @@ def _findings(run: RunReport) -> list[Finding]:
             f"{onset['lower']:g} and {onset['upper']:g} with probability {onset['prob']:.2g}.{seen}"
         )
         findings.append(Finding("diagnosis", text, attention=True))
-    if chances[UNDETERMINED] >= _WORTH_WARNING and summary["missing_channels"]:
-        text = (
-            f"With probability {chances[UNDETERMINED]:.2f} it is a failure that this log cannot show. Not logged: "
-            f"{', '.join(summary['missing_channels'])}."
-        )
+    silent = silent_channels(summary)
+    if chances[UNDETERMINED] >= _WORTH_WARNING and silent:
+        opening = f"With probability {chances[UNDETERMINED]:.2f} it is a failure that this log cannot show"
+        text = " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in [opening, *silent])
         findings.append(likely("diagnosis", text, chances[UNDETERMINED]))
     return findings
 

@@ -231,7 +231,28 @@ def test_channels_of_different_lengths_and_steps() -> None:
         found["channel_value"].sel(channel="entropy"), np.log(entropy.reshape(40, 2).mean(1) + 0.02), rtol=1e-12
     )
     said = bayes_grpo.summarise_diagnosis(found)
-    assert any(text.startswith("evaluation_reward") for text in said["missing_channels"])
+    assert said["unused_channels"] == {"evaluation_reward": "logged in 3 rows, fewer than 5"}
+    assert not any(text.startswith("evaluation_reward") for text in said["missing_channels"])
+
+
+def test_a_constant_channel_is_logged_and_of_no_use(small_run: xr.Dataset) -> None:
+    """It is not listed among what is not logged, and neither note nor table asks for it."""
+    columns = {"kl": 0.0, "clip_ratio": -0.25, "completion_length": 17.0, "entropy": 0.5}
+    shape = small_run["reward"].shape
+    varied = np.full(shape, columns["clip_ratio"])
+    varied[:, ::2] -= 0.1
+    run = small_run.assign({name: (("run", "step"), np.full(shape, value)) for name, value in columns.items()})
+    said = bayes_grpo.summarise_diagnosis(bayes_grpo.diagnose(run.assign(clip_ratio=(("run", "step"), varied))))
+    unused = said["unused_channels"]
+    assert unused["kl"] == "constant at 0" and unused["completion_length"] == "constant at 17"
+    assert unused["clip_ratio"] == "never above 0" and set(unused) == set(columns)
+    assert len(said["missing_channels"]) == len(CHANNELS) - 1 - len(columns)
+    (note,) = [note for note in notes_of(said) if note.subject == "policy_concentration"]
+    assert "cannot be told: entropy is constant at 0.5" in note.text
+    lines = diagnosis_table(said).splitlines()
+    table = " ".join(line.strip() for line in lines[[line.startswith("not logged") for line in lines].index(True) :])
+    missing, logged = table.split("logged, but of no use: ")
+    assert "kl (constant at 0)" in logged and "kl" not in missing and "entropy" not in missing
 
 
 def test_bad_input(small_run: xr.Dataset, hacked: xr.Dataset) -> None:

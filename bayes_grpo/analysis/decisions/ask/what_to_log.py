@@ -44,7 +44,7 @@ def what_to_log(result: xr.DataTree, health: DiagnosisSummary | None) -> list[st
         decisive = [MODES[name].decisive for name in untold(channels)]
         missing = sorted(
             # A column that never varies is logged, and yet tells the diagnosis nothing.
-            (name for name in CHANNELS if name not in channels and name not in columns),
+            (name for name in CHANNELS if name not in channels and name not in health["unused_channels"]),
             key=lambda name: (name not in decisive, name),
         )
         deciding = [_named(name) for name in missing if name in decisive]
