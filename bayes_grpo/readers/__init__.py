@@ -40,7 +40,8 @@ def read_run(
         logs, console output, tables, TensorBoard, W&B, trackio; runs saved by `bayes_grpo.save_runs` (.nc); or the
         address of a W&B run, ``wandb:ENTITY/PROJECT/RUN``.
     hyperparameters : mapping, optional
-        Per-run values by the names of `bayes_grpo.runs.fields.RUN_FIELDS`; they win over the file's.
+        What a hyperparameters file may hold: per-run values by the names of `bayes_grpo.runs.fields.RUN_FIELDS`, and
+        ``spread``, ``trl_version``, ``optimizer``, ``scale_rewards``, ``notes``, ``name``; they win over the file's.
     hyperparameters_file : str or Path, optional
         TOML or JSON; else ``LOG.hyperparameters.toml`` or ``hyperparameters.toml`` (or .json) beside the log is taken.
     reward_column, step_column, run_column : str, optional

@@ -155,6 +155,8 @@ class Options:
         Expressions of the log's columns, by the names of `bayes_grpo.runs.fields.STEP_FIELDS`.
     appended : str
         Which of several runs in one file: a number from 1, or ``last``; '' where there is one.
+    extras : mapping
+        What else a hyperparameters file may say: ``spread``, ``trl_version``, ...; it wins over the file's.
     """
 
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
@@ -164,6 +166,7 @@ class Options:
     step_unit: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     appended: str = ""
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from bayes_grpo.readers.expressions import check_columns
 from bayes_grpo.readers.find_logs import CERTAIN, Search, find
 from bayes_grpo.readers.log import Log, Options, Reading, Source, reading_note
 from bayes_grpo.readers.run_labels import label_of, tell_apart
-from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar
+from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar, split_extras
 from bayes_grpo.readers.understand_log import understand
 
 #: Files that were left out of a search are named up to so many.
@@ -52,9 +52,8 @@ def read_log(
     """
     if step_unit not in (None, "optimizer", "rollout"):
         raise InputError("step_unit", f"expected 'optimizer' or 'rollout', found {step_unit!r}")
-    options = Options(
-        hyperparameters or {}, reward_column, step_column, run_column, step_unit, columns or {}, str(appended)
-    )
+    stated, extras = split_extras("hyperparameters", hyperparameters or {})
+    options = Options(stated, reward_column, step_column, run_column, step_unit, columns or {}, str(appended), extras)
     check_columns(options.columns)
     search = find(path)
     runs, parts, faults = _open(search, options, name)
@@ -122,6 +121,7 @@ def _read_one(
     if sidecar is not None and not source.address:
         beside, extras = read_sidecar(sidecar)
         notes.append(reading_note("", f"hyperparameters read from {sidecar.name}"))
+    extras |= options.extras
     label = (name if not several else None) or str(extras.get("name", "")) or first.label or label_of(path, source)
     folder = None if source.address else _folders(source)[0]
     readings, faults = understand(str(source), logs, label, options, beside, extras, folder)

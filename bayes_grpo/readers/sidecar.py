@@ -1,6 +1,7 @@
 """Hyperparameters beside a log: a TOML or JSON file."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,23 @@ def read_sidecar(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         content = load_json(path)
     if not isinstance(content, dict):
         raise InputError(str(path), f"expected names and values, found a {type(content).__name__}")
-    unknown = [key for key in content if key not in RUN_FIELDS and key not in EXTRAS and not key.startswith("x_")]
+    hyperparameters, extras = split_extras(str(path), content)
+    unknown = [key for key in hyperparameters if key not in RUN_FIELDS]
     if unknown:
         known = ", ".join((*RUN_FIELDS, *EXTRAS))
         raise InputError(str(path), [f"unknown key {key!r}; known are {known}, and any x_..." for key in unknown])
+    return {key: content[key] for key in RUN_FIELDS if key in content}, extras
+
+
+def split_extras(where: str, content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyperparameters, known or not, and extras of what a file or a caller states; keys x_... are left out.
+
+    Raises
+    ------
+    InputError
+        If ``spread`` is none of `bayes_grpo.runs.fields.SPREADS`.
+    """
     extras = {key: content[key] for key in EXTRAS if key in content}
     if extras.get("spread", "unknown") not in SPREADS:
-        raise InputError(str(path), f"spread: expected one of {', '.join(SPREADS)}, found {extras['spread']!r}")
-    return {key: content[key] for key in RUN_FIELDS if key in content}, extras
+        raise InputError(where, f"spread: expected one of {', '.join(SPREADS)}, found {extras['spread']!r}")
+    return {key: content[key] for key in content if key not in EXTRAS and not str(key).startswith("x_")}, extras

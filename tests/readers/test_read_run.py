@@ -182,6 +182,13 @@ def test_sidecar_and_stated_values(tmp_path: Path) -> None:
     run = read_run(log, hyperparameters_file=other)
     assert run["group_size"].item() == 2
     assert run["reward_spread"].attrs["spread"] == "batch"
+    stated = {"trl_version": "0.15.2", "name": "stated", "x_mine": 1}
+    run = read_run(log, hyperparameters=stated, hyperparameters_file=other)
+    assert run["reward_spread"].attrs["spread"] == "within_group" and run["run"].item() == "stated"
+    with pytest.raises(InputError, match="hyperparameters: spread: expected one of within_group, batch"):
+        read_run(log, hyperparameters={"spread": "wide"})
+    with pytest.raises(InputError, match="unknown hyperparameter 'grup_size'"):
+        read_run(log, hyperparameters={"grup_size": 4})
     (tmp_path / "hyperparameters.toml").write_text("grup_size = 4\n")
     with pytest.raises(InputError, match=r"unknown key 'grup_size'; known are group_size"):
         read_run(log)

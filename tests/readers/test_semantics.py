@@ -24,6 +24,7 @@ from tests.readers.rows import rows_of, values, write
 )
 def test_the_meaning_of_trls_spread(facts: dict, column: str, meaning: str, tmp_path: Path) -> None:
     log = write(tmp_path / "log.jsonl", rows_of({"reward": "REWARD", column: 0.3, "completions/mean_length": 5.0}))
+    assert read_run(log, hyperparameters=facts)["reward_spread"].attrs["spread"] == meaning
     (tmp_path / "hyperparameters.json").write_text(json.dumps(facts))
     run = read_run(log)
     assert run["reward_spread"].attrs["spread"] == meaning
