@@ -66,7 +66,7 @@ def settle(run: xr.Dataset, spec: ModelSpec) -> Setting:
     assumed: dict[str, str] = {}
     _settle_optimizer(costs, values, assumed)
     _settle_length(steps, values, assumed)
-    _settle_bounds(run["reward"].values, values, assumed)
+    _settle_bounds(run["reward"].values, values, assumed, inside="plateau" in spec.parameters)
     values["reward_range"] = values["reward_upper"] - values["reward_lower"]
     _settle_window(steps, values, assumed)
     _settle_learning_rate(run, costs, values, assumed)
@@ -191,8 +191,11 @@ def _settle_balance(
     values["clipped"] = float(np.nanmean(share)) if np.isfinite(share).any() else 0.0
 
 
-def _settle_bounds(reward: np.ndarray, values: dict[str, float], assumed: dict[str, str]) -> None:
-    """Fill in missing reward bounds by round numbers well outside the data, so that priors hardly see the data."""
+def _settle_bounds(reward: np.ndarray, values: dict[str, float], assumed: dict[str, str], *, inside: bool) -> None:
+    """Fill in missing reward bounds by round numbers well outside the data, so that priors hardly see the data.
+
+    ``inside`` says whether the model seeks the plateau inside them; one that states it as a rise does not.
+    """
     if "reward_lower" in values and "reward_upper" in values:
         return
     low, high = float(np.nanmin(reward)), float(np.nanmax(reward))
@@ -205,6 +208,6 @@ def _settle_bounds(reward: np.ndarray, values: dict[str, float], assumed: dict[s
     lower, upper = values.get("reward_lower", lower), values.get("reward_upper", upper)
     values["reward_lower"], values["reward_upper"] = lower, upper
     assumed["reward_bounds"] = (
-        f"reward bounds unknown: assumed {lower:g} to {upper:g}; plateau is sought inside them and priors are scaled "
-        "by them; state --reward-bounds LOWER UPPER"
+        f"reward bounds unknown: assumed {lower:g} to {upper:g}; {'plateau is sought inside them and ' * inside}priors "
+        "are scaled by them; state --reward-bounds LOWER UPPER"
     )

@@ -46,9 +46,12 @@ _SETTINGS = {
         {"forecast": "goes to the run's end, and knows where a decay of the learning rate ends"},
     ),
     "reward_lower": Gap(
-        "bounds are guessed from the rewards; plateau is sought inside them",
+        "bounds are guessed from the rewards; priors are scaled by them",
         "--reward-bounds LOWER UPPER",
-        {"fit": "keeps the plateau inside them", "diagnose": "tells a solved task from a stalled one"},
+        {
+            "fit": "keeps the plateau inside them, or says where it is not",
+            "diagnose": "tells a solved task from a stalled one",
+        },
     ),
     "model_size": Gap(
         "runs of different models cannot be told apart by size",

@@ -22,12 +22,13 @@ from bayes_grpo.analysis.forecast.mixture import (
 from bayes_grpo.analysis.forecast.paths import SAMPLED, Basis, basis_of, collapse_note, sample_paths
 from bayes_grpo.analysis.forecast.regimes import chances, state_of
 from bayes_grpo.analysis.notes import stored
+from bayes_grpo.analysis.posterior.bounds import beyond_bounds
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
-from bayes_grpo.runs.dataset import index_of, one_run
+from bayes_grpo.runs.dataset import hyperparameters_of, index_of, one_run
 
 #: Draws of each law that a forecast of a log rests on.
 DRAWS, CHAINS = 500, 2
@@ -198,7 +199,7 @@ def _labelled(
             "probability_collapse": soon.collapse,
             "reward_range": basis.setting.values["reward_range"],
             **({} if (seconds := step_seconds(basis.run)) is None else {"step_seconds": seconds}),
-            **stored([*rate_notes, *notes]),
+            **stored([*rate_notes, *notes, *beyond_bounds(paths["plateau"], hyperparameters_of(basis.run), model)]),
         },
     )
 

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.intervals import interval
+from bayes_grpo.analysis.posterior.bounds import fit_beyond_bounds
 from bayes_grpo.errors import Note
 from bayes_grpo.inference.attributes import notes
 from bayes_grpo.inference.convergence import Diagnostics
@@ -17,7 +18,7 @@ _UNINFORMED = 0.8
 
 def notes_on(fit: xr.DataTree, diagnostics: Diagnostics) -> list[Note]:
     """All that the reader of a fit should know: why it cannot be believed, what was assumed, what was not learned."""
-    return [*diagnostics.failures(), *notes(fit), *little_learned(fit), *prior_conflicts(fit)]
+    return [*diagnostics.failures(), *notes(fit), *little_learned(fit), *prior_conflicts(fit), *fit_beyond_bounds(fit)]
 
 
 def little_learned(fit: xr.DataTree) -> list[Note]:

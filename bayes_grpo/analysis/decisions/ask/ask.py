@@ -12,6 +12,7 @@ from bayes_grpo.analysis.diagnosis.diagnose import diagnose
 from bayes_grpo.analysis.forecast.forecast import forecast
 from bayes_grpo.analysis.forecast.paths import recent
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
+from bayes_grpo.analysis.posterior.bounds import fit_beyond_bounds
 from bayes_grpo.analysis.stability.dynamics import is_curve
 from bayes_grpo.analysis.stability.reuse import conditions_of, growth_draws, limits
 from bayes_grpo.analysis.stability.threshold import lag_limit
@@ -116,7 +117,8 @@ def answers_of(
     label = str(fit.attrs["run"])
     parts, absent = {"fit": _plateau_of(fit), **parts}, dict(absent)
     _attempt("reuse", lambda: reuse_limits(fit, seed=seed), parts, absent)
-    return _gathered(one_run(runs_of(fit)), label, str(fit.attrs["model"]), parts, absent, fit_notes(fit))
+    notes = [*fit_notes(fit), *fit_beyond_bounds(fit)]
+    return _gathered(one_run(runs_of(fit)), label, str(fit.attrs["model"]), parts, absent, notes)
 
 
 def _attempt(name: str, answer: Callable[[], xr.Dataset], parts: dict[str, xr.Dataset], absent: dict[str, str]) -> None:
@@ -138,7 +140,9 @@ def _gathered(
     """The parts as one result."""
     if not parts:
         raise InputError(str(run["source"].values) or label, list(dict.fromkeys(absent.values())))
-    every = [*notes, *(note for part in parts.values() for note in stored_notes(part))]
+    of_parts = [note for part in parts.values() for note in stored_notes(part)]
+    # The plateau that is answered is the fit's: what the forecast says of its own would be a second one.
+    every = [*notes, *(note for note in of_parts if (note.kind, note.subject) != ("limit", "plateau"))]
     tree = xr.DataTree.from_dict(dict(parts))
     tree.attrs = _facts(run, label, model) | {"absent": json.dumps(dict(absent)), **stored(dict.fromkeys(every))}
     return tree
