@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.invariance.figure import plot_invariance as plot_invariance
     from bayes_grpo.analysis.invariance.invariance import invariance as invariance
     from bayes_grpo.analysis.invariance.summary import summarise_invariance as summarise_invariance
+    from bayes_grpo.analysis.monitor.verl import VerlLogger as VerlLogger
     from bayes_grpo.analysis.plateau.plateau import balance_plateau as balance_plateau
     from bayes_grpo.analysis.posterior.checks import sensitivity as sensitivity
     from bayes_grpo.analysis.posterior.figure import plot_fit as plot_fit
@@ -81,6 +82,7 @@ _HOMES = {
     "InputError": "errors",
     "ModelSpec": "models.spec",
     "PlannedRun": "runs.planned",
+    "VerlLogger": "analysis.monitor.verl",
     "ask": "analysis.decisions.ask.ask",
     "balance_plateau": "analysis.plateau.plateau",
     "batch": "report.batch.batch",

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,26 @@ def check_writable(path: str | Path) -> None:
             pass
     except OSError as error:
         raise InputError(str(path), f"cannot be written ({error.strerror}); choose another --out") from error
+
+
+def end_last_line(path: str | Path) -> None:
+    """Let a file of JSON lines end with a line end, so that it can be continued.
+
+    What a killed writer had begun of a line is taken away; a line that only lacks its end is kept.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    lines, _, last = path.read_bytes().rpartition(b"\n")
+    if not last:
+        return
+    try:
+        json.loads(last)
+    except ValueError:
+        os.truncate(path, len(lines) + 1 if lines else 0)
+    else:
+        with path.open("ab") as file:
+            file.write(b"\n")
 
 
 def write_atomically(path: str | Path, content: bytes | memoryview) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import transformers
 from transformers import TrainerCallback
 
-from bayes_grpo.runs.files import write_atomically
+from bayes_grpo.runs.files import end_last_line, write_atomically
 from bayes_grpo.trl.updates import GradientWatch, RatioWatch
 
 LOG = "bayes_grpo.jsonl"
@@ -121,10 +121,8 @@ class Recorder(TrainerCallback):
         facts |= {"model_size": size, "spread": "within_group", "x_arguments": args.to_dict()}
         text = json.dumps(facts, indent=1, default=str)
         write_atomically(self.path.with_suffix(".hyperparameters.json"), text.encode())
+        end_last_line(self.path)
         self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        # The last line of a killed run may be cut off: its rest must not join the next.
-        if os.fstat(self._file).st_size and not self.path.read_bytes().endswith(b"\n"):
-            os.write(self._file, b"\n")
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         """Note the learning rate and the step that begins; the row of the step before is complete."""
