@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, finish, read_numbers
+from bayes_grpo.cli.common import add_json, finish, read_numbers, refuse
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.errors import InputError
 
@@ -72,35 +72,43 @@ def _plan(options: argparse.Namespace) -> int:
     faults += wrong + wrong_bounds
     if options.success is not None and options.start is not None:
         faults.append("--success: expected it or --start, found both")
-    if faults:
-        raise InputError("command line", faults)
+    from bayes_grpo.analysis.decisions.plan.setting import plan_faults
+    from bayes_grpo.runs.planned import PlannedRun
+
+    stated: dict[str, Any] = {
+        name: numbers[name] for name in _NUMBERS if name != "start" and numbers.get(name) is not None
+    }
+    setting = PlannedRun(**stated, **bounds, normalisation="none" if options.dr_grpo else "group")
+    asked = {name: numbers.get(name) for name in _ASKED}
+    if faults:  # the seconds that a budget of hours needs may be what could not be read
+        asked["hours"] = None
+    faults += plan_faults(numbers.get("start"), setting, vary, **asked)
+    refuse(faults)
     check_figure(options.figure)
     from bayes_grpo.analysis.decisions.plan.plan import plan
     from bayes_grpo.analysis.decisions.plan.summary import summarise_plan
     from bayes_grpo.analysis.decisions.plan.table import plan_table
     from bayes_grpo.inference.progress import use_compilation_cache
-    from bayes_grpo.runs.planned import PlannedRun
 
     use_compilation_cache()
-    stated: dict[str, Any] = {name: numbers[name] for name in _NUMBERS if name != "start" and numbers[name] is not None}
-    normalisation = "none" if options.dr_grpo else "group"
-    setting = PlannedRun(**stated, **bounds, normalisation=normalisation)
     start = _success(options.success) if options.success is not None else numbers["start"]
-    asked = {name: numbers[name] for name in _ASKED}
     result = plan(start, setting, vary=vary, fits=_fits(options), seed=options.seed, **asked)
     save_figure(options.figure, "plot_plan", result)
     return finish([summarise_plan(result)], plan_table, as_json=options.json)
 
 
 def _varied(text: str | None) -> tuple[tuple[str, list[float]] | None, list[str]]:
-    """The setting that is varied and its values; or what is wrong with the option."""
+    """The setting that is varied and those of its values that are numbers; and what is wrong with the option."""
     if text is None:
         return None, []
-    name, _, values = text.partition("=")
-    try:
-        return (name.strip().replace("-", "_"), [float(value) for value in values.split(",")]), []
-    except ValueError:
-        return None, [f"--vary: expected NAME=V1,V2,..., such as group_size=2,4,8, found {text!r}"]
+    name, _, words = text.partition("=")
+    values, faults = [], []
+    for word in words.split(","):
+        try:
+            values.append(float(word))
+        except ValueError:
+            faults = [f"--vary: expected NAME=V1,V2,..., such as group_size=2,4,8, found {text!r}"]
+    return (name.strip().replace("-", "_"), values) if values else None, faults
 
 
 def _bounds(texts: list[str] | None) -> tuple[dict[str, float], list[str]]:

@@ -167,6 +167,7 @@ def test_stale_batches_gain_nothing() -> None:
     [
         ({"setting": PlannedRun(group_size=1, kl=-1)}, ["group_size: expected a whole number", "kl: expected"]),
         ({"start": 1.5}, ["start: expected success probabilities from 0 to 1, found 1.5"]),
+        ({"start": 1.5, "vary": ("kl", [-1]), "gain": 0.0}, ["start: expected", "kl: expected", "gain: expected"]),
         ({"start": [0.0, 0.0]}, ["no group has a signal"]),
         ({"vary": ("fame", [1])}, ["vary: expected one of group_size"]),
         ({"vary": ("group_size", [4, 0.5])}, ["group_size: expected a whole number from 2 to 10,000, found 0.5"]),
@@ -199,6 +200,15 @@ def test_the_command(tmp_path: Path) -> None:
     shown = call("plan", "--start", "0.18", *vary, columns=80)
     assert "Within" in shown.stdout and "…" not in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
+    mixed = call("plan", "--start", "1.5", "--vary", "group_size=1,x", "--gain", "-1")
+    assert mixed.returncode == 2 and "4 faults" in mixed.stderr
+    for fault in (
+        "found 'group_size=1,x'",
+        "from 2 to 10,000, found 1",
+        "found 1.5",
+        "gain: expected a number above 0",
+    ):
+        assert fault in mixed.stderr
     wrong = call("plan", "--start", "much", "--vary", "group_size", "--reward-bounds", "a", "b")
     assert wrong.returncode == 2 and wrong.stdout == ""
     for fault in ("--start: expected a number", "--vary: expected NAME=V1,V2", "--reward-bounds: expected two numbers"):

@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.decisions.plan.beliefs import DRAWS, from_fits, from_population
 from bayes_grpo.analysis.decisions.plan.outcome import Goal, Scenarios, outcome
-from bayes_grpo.analysis.decisions.plan.setting import checked_starts, options_of
+from bayes_grpo.analysis.decisions.plan.setting import budget_of, checked_starts, options_of, plan_faults
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.laws.normal import normal_quantile
@@ -84,8 +84,11 @@ def plan(
     0.3
     """
     base = PlannedRun() if setting is None else setting
+    asked = {"completions": completions, "hours": hours, "gain": gain, "within": within}
+    if faults := plan_faults(start, base, vary, **asked):
+        raise InputError("plan", faults)
     options = options_of(base, vary)
-    budget, unit = _budget(base, completions, hours, gain, within)
+    budget, unit = budget_of(base, **asked)
     prompts = checked_starts(start)
     starts = [prompts] if prompts is not None else _assumed_starts()
     middle = starts[len(starts) // 2]
@@ -111,25 +114,6 @@ def plan(
         reward_lower=base.reward_lower,
         **stored([*beliefs.notes, *_notes(prompts, base, vary)]),
     )
-
-
-def _budget(
-    setting: PlannedRun, completions: float | None, hours: float | None, gain: float | None, within: float | None
-) -> tuple[float, str]:
-    """The budget and its unit."""
-    named = {"completions": completions, "hours": hours, "gain": gain, "within": within}
-    faults = [
-        f"{name}: expected a number above 0, found {v:g}" for name, v in named.items() if v is not None and not v > 0
-    ]
-    if completions is not None and hours is not None:
-        faults.append("expected a budget of completions or of hours, found both")
-    if hours is not None and setting.seconds_per_update is None:
-        faults.append("hours: expected the seconds of a completion and of an update, found not both; state them")
-    if faults:
-        raise InputError("plan", faults)
-    if hours is not None:
-        return hours, "hours"
-    return (setting.steps * setting.completions_per_update if completions is None else completions), "completions"
 
 
 def _updates(option: PlannedRun, budget: float, unit: str) -> float:
