@@ -4,14 +4,19 @@ import re
 
 import pytest
 import xarray as xr
+from matplotlib.colors import to_hex
 
 from bayes_grpo import describe_run, pair_fits, report_html
+from bayes_grpo.analysis.diagnosis.modes import answers
 from bayes_grpo.analysis.figures import CURVE, DATA, LEVEL
+from bayes_grpo.report.figures import DARK_PAGE, DARK_TEXT, in_the_dark
 from tests.common import ROOT
 
 STYLE = (ROOT / "bayes_grpo" / "report" / "style.css").read_text(encoding="utf-8")
 #: Least contrast of text, and of what must be seen to understand a figure or to find a control.
 TEXT, GRAPHIC = 4.5, 3.0
+#: Colours of areas that are told by their place and their name in the key, too.
+FAINT = {"#E69F00", "#56B4E9", "#CC79A7", "#C8C8C8"}
 
 
 def colours(scheme: str) -> dict[str, str]:
@@ -65,11 +70,26 @@ def test_contrast_of_the_page(scheme: str) -> None:
 
 
 def test_contrast_of_the_figures() -> None:
-    """Figures stand on white in every scheme."""
-    card = re.search(r"\.card \{ --ground: (#\w+); [^}]*color: (#\w+)", STYLE)
-    assert card[1] == "#fff" and contrast(card[2], card[1]) >= TEXT
-    for colour in (CURVE, LEVEL, over(DATA, "#fff", 0.7)):
-        assert contrast(colour, "#fff") >= GRAPHIC, colour
+    """Figures stand on the page; in the dark their colours change with it."""
+    light, dark = colours("light"), colours("dark")
+    assert (dark["page"], dark["text"]) == (DARK_PAGE, DARK_TEXT)
+    assert (in_the_dark("#ffffff"), in_the_dark("#000000")) == (DARK_PAGE, DARK_TEXT)
+    for colour in (CURVE, LEVEL, over(DATA, "#fff", 0.7), *(answer.colour for answer in answers().values())):
+        assert contrast(colour, light["page"]) >= GRAPHIC or colour in FAINT, colour
+        assert contrast(in_the_dark(to_hex(colour)), dark["page"]) >= (GRAPHIC if colour not in FAINT else 1.5), colour
+
+
+def test_figures_follow_the_scheme(page: str) -> None:
+    """No colour of a figure stands alone: each has a light and a dark one, and a page in the dark has no white card."""
+    figures = re.findall(r'<div class="card"[^>]*>(<svg.*?</svg>)', page, re.DOTALL)
+    assert figures
+    for figure in figures:
+        root, _, inside = figure.partition(">")
+        inks = dict(re.findall(r"(--ink-\d+): (light-dark\(#\w{6}, #\w{6}\))", root))
+        assert f"light-dark(#ffffff, {DARK_PAGE})" in inks.values() and "fill: var(--ink-0)" in root
+        styles = re.findall(r'style="([^"]*)"', inside)
+        assert not [style for style in styles if re.search(r": #[0-9a-f]{3,8}\b", style)]
+        assert set(re.findall(r"var\((--ink-\d+)\)", " ".join(styles))) <= set(inks)
 
 
 @pytest.fixture(scope="module")
