@@ -35,8 +35,9 @@ docs: setup  ## build the documentation in docs/_build, and execute its gallery
 licences: setup  ## list the licences of all packages that the installed package brings
 	$(BIN)/python .ci/licences.py
 
-audit: setup  ## ask for known vulnerabilities of the locked packages (needs the network)
-	$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --disable-pip
+# --strict: a mirror that does not tell vulnerabilities is a failure, not a clean bill.
+audit: setup  ## ask for known vulnerabilities of the locked packages (needs PyPI itself)
+	$(BIN)/uv tool run pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
 package: setup  ## build wheel and sdist in dist/, and check them
 	rm -rf dist

@@ -97,12 +97,23 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"bayes-grpo {version('bayes-grpo')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bayes-grpo",
         description="Posteriors over plateau, stiffness and damping from the log of a GRPO training run.",
         epilog="exit codes: 0 done, 2 bad input, 3 the fit did not converge, 130 interrupted",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     parser.add_argument(
         "--law",
         action="append",

@@ -37,6 +37,7 @@ def test_help_imports_nothing_heavy() -> None:
         "    except SystemExit as ended: assert ended.code == 0\n"
     )
     assert imported(code) == set()
+    assert imported("from bayes_grpo.cli import main\ntry: main(['--version'])\nexcept SystemExit: pass") == set()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What is published: wheel and sdist are complete and pass their checks, and the wheel works where nothing else is."""
 
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -67,11 +69,17 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel: Path) -> None
 
 
 def test_the_version_is_one(wheel: Path) -> None:
-    """In pyproject.toml, the citation and the wheel's name; and the changelog has it."""
+    """In pyproject.toml, the citation, the wheel's name, the changelog's newest heading, and a tag of this commit."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f"-{version}-py3" in wheel.name
     assert f"version: {version}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.+?)\](.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    released = [number for number, _ in headings if number != "Unreleased"]
+    assert released[0] == version and len(set(released)) == len(released)
+    assert all(re.fullmatch(r" - \d{4}-\d{2}-\d{2}", date) for number, date in headings if number != "Unreleased")
+    if git := shutil.which("git"):  # outside a checkout it tells no tag
+        told = subprocess.run([git, "tag", "--points-at", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+        assert {tag for tag in told.stdout.decode().split() if re.match(r"v\d", tag)} <= {f"v{version}"}
 
 
 def test_the_wheel_works_in_a_bare_environment(wheel: Path, tmp_path: Path) -> None:
@@ -89,6 +97,8 @@ def test_the_wheel_works_in_a_bare_environment(wheel: Path, tmp_path: Path) -> N
     where, facts = run(python, "-c", code, folder=tmp_path).splitlines()
     assert Path(where).is_relative_to(place)
     assert facts == f"{len(bayes_grpo.list_models())} 380"
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert run(place / "bin" / "bayes-grpo", "--version", folder=tmp_path) == f"bayes-grpo {version}\n"
     shown = run(place / "bin" / "bayes-grpo", "demo", folder=tmp_path)
     assert "plateau" in shown
     assert {path.suffix for path in (tmp_path / "bayes_grpo_demo").iterdir()} == {".nc", ".png"}

@@ -30,16 +30,9 @@ def beyond_bounds(plateau: np.ndarray, known: Mapping[str, float], model: str) -
     list of Note
         One a bound, or none.
     """
-    drawn = plateau[~np.isnan(plateau)]
-    if not drawn.size:
-        return []
-    limits = interval(drawn, axis=None)
     notes = []
-    for bound, name, where in (("reward_upper", "largest", "above"), ("reward_lower", "smallest", "below")):
-        end = known.get(bound, np.nan)
-        if not (limits.upper > end if where == "above" else limits.lower < end):
-            continue
-        beyond = float((drawn > end).mean() if where == "above" else (drawn < end).mean())
+    for where, end, beyond in passed_bounds(plateau, known):
+        name = "largest" if where == "above" else "smallest"
         text = (
             f"the plateau's {INTERVAL_PROB:.0%} interval reaches {where} the {name} possible reward, {end:g}, and with "
             f"probability {beyond:.2g} the plateau lies there: {model} does not know the bounds, and nothing was "
@@ -47,6 +40,23 @@ def beyond_bounds(plateau: np.ndarray, known: Mapping[str, float], model: str) -
         )
         notes.append(Note("limit", "plateau", text))
     return notes
+
+
+def passed_bounds(plateau: np.ndarray, known: Mapping[str, float]) -> list[tuple[str, float, float]]:
+    """Each stated bound that the plateau's interval passes: above or below, the bound, and the probability beyond it.
+
+    Arguments are as of `beyond_bounds`.
+    """
+    drawn = plateau[~np.isnan(plateau)]
+    if not drawn.size:
+        return []
+    limits, passed = interval(drawn, axis=None), []
+    upper, lower = known.get("reward_upper", np.inf), known.get("reward_lower", -np.inf)
+    if limits.upper > upper:
+        passed.append(("above", upper, float((drawn > upper).mean())))
+    if limits.lower < lower:
+        passed.append(("below", lower, float((drawn < lower).mean())))
+    return passed
 
 
 def fit_beyond_bounds(fit: xr.DataTree) -> list[Note]:

@@ -49,6 +49,8 @@ def test_a_fit_says_where_its_plateau_passes_a_stated_bound(stated: xr.DataTree)
     assert "s_curve does not know the bounds" in text and "--model bounded_overdamped" in text
     answers = bayes_grpo.summarise_ask(bayes_grpo.ask(_rising(STATED)))
     assert len(_of_plateau(notes_of(answers))) == 1
+    said = answers["answers"]["plateau"]["text"]
+    assert "The law knows no bounds: it puts the plateau above 1 with probability 0.6" in said
 
 
 def test_stated_bounds_that_were_assumed_change_no_draw(stated: xr.DataTree) -> None:

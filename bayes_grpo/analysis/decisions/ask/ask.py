@@ -12,12 +12,12 @@ from bayes_grpo.analysis.diagnosis.diagnose import diagnose
 from bayes_grpo.analysis.forecast.forecast import forecast
 from bayes_grpo.analysis.forecast.paths import recent
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
-from bayes_grpo.analysis.posterior.bounds import fit_beyond_bounds
+from bayes_grpo.analysis.posterior.bounds import fit_beyond_bounds, passed_bounds
 from bayes_grpo.analysis.stability.dynamics import is_curve
 from bayes_grpo.analysis.stability.reuse import conditions_of, growth_draws, limits
 from bayes_grpo.analysis.stability.threshold import lag_limit
 from bayes_grpo.errors import InputError, Note
-from bayes_grpo.inference.attributes import quantities, runs_of
+from bayes_grpo.inference.attributes import hyperparameters, quantities, runs_of
 from bayes_grpo.inference.draws import batch, evenly
 from bayes_grpo.inference.fit import light_fit
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
@@ -183,7 +183,8 @@ def _plateau_of(fit: xr.DataTree) -> xr.Dataset:
     """Draws of the plateau."""
     posterior = fit["posterior"].to_dataset()
     values = posterior["plateau"].values.ravel() if "plateau" in posterior else np.full(1, np.nan)
-    attrs = {"reward_range": quantities(fit)["reward_range"]}
+    passed = passed_bounds(values, hyperparameters(fit))
+    attrs = {"reward_range": quantities(fit)["reward_range"], "passed": json.dumps(passed)}
     return xr.Dataset({"plateau": ("sample", values, {"units": "reward"})}, attrs=attrs)
 
 

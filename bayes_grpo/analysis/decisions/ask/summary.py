@@ -143,6 +143,8 @@ def _plateau(
         f"The reward settles at {with_interval(interval_row(draws))}. It stands at {rounded(here)} now, and the "
         f"plateau is more than {rounded(worth)} higher with probability {chance(higher)}."
     )
+    for where, bound, beyond in json.loads(law.attrs["passed"]):
+        text += f" The law knows no bounds: it puts the plateau {where} {bound:g} with probability {chance(beyond)}."
     still = 0.0 if health is None else health["probabilities"][NOT_LEARNING]
     if still > 0.5:
         text += f" But with probability {chance(still)} the reward does not rise at all, and then it stays where it is."
