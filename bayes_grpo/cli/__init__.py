@@ -1,6 +1,7 @@
 """The command line. Only the standard library is imported until a command runs, so that help is instant."""
 
 import argparse
+import atexit
 import gc
 import os
 import sys
@@ -91,6 +92,7 @@ def _rare_collections() -> Iterator[None]:
     """Look for garbage less often: imports and traces make many objects that stay, a tenth of the time of a command."""
     before = gc.get_threshold()
     gc.set_threshold(_OBJECTS, *before[1:])
+    atexit.register(gc.freeze)  # the process ends: no search for garbage before its memory is given back
     try:
         yield
     finally:

@@ -15,9 +15,11 @@ from jax import Array, random
 from jax.typing import ArrayLike
 
 from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.inference.programs import Program
 from bayes_grpo.laws import likelihood
 from bayes_grpo.laws.ahead import Ahead, ahead
-from bayes_grpo.laws.run_data import RunData
+from bayes_grpo.laws.law import Law
+from bayes_grpo.laws.run_data import Parameters, RunData
 from bayes_grpo.models.spec import ModelSpec
 
 #: Recorded values of a batch of draws, leading dimension draws.
@@ -54,6 +56,10 @@ class Structure:
         return isinstance(other, Structure) and self.spec.structure == other.spec.structure
 
 
+def _pointwise(law: Law, parameters: Parameters, run: RunData) -> Array:
+    return likelihood.filtered(law, parameters, run).log_density
+
+
 def over_runs(spec: ModelSpec, function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of (law, parameters, run, ...) with the law given, mapped over the runs of a model that pools."""
     given = partial(function, spec.law)
@@ -78,11 +84,11 @@ class Evaluator:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self._derive = self._batched(likelihood.derived)
-        self._pointwise = self._batched(lambda *given: likelihood.filtered(*given).log_density)
-        self._account = self._batched(likelihood.account)
+        self._pointwise = self._batched(_pointwise)
+        self._account = self._batched(likelihood.account, likelihood.Account)
         self._left_out = self._batched(likelihood.left_out)
         self._simulate = self._batched(likelihood.simulated)
-        self._ahead = jax.jit(jax.vmap(self._one_ahead, (0, None, None, 0)))
+        self._ahead = Program(self._all_ahead, spec.structure, returns=(Ahead,))
 
     def derive(self, values: Values, data: ModelData) -> dict[str, np.ndarray]:
         """Quantities that follow from the parameters, shape (draw,) or (draw, run)."""
@@ -113,7 +119,7 @@ class Evaluator:
         bits = rng.integers(0, 2**32, size=(count, 2), dtype=np.uint32)
         return Ahead(*in_batches(self._ahead, parameters, (run, np.int32(last)), np.size(run.grid.value), bits))
 
-    def _batched(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _batched(self, function: Callable[..., Any], *returns: type) -> Program:
         """A compiled function of (law, parameters, run, ...) over a batch of draws."""
         over = over_runs(self.spec, function)
 
@@ -126,7 +132,11 @@ class Evaluator:
         def batch(values: dict[str, Array], data: ModelData, *bits: Array) -> Any:
             return jax.vmap(each, (0, None, *(0 for _ in bits)))(values, data, *bits)
 
-        return jax.jit(batch)
+        return Program(batch, function.__qualname__, self.spec.structure, returns=returns)
+
+    def _all_ahead(self, values: dict[str, Array], run: RunData, last: Array, bits: Array) -> Ahead:
+        every: Ahead = jax.vmap(self._one_ahead, (0, None, None, 0))(values, run, last, bits)
+        return every
 
     def _one_ahead(self, values: dict[str, Array], run: RunData, last: Array, bits: Array) -> Ahead:
         return ahead(self.spec.law, values, run, last, random.wrap_key_data(bits))

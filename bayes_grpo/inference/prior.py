@@ -11,6 +11,7 @@ from bayes_grpo.inference.evaluate import Structure, Values, in_batches
 from bayes_grpo.inference.importance.families import FAMILIES
 from bayes_grpo.inference.importance.target import arguments_of, target_of
 from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.inference.programs import Program
 from bayes_grpo.models.spec import ModelSpec
 
 
@@ -33,7 +34,7 @@ def log_prior(spec: ModelSpec, values: Values, data: ModelData) -> dict[str, np.
 
 
 @lru_cache(maxsize=64)
-def _densities(structure: Structure):  # type: ignore[no-untyped-def]
+def _densities(structure: Structure) -> Program:
     spec = structure.spec
 
     def at(values: dict[str, Array], data: ModelData) -> dict[str, Array]:
@@ -42,7 +43,11 @@ def _densities(structure: Structure):  # type: ignore[no-untyped-def]
             for name, prior in spec.sites()
         }
 
-    return jax.jit(jax.vmap(at, (0, None)))
+    def densities(values: dict[str, Array], data: ModelData) -> dict[str, Array]:
+        by_site: dict[str, Array] = jax.vmap(at, (0, None))(values, data)
+        return by_site
+
+    return Program(densities, spec.structure)
 
 
 def _bits(rng: np.random.Generator) -> np.ndarray:

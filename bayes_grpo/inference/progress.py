@@ -11,6 +11,9 @@ from bayes_grpo.errors import printable
 #: Called with (draws or densities made, those wanted).
 Progress = Callable[[int, int], None]
 
+#: Programs that take longer to compile are kept; JAX would keep those that take a second.
+_LEAST_SECONDS = 0.05
+
 
 def use_compilation_cache() -> None:
     """Keep compiled programs in the user's cache folder, so that only the first command compiles."""
@@ -19,7 +22,8 @@ def use_compilation_cache() -> None:
     if jax.config.jax_compilation_cache_dir is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(home / "bayes_grpo" / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
 
 
 @contextmanager

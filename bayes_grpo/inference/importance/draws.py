@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -84,7 +83,7 @@ def draw_together(
     settings = settings_for(sampler)
     start, _ = target.draw_prior(rng, data[0], settings.repetitions, settings.points)
     density = _Counted(target, data, settings, progress)
-    weighted = sample_weighted(density, jnp.asarray(start), rng, settings, trusted_weights)
+    weighted = sample_weighted(density, start, rng, settings, trusted_weights)
     return drawn_from(weighted, 0, sampler, density.posterior, rng)
 
 
@@ -103,7 +102,7 @@ class _Counted:
         self.target, self.data, self.settings, self.progress = target, data, settings, progress
         self.generations = 0
 
-    def __call__(self, points: Array) -> Evaluated:
+    def __call__(self, points: Array | np.ndarray) -> Evaluated:
         evaluated = self._evaluated(points)
         self.generations += 1
         if self.progress is not None:

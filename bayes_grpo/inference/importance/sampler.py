@@ -11,8 +11,7 @@ and the only program that knows the model is its density at many points.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +21,13 @@ from jax.scipy.special import logsumexp
 
 from bayes_grpo.inference.importance.mixture import Mixture, about_points, draw, fit_weighted, log_density, widened
 from bayes_grpo.inference.importance.target import Evaluated
+from bayes_grpo.inference.programs import program
 
 #: Log density of points where the model has none; finite, so that differences are numbers.
 _NONE = -1e250
-#: Given points, shape (row, point, dimension), the model at them. Rows are the repetitions of one run after those of
-#: another.
-Density = Callable[[Array], Evaluated]
+#: Given points, an array of shape (row, point, dimension), the model at them. Rows are the repetitions of one run after
+#: those of another.
+Density = Callable[[Any], Evaluated]
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,14 @@ class _Memory(NamedTuple):
 class _Kept(NamedTuple):
     """A generation that counts: its points, the model at them, and the proposal that they are from."""
 
-    points: Array
+    points: Array | np.ndarray
     evaluated: Evaluated
     proposal: Mixture
 
 
 def sample_weighted(
     density: Density,
-    start: Array,
+    start: Array | np.ndarray,
     rng: np.random.Generator,
     settings: Settings,
     trusted: Callable[[np.ndarray], bool],
@@ -122,7 +122,7 @@ def sample_weighted(
     ----------
     density : callable
         The model at points, shape (row, point, dimension).
-    start : jax.Array
+    start : jax.Array or numpy.ndarray
         Prior draws, shape (row, point, dimension), `Settings.repetitions` rows a run and `Settings.points` points a
         row.
     rng : numpy.random.Generator
@@ -171,7 +171,7 @@ def _bits(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 2**32, size=2, dtype=np.uint32)
 
 
-@partial(jax.jit, static_argnums=(2, 3))
+@program(static=2, returns=(_Memory, Mixture))
 def _begin(start: Array, bits: Array, components: int, slots: int) -> tuple[_Memory, Mixture]:
     """No memory yet, and a wide first mixture."""
     rows, count, dimension = start.shape
@@ -189,7 +189,7 @@ def _begin(start: Array, bits: Array, components: int, slots: int) -> tuple[_Mem
     return memory, mixture
 
 
-@jax.jit
+@program(returns=(_Memory, Mixture))
 def _advance(
     memory: _Memory,
     slot: int,
@@ -294,7 +294,7 @@ def _weighted(kept: list[_Kept], repetitions: int, power: np.ndarray, generation
     )
 
 
-@partial(jax.jit, static_argnums=2)
+@program(static=1)
 def _mean_proposal(proposals: list[Mixture], points: Array, repetitions: int) -> Array:
     """Log of the mean density of all proposals of a run at its points, (row, point)."""
     rows, _, dimension = points.shape

@@ -11,6 +11,7 @@ from jax import Array
 from bayes_grpo.inference.evaluate import Structure
 from bayes_grpo.inference.importance.families import DAMPING, FAMILIES, REAL, Family
 from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.inference.programs import Program
 from bayes_grpo.laws.likelihood import log_likelihood
 from bayes_grpo.models.spec import ModelSpec, Prior
 
@@ -40,7 +41,7 @@ class Target:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.dimension = len(spec.parameters)
-        self._evaluate = jax.jit(jax.vmap(jax.vmap(self._at, (0, None)), (0, None)))
+        self._evaluate = Program(self._evaluated, spec.structure, returns=(Evaluated,))
 
     def evaluate(self, points: Array | np.ndarray, data: ModelData) -> Evaluated:
         """The model at points, shape (row, point, dimension)."""
@@ -59,6 +60,10 @@ class Target:
             points.append(point)
             values[name] = family.value(point, given)
         return np.stack(points, axis=-1), values
+
+    def _evaluated(self, points: Array, data: ModelData) -> Evaluated:
+        evaluated: Evaluated = jax.vmap(jax.vmap(self._at, (0, None)), (0, None))(points, data)
+        return evaluated
 
     def _at(self, point: Array, data: ModelData) -> Evaluated:
         values, log_prior = {}, jnp.zeros(())
