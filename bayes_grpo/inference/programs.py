@@ -20,14 +20,13 @@ from typing import Any
 import jax
 import numpy as np
 
-import bayes_grpo
 from bayes_grpo.runs.files import write_atomically
 
 #: Below JAX's own cache: a folder for each state of package and libraries, and how many of them are kept.
 FOLDER, _STATES = "traced", 4
 _DIGEST = hashlib.sha256().digest_size
-#: Rooms of the package whose source decides what is traced.
-_ROOMS = ("laws", "models", "inference")
+#: The package, and its rooms whose source decides what is traced.
+_PACKAGE, _ROOMS = Path(__file__).parents[1], ("laws", "models", "inference")
 
 
 class Program:
@@ -116,7 +115,7 @@ def _of_package(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(_of_package, value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inside = type(value).__module__.split(".")[0] == bayes_grpo.__name__
+        inside = type(value).__module__.split(".")[0] == __name__.split(".")[0]
         return inside and all(_of_package(getattr(value, field.name)) for field in dataclasses.fields(value))
     return value is None or isinstance(value, str | int | float)
 
@@ -142,9 +141,8 @@ def _folder() -> Path | None:
 def _state() -> str:
     """A name for the state of the package, of the libraries, of their settings and of the device."""
     digest = hashlib.sha256()
-    package = Path(bayes_grpo.__file__).parent
-    for source in sorted(path for room in _ROOMS for path in (package / room).rglob("*.py")):
-        digest.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    for source in sorted(path for room in _ROOMS for path in (_PACKAGE / room).rglob("*.py")):
+        digest.update(source.relative_to(_PACKAGE).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
     settings = sorted((name, repr(value)) for name, value in jax.config.values.items() if "cache" not in name)
     versions = jax.__version__, version("jaxlib"), np.__version__, platform.python_version()
     digest.update(repr((versions, settings, jax.devices()[0].device_kind, jax.default_backend())).encode())

@@ -88,7 +88,11 @@ def test_steps_of_the_dockerfile(tmp_path: Path) -> None:
 
 def test_the_conda_recipe_has_the_dependencies_of_the_project() -> None:
     recipe = yaml.safe_load(text_of(".ci/conda/recipe.yaml"))
-    other = {"matplotlib": ["matplotlib-base"], "h5netcdf": ["h5netcdf", "h5py"]}
+    other = {
+        "matplotlib": ["matplotlib-base"],
+        "h5netcdf": ["h5netcdf", "h5py"],
+        "flatbuffers": ["python-flatbuffers"],
+    }
     wanted = {}
     for text in PROJECT["dependencies"]:
         need = Requirement(text)

@@ -170,7 +170,7 @@ def test_nothing_is_kept_where_jax_keeps_nothing(tmp_path):
 def test_a_changed_source_is_another_state(tmp_path, monkeypatch):
     (tmp_path / "laws").mkdir()
     source = tmp_path / "laws" / "law.py"
-    monkeypatch.setattr(programs.bayes_grpo, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(programs, "_PACKAGE", tmp_path)
     states = []
     for text in ("rate = 1", "rate = 2", "rate = 1"):
         source.write_text(text)
