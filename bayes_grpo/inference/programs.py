@@ -59,10 +59,22 @@ class Program:
         self._returns = returns
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the function."""
+        """Call the function.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Also where Ctrl-C is pressed while JAX's compiler calls back, which makes a RuntimeError of it.
+        """
         folder = _folder() if self._kept else None
-        if folder is None:
-            return self._compiled(*arguments)
+        try:
+            return self._compiled(*arguments) if folder is None else self._call_kept(folder, arguments)
+        except RuntimeError as error:
+            if KeyboardInterrupt.__name__ in str(error):
+                raise KeyboardInterrupt from error
+            raise
+
+    def _call_kept(self, folder: Path, arguments: tuple[Any, ...]) -> Any:
         split = len(arguments) - self.static
         leaves, structure = jax.tree.flatten(arguments[:split])
         shapes = (structure, arguments[split:], *((np.shape(leaf), _kind(leaf)) for leaf in leaves))

@@ -142,6 +142,17 @@ def test_a_function_that_cannot_be_serialised_is_compiled_as_ever(folder):
     assert files(folder) == []
 
 
+def test_an_interrupt_inside_jax_is_an_interrupt(folder):
+    def pressed(_):
+        raise KeyboardInterrupt
+
+    def called_back(x):
+        return jax.pure_callback(pressed, jax.ShapeDtypeStruct((3,), float), x)
+
+    with pytest.raises(KeyboardInterrupt):
+        jax.block_until_ready(Program(called_back)(np.zeros(3)))
+
+
 @pytest.mark.parametrize("part", [Outside(), OutsideLaw(), (1, ("a", OutsideLaw()))], ids=("object", "law", "inside"))
 def test_programs_of_laws_from_outside_the_package_are_not_kept(folder, part):
     traced = Counter()
