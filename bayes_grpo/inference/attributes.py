@@ -153,6 +153,12 @@ def quality_of(fit: xr.DataTree) -> Quality | None:
     return Quality(**numbers)
 
 
+def log_evidence_of(fit: xr.DataTree) -> float | None:
+    """Log marginal likelihood of the rewards of a fit of one run; None where its sampler does not tell it."""
+    evidence: float | None = json.loads(fit.attrs.get("log_evidence", "null"))
+    return evidence
+
+
 def versions(fit: xr.DataTree) -> dict[str, str]:
     """Versions of the packages that made the fit."""
     stored: dict[str, str] = json.loads(fit.attrs["versions"])

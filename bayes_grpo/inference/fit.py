@@ -144,9 +144,18 @@ def _attributes(
         "chains": sampler.chains,
         "target_accept": posterior.target_accept,
         "importance": json.dumps(posterior.quality and posterior.quality.as_dict()),
+        "log_evidence": json.dumps(_log_evidence(spec, posterior)),
         "seconds": round(seconds, 2),
         "versions": json.dumps({name: version(name) for name in _PACKAGES} | {"python": platform.python_version()}),
     }
+
+
+def _log_evidence(spec: ModelSpec, posterior: Posterior) -> float | None:
+    """Log marginal likelihood of the rewards, where the draws of one run are by importance sampling and trusted."""
+    weighted = posterior.weighted
+    if spec.pooled or weighted is None or weighted.quality.failures():
+        return None
+    return float(weighted.log_evidence)
 
 
 def prior_predictive(

@@ -12,7 +12,7 @@ from bayes_grpo.bandit import Bandit, simulate
 
 # %%
 # The trainer here is a simulation of 700 steps that hands out a row a step. From step 260 on, the rows so far are
-# forecast to the planned end every 60 steps.
+# forecast to the planned end every 120 steps.
 
 trained = simulate(Bandit(kl=0.3, prompts_per_step=16, learning_rate=0.02, steps=700), seeds=[0]).isel(run=0)
 settings = {"planned_steps": 700, "reward_lower": 0, "reward_upper": 1, "group_size": 8, "prompts_per_step": 16}
@@ -21,7 +21,7 @@ seen = []
 for step in range(700):
     for name in rows:
         rows[name].append(float(trained[name][step]))
-    if step + 1 in (260, 320, 380):
+    if step + 1 in (260, 380):
         log = bayes_grpo.make_run("mine", rows, settings)
         forecast = bayes_grpo.summarise_forecast(bayes_grpo.forecast(log, until=700, seed=0))
         end, advice = {name: forecast["mean"][name][-1] for name in forecast["mean"]}, forecast["recommendation"]

@@ -14,6 +14,7 @@ from bayes_grpo.analysis.decisions.contrast.needed import by_length, by_seeds, i
 from bayes_grpo.analysis.decisions.contrast.seeds import Prior, configuration, spread_between_seeds
 from bayes_grpo.analysis.decisions.contrast.shared import shared_parameters
 from bayes_grpo.analysis.decisions.contrast.statement import statement
+from bayes_grpo.inference.attributes import log_evidence_of
 from bayes_grpo.inference.draws import batch
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.fit import light_fit
@@ -244,6 +245,20 @@ def test_seeds_that_share_their_parameters_are_fitted_together() -> None:
     # Four standard errors of the oracle, whose draws are fewer.
     assert shared.draws["plateau"].mean() == pytest.approx(mean, abs=4 * sd / np.sqrt(effective))
     assert shared.draws["plateau"].std() == pytest.approx(sd, rel=4 / np.sqrt(2 * effective))
+
+
+def test_the_evidence_that_fits_carry_is_what_sampling_them_again_gives() -> None:
+    """Two estimates of a fit's log evidence differ by some hundredths; half a nat would be a fault."""
+    fits = [light_fit(run_of(f"s{i}", 0.7, i, rows=20), "population", seed=i) for i in (0, 1)]
+    carried = shared_parameters(fits, 400)
+    assert all(log_evidence_of(fit) is not None for fit in fits)
+    for fit in fits:
+        del fit.attrs["log_evidence"]  # as in fits that were saved before, and in those by NUTS
+    sampled = shared_parameters(fits, 400)
+    assert carried is not None and sampled is not None
+    odds = [np.log(shared.probability / (1 - shared.probability)) for shared in (carried, sampled)]
+    assert odds[0] == pytest.approx(odds[1], abs=0.5)
+    np.testing.assert_array_equal(carried.draws["plateau"], sampled.draws["plateau"])
 
 
 def test_short_seeds_are_not_taken_for_independent() -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.inference.attributes import log_evidence_of
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.importance.draws import draw_together
 from bayes_grpo.inference.importance.target import target_of
@@ -51,11 +52,13 @@ def shared_parameters(fits: Sequence[xr.DataTree], count: int, seed: int = 0) ->
     together = draw_together(target, data, sampler, np.random.default_rng([seed, _OWN_KEY]))
     if together.quality.failures():
         return None
-    alone = [
-        draw_together(target, [single], sampler, np.random.default_rng([seed, _OWN_KEY, place]))
-        for place, single in enumerate(data)
-    ]
-    odds = together.log_evidence - sum(drawn.log_evidence for drawn in alone)
+    odds = together.log_evidence
+    for place, (fit, single) in enumerate(zip(fits, data, strict=True)):
+        alone = log_evidence_of(fit)
+        if alone is None:  # fitted by NUTS
+            rng = np.random.default_rng([seed, _OWN_KEY, place])
+            alone = draw_together(target, [single], sampler, rng).log_evidence
+        odds -= alone
     values = {name: value.ravel()[:count] for name, value in together.values.items()}
     derived = evaluator(spec).derive(values, data[0])
     return Shared(values | dict(derived), float(1 / (1 + np.exp(np.clip(-odds, -500, 500)))))
