@@ -16,6 +16,7 @@ from bayes_grpo import combine, fit, load_model, make_run, summarise
 from bayes_grpo.inference.backends.numpyro import priors
 from bayes_grpo.inference.importance.draws import log_mean_weight
 from bayes_grpo.inference.importance.population import draws as population_draws
+from bayes_grpo.inference.importance.population.correction import learnt, no_correction
 from bayes_grpo.inference.importance.population.places import places_of
 from bayes_grpo.inference.importance.population.sites import Sites, conditional, improved
 from bayes_grpo.inference.importance.population.target import PopulationTarget, has_population, population_of
@@ -206,7 +207,7 @@ def test_where_the_sites_are_the_likelihood_the_last_step_changes_nothing() -> N
 
     target.densities = quadratic
     sampling = population_draws._Population(target, data, Sampler(seed=1), None)
-    weighted = sampling.points_under(sites)
+    weighted = sampling.points_under(sites, no_correction(len(target.sites)))
     last = sampling.last_step(sites, weighted)
     before = _moments(weighted.points[0], weighted.log_weight[0])
     after = _moments(last.points, last.log_weight)
@@ -240,9 +241,57 @@ def test_wrong_sites_are_not_believed() -> None:
     sites = sampling.first_sites()
     off = 3 / np.sqrt(np.diagonal(np.asarray(sites.precision), axis1=1, axis2=2))
     moved = Sites(sites.precision, sites.pull + np.einsum("rij,rj->ri", sites.precision, off))
-    weighted = sampling.points_under(moved)
-    quality = sampling.collected(moved, weighted, sampling.last_step(moved, weighted)).quality
+    nothing = no_correction(len(sampling.target.sites))
+    weighted = sampling.points_under(moved, nothing)
+    quality = sampling.collected(moved, nothing, weighted, sampling.last_step(moved, weighted)).quality
     assert {note.subject for note in quality.failures()} & {"khat", "importance_ess"}
+
+
+def test_what_the_sites_miss_is_learnt() -> None:
+    """A quadratic from noisy values of it, within a tenth of its range; far away it goes on as a constant."""
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(1024, 5)) * [1, 0.1, 10, 2, 1] + [3, 0, -5, 1, 0]
+    root = rng.normal(size=(5, 5))
+
+    def truth(points: np.ndarray) -> np.ndarray:
+        offset = (points - points.mean(0)) / points.std(0)
+        value: np.ndarray = offset @ [2.0, -1, 0, 0.5, 1] - 0.1 * (offset @ root * offset).sum(1)
+        return value
+
+    correction = learnt(points, truth(points) + rng.normal(size=1024))
+    error = np.asarray(correction.at(jnp.asarray(points))) - truth(points)
+    assert error.std() < 0.1 * truth(points).std()
+    far = jnp.asarray([[1e3, 0.0, 0, 0, 0], [1e6, 0.0, 0, 0, 0]])
+    near, beyond = np.asarray(correction.at(far))
+    assert beyond == pytest.approx(near, rel=1e-2) and abs(beyond) < 100
+
+
+def test_an_upward_curvature_leaves_a_posterior_that_ends() -> None:
+    points = np.random.default_rng(5).normal(size=(1024, 3))
+    correction = learnt(points, 5 * points[:, 0] ** 2)
+    assert np.linalg.eigvalsh(correction.curvature).max() < 1.01
+
+
+def test_a_lesson_mends_what_small_faults_of_many_sites_add_up_to() -> None:
+    """Forty likelihoods are their sites moved by half their standard deviation, all to one side."""
+    spec, target = load_model("leading_order"), PopulationTarget(load_model("leading_order"))
+    first = population_draws._Population(target, data_of("leading_order"), Sampler(seed=0), None).first_sites()
+    sites = Sites(np.tile(first.precision, (10, 1, 1)), np.tile(first.pull, (10, 1)))
+    moved = sites.pull + 0.5 * np.sqrt(np.diagonal(sites.precision, axis1=1, axis2=2))
+
+    def quadratic(places: Array, _: ModelData) -> Array:
+        return -jnp.einsum("rni,rij,rnj->rn", places, sites.precision, places) / 2 + jnp.einsum(
+            "rni,ri->rn", places, moved
+        )
+
+    target.densities = quadratic
+    data: ModelData = jax.tree.map(jnp.asarray, prepare(runs(40), spec).data)
+    sampling = population_draws._Population(target, data, Sampler(seed=1), None)
+    before = sampling.round_of_points(sites, sampling.points_under(sites, no_correction(len(target.sites))))
+    lesson = learnt(before.points.reshape(-1, before.points.shape[-1]), before.remainder.ravel())
+    after = sampling.round_of_points(sites, sampling.points_under(sites, lesson))
+    assert effective_draws(before.log_weight.ravel()) < 30
+    assert effective_draws(after.log_weight.ravel()) > 150
 
 
 def test_a_run_without_its_predictor_goes_to_nuts() -> None:

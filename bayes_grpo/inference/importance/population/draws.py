@@ -1,30 +1,35 @@
-"""Posterior draws of runs that are fitted together, by importance sampling in two steps.
+"""Posterior draws of runs that are fitted together, by importance sampling over what the runs share.
 
 Given the population's point the runs are independent, so a point's marginal likelihood is a product over the runs, each
 estimated without bias from a few places. Points weighted by such estimates are draws of the exact posterior (importance
 sampling squared, Tran et al. 2013; pseudo-marginal, Andrieu and Roberts 2009). Points come from the posterior under
-normal sites in place of the likelihoods, which costs no filter; places come from the sites given the point.
+normal sites in place of the likelihoods, which costs no filter, corrected by a quadratic that is learnt from estimates
+at some of them; places come from the sites given the point.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 
 from bayes_grpo.inference.evaluate import recorded
 from bayes_grpo.inference.importance.draws import ImportanceDraws, by_generation, log_mean_weight, resample
 from bayes_grpo.inference.importance.modes import count_modes
 from bayes_grpo.inference.importance.pareto import smooth_weights
+from bayes_grpo.inference.importance.population.correction import Correction, learnt, no_correction
 from bayes_grpo.inference.importance.population.places import Drawn, Places, places_of
+from bayes_grpo.inference.importance.population.points import Points, effective_points, log_chance
 from bayes_grpo.inference.importance.population.sites import Sites, improved, no_sites, softmax, weighted_moments
 from bayes_grpo.inference.importance.population.target import PopulationTarget, population_of
-from bayes_grpo.inference.importance.quality import Quality, disagreement_of, effective_draws, trusted_weights
+from bayes_grpo.inference.importance.quality import (
+    Quality,
+    disagreement_of,
+    trusted_weights,
+)
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
 from bayes_grpo.inference.importance.target import Evaluated
 from bayes_grpo.inference.layout import ModelData
@@ -38,23 +43,11 @@ POINTS = Settings(points=512, rounds=5)
 #: Passes of expectation propagation, and points of the population that each uses.
 PASSES, POINTS_OF_PASS = 2, 256
 #: Points of the population in a compiled call, in a round of the last step, and such rounds at least and at most.
-_PART, _ROUND, _ROUNDS, _MOST_ROUNDS = 64, 2048, 2, 6
-#: Effective draws of a round below which more rounds would not help.
-_HOPELESS = 50
-#: Power of the weights under the sites by which points are chosen for the last step: below one, so that it reaches
-#: further than the posterior under the sites does.
-_FLATTENED = 0.5
+_PART, _ROUND, _ROUNDS, _MOST_ROUNDS = 64, 1024, 4, 12
+#: Corrections that are learnt at most: one from another's points where these were hopeless.
+_LESSONS = 3
 #: Runs to a place of each: the noise of the estimates adds up over the runs.
 _RUNS_TO_A_PLACE = 3
-
-
-class _Points(NamedTuple):
-    """The last step: points of the population (repetition, point, site) and what was drawn at them."""
-
-    points: np.ndarray
-    log_posterior: np.ndarray
-    log_weight: np.ndarray
-    places: np.ndarray
 
 
 def draw_population(
@@ -80,12 +73,19 @@ def draw_population(
     """
     sampling = _Population(population_of(spec), jax.tree.map(jnp.asarray, data), sampler, progress)
     sites = sampling.first_sites()
-    weighted = sampling.points_under(sites)
+    correction = no_correction(sampling.prior_points.shape[-1])
+    weighted = sampling.points_under(sites, correction)
     for _ in range(PASSES):
         sites = sampling.improve(sites, weighted)
-        weighted = sampling.points_under(sites)
+        weighted = sampling.points_under(sites, correction)
+    for _ in range(_LESSONS):
+        lesson = sampling.round_of_points(sites, weighted)
+        correction = learnt(lesson.points.reshape(-1, correction.centre.size), lesson.remainder.ravel())
+        weighted = sampling.points_under(sites, correction)
+        if not lesson.hopeless:
+            break
     last = sampling.last_step(sites, weighted)
-    return sampling.collected(sites, weighted, last)
+    return sampling.collected(sites, correction, weighted, last)
 
 
 class _Population:
@@ -99,7 +99,7 @@ class _Population:
         self.prior_points = target.draw_prior(self.rng, data, POINTS.repetitions, POINTS.points)
         self.count = int(np.clip(2 ** round(np.log2(self.runs / _RUNS_TO_A_PLACE)), 16, 64))
         self.done = 0
-        self.expected = 15 * ALONE.points + (PASSES * POINTS_OF_PASS + _ROUNDS * _ROUND) * self.count
+        self.expected = 15 * ALONE.points + (PASSES * POINTS_OF_PASS + (1 + _ROUNDS) * _ROUND) * self.count
 
     def first_sites(self) -> Sites:
         """Sites from sampling each run alone, under a normal prior as wide as the population's."""
@@ -125,11 +125,11 @@ class _Population:
         sites = no_sites(self.runs, sd.shape[1])
         return improved(sites, (centre, covariance), weighted_moments(alone.points[:, 0], weights))
 
-    def points_under(self, sites: Sites) -> Weighted:
-        """Points of the population under the sites."""
+    def points_under(self, sites: Sites, correction: Correction) -> Weighted:
+        """Points of the population under the corrected sites."""
 
         def density(points: jax.Array) -> Evaluated:
-            log_prior, log_marginal = self.places.surrogate(points, self.data, sites)
+            log_prior, log_marginal = self.places.surrogate(points, self.data, sites, correction)
             return Evaluated(log_prior, log_marginal, {})
 
         return sample_weighted(density, jnp.asarray(self.prior_points), self.rng, POINTS, trusted_weights)
@@ -151,41 +151,40 @@ class _Population:
 
         return improved(sites, moments(log_weight_of_site, 0 * log_ratio), moments(log_weight, log_ratio))
 
-    def last_step(self, sites: Sites, weighted: Weighted) -> _Points:
-        """Points of a flatter density than under the sites, weighted by the likelihoods, until they can be trusted."""
-        rounds: list[_Points] = []
+    def last_step(self, sites: Sites, weighted: Weighted) -> Points:
+        """Rounds of points until they can be trusted."""
+        rounds: list[Points] = []
         while True:
-            rounds.append(self._round(sites, weighted))
-            last = _Points(*(np.concatenate(entries, axis=1) for entries in zip(*rounds, strict=True)))
-            if len(rounds) >= _ROUNDS and trusted_weights(last.log_weight[None]):
-                return last
-            hopeless = effective_draws(smooth_weights(last.log_weight.ravel())[0]) < _HOPELESS * len(rounds)
-            if len(rounds) >= _MOST_ROUNDS or hopeless:
+            rounds.append(self.round_of_points(sites, weighted))
+            last = Points(*(np.concatenate(entries, axis=1) for entries in zip(*rounds, strict=True)))
+            enough = len(rounds) >= _ROUNDS and (last.enough or last.hopeless)
+            if enough or len(rounds) >= _MOST_ROUNDS:
                 return last
 
-    def _round(self, sites: Sites, weighted: Weighted) -> _Points:
+    def round_of_points(self, sites: Sites, weighted: Weighted) -> Points:
+        """Points of a flatter density than under the corrected sites, weighted by estimates of the likelihoods."""
         shape = (POINTS.repetitions, _ROUND // POINTS.repetitions)
         of_points = weighted.log_weight[0]
-        flat = _FLATTENED * of_points
-        chosen = resample(flat, *shape, self.rng)
+        chance = log_chance(of_points)
+        chosen = resample(chance, *shape, self.rng)
         points = weighted.points[0].reshape(-1, weighted.points.shape[-1])[chosen]
         parts = list(self._drawn(points.reshape(_ROUND, -1), sites, _without_places))
         log_prior, log_marginal, log_ratio, places = (np.concatenate(entries) for entries in zip(*parts, strict=True))
-        # Over the chance that the point was chosen from those of its repetition.
-        chance = flat.ravel()[chosen] - np.asarray(logsumexp(flat, axis=1))[:, None] + np.log(of_points.shape[1])
-        log_weight = of_points.ravel()[chosen] - chance + log_ratio.sum(1).reshape(shape)
-        log_posterior = (log_prior + log_marginal + log_ratio.sum(1)).reshape(shape)
-        return _Points(points, log_posterior, log_weight, places.reshape(*shape, *places.shape[1:]))
+        remainder = log_ratio.sum(1).reshape(shape)
+        log_posterior = (log_prior + log_marginal).reshape(shape) + remainder
+        beyond = log_posterior - weighted.log_posterior[0].ravel()[chosen]
+        log_weight = of_points.ravel()[chosen] - chance.ravel()[chosen] + beyond
+        return Points(points, log_posterior, log_weight, remainder, places.reshape(*shape, *places.shape[1:]))
 
-    def collected(self, sites: Sites, weighted: Weighted, last: _Points) -> ImportanceDraws:
+    def collected(self, sites: Sites, correction: Correction, weighted: Weighted, last: Points) -> ImportanceDraws:
         """Draws and diagnostics; the tails are the worse of the two steps'."""
         smoothed, khat = smooth_weights(last.log_weight.ravel())
         log_weight = smoothed.reshape(last.log_weight.shape)
         values = self._values(last)
         quality = Quality(
             khat=max(khat, smooth_weights(weighted.log_weight[0].ravel())[1]),
-            importance_ess=_effective_points(last.points, log_weight),
-            modes=self._modes(sites, weighted),
+            importance_ess=effective_points(last.points, log_weight),
+            modes=self._modes(sites, correction, weighted),
             disagreement=disagreement_of(values, log_weight),
             power=float(weighted.power[0]),
             generations=weighted.generations,
@@ -196,16 +195,16 @@ class _Population:
         evidence = log_mean_weight(last.log_weight)
         return ImportanceDraws(drawn, last.log_posterior.ravel()[chosen], values, log_weight, quality, evidence)
 
-    def _values(self, last: _Points) -> dict[str, np.ndarray]:
+    def _values(self, last: Points) -> dict[str, np.ndarray]:
         unpacked = jax.jit(jax.vmap(jax.vmap(lambda point: self.target.unpack(point, self.data)[0])))(last.points)
         values = {**self.target.parameters(jnp.asarray(last.places), self.data), **unpacked}
         return {name: np.asarray(values[name]) for name in recorded(self.target.spec)}
 
-    def _modes(self, sites: Sites, weighted: Weighted) -> int:
-        """Modes of the population's points under the sites."""
+    def _modes(self, sites: Sites, correction: Correction, weighted: Weighted) -> int:
+        """Modes of the population's points under the corrected sites."""
 
         def density(points: np.ndarray) -> np.ndarray:
-            log_prior, log_marginal = self.places.surrogate(points, self.data, sites)
+            log_prior, log_marginal = self.places.surrogate(points, self.data, sites, correction)
             return np.asarray(log_prior + log_marginal)
 
         posterior = partial(by_generation, density, settings=POINTS)
@@ -229,10 +228,3 @@ class _Population:
 
 def _without_places(drawn: Drawn) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(entry) for entry in (drawn.log_prior, drawn.log_marginal, drawn.log_ratio, drawn.chosen))
-
-
-def _effective_points(points: np.ndarray, log_weight: np.ndarray) -> float:
-    """Effective number of draws, points that are the same taken together."""
-    _, place = np.unique(points.reshape(-1, points.shape[-1]), axis=0, return_inverse=True)
-    weights = np.bincount(place.ravel(), np.exp(log_weight.ravel() - log_weight.max()))
-    return effective_draws(np.log(np.maximum(weights, 1e-300)))

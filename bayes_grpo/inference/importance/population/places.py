@@ -10,6 +10,7 @@ from jax import Array, random
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import gammaln, logsumexp
 
+from bayes_grpo.inference.importance.population.correction import Correction
 from bayes_grpo.inference.importance.population.sites import Conditional, Sites, conditional
 from bayes_grpo.inference.importance.population.target import PopulationTarget
 from bayes_grpo.inference.layout import ModelData
@@ -45,14 +46,15 @@ class Places:
     def __init__(self, target: PopulationTarget) -> None:
         self.target = target
         self.draw = jax.jit(self._drawn, static_argnums=4)
-        self.surrogate = jax.jit(jax.vmap(jax.vmap(self._surrogate, (0, None, None)), (0, None, None)))
+        of_row = jax.vmap(self._surrogate, (0, None, None, None))
+        self.surrogate = jax.jit(jax.vmap(of_row, (0, None, None, None)))
 
-    def _surrogate(self, point: Array, data: ModelData, sites: Sites) -> tuple[Array, Array]:
-        """Log prior density of a point and the log of the sites' marginal likelihood."""
+    def _surrogate(self, point: Array, data: ModelData, sites: Sites, correction: Correction) -> tuple[Array, Array]:
+        """Log prior density of a point and the log of the sites' marginal likelihood, corrected."""
         _, log_prior = self.target.unpack(point, data)
         centres, spreads = self.target.centres(point, data)
         given = conditional(sites, centres, spreads, self.target.scattered)
-        return log_prior, given.log_marginal.sum()
+        return log_prior, given.log_marginal.sum() + correction.at(point)
 
     def _drawn(self, points: Array, data: ModelData, sites: Sites, bits: Array, count: int) -> Drawn:
         """Draw ``count`` places of every run at each point, in pairs on either side of the mean."""

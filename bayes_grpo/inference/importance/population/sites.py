@@ -16,8 +16,9 @@ from jax.scipy.linalg import solve_triangular
 
 #: Of the unit, added to the diagonal of covariances in their own units.
 _RIDGE = 1e-8
-#: Least precision of a site in any direction, as a share of what the run's places have in all.
-_LEAST_PRECISION = 0.01
+#: Least precision of a site in any direction, as a share of what the run's places have in all, and the share below
+#: which a negative one is not noise: the likelihood makes the places wider.
+_LEAST_PRECISION, _WIDENED = 1e-4, -0.1
 
 
 class Sites(NamedTuple):
@@ -86,9 +87,10 @@ def improved(sites: Sites, before: tuple[np.ndarray, np.ndarray], after: tuple[n
     total = np.linalg.inv(inverse @ covariance_after @ inverse.swapaxes(1, 2) + _RIDGE * one)
     values, vectors = np.linalg.eigh(total - one + old)
     precision = np.maximum(values, _LEAST_PRECISION)
-    # Where the likelihood makes the places wider the site says next to nothing, and does not pull.
+    # Where the likelihood makes the places wider the site says next to nothing, and does not pull. Where it says little
+    # it does pull: over many runs the little adds up.
     pull = np.einsum("rij,ri->rj", vectors, np.einsum("rij,rj->ri", total, shift) + slope)
-    pull = np.where(values > _LEAST_PRECISION, pull, precision * np.einsum("rij,ri->rj", vectors, shift))
+    pull = np.where(values > _WIDENED, pull, precision * np.einsum("rij,ri->rj", vectors, shift))
     back = inverse.swapaxes(1, 2) @ vectors
     new = (back * precision[:, None]) @ back.swapaxes(1, 2)
     return Sites(new, np.einsum("rij,rj->ri", back, pull) + np.einsum("rij,rj->ri", new, mean_before))
