@@ -117,9 +117,9 @@ def _deserialised(content: bytes | bytearray) -> Callable[..., Any]:
     return jax.jit(export.deserialize(bytearray(content)).call, in_shardings=device)
 
 
-def _kind(leaf: Any) -> str:
+def _kind(leaf: Any) -> object:
     """Type of a number, or of the numbers of an array. Python's own are types apart: they adapt to other numbers."""
-    return type(leaf).__name__ if isinstance(leaf, bool | int | float) else str(leaf.dtype)
+    return type(leaf).__name__ if isinstance(leaf, bool | int | float) else leaf.dtype
 
 
 def _of_package(value: object) -> bool:
