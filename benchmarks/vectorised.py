@@ -1,6 +1,7 @@
 """Runs a second where many runs of one length are sampled in one vectorised call: for a machine with an accelerator.
 
-The device is JAX's default. On a processor one run at a time is faster, so `bayes_grpo.batch` fits runs singly.
+The device is JAX's default. On a processor one run at a time is faster, so `bayes_grpo.batch` fits runs singly. The
+second table compares the device with the processor: log-likelihoods of every law at the same points, and a fit.
 
     python -m benchmarks.vectorised --runs 1 10 100 1000 10000
 """
@@ -18,6 +19,8 @@ from bayes_grpo.inference.importance.quality import trusted_weights
 from bayes_grpo.inference.importance.sampler import Weighted, sample_weighted
 from bayes_grpo.inference.importance.target import Evaluated, target_of
 from bayes_grpo.inference.layout import ModelData, prepare
+from bayes_grpo.inference.posterior import draw_posterior
+from bayes_grpo.inference.sampler_settings import Sampler
 from benchmarks.posterior import simulated
 
 
@@ -40,11 +43,31 @@ def sample_together(model: str, data: ModelData, count: int, seed: int) -> Weigh
     )
 
 
+def agreement(model: str, steps: int) -> tuple[float, float]:
+    """Largest relative difference of log-likelihoods from the processor's, and of means in standard deviations."""
+    spec = bayes_grpo.load_model(model)
+    prepared = prepare(simulated(steps, 0), spec)
+    target = target_of(spec)
+    points, _ = target.draw_prior(np.random.default_rng(0), prepared.data, 1, 1024)
+    likelihoods, draws = [], []
+    for device in (jax.devices()[0], jax.devices("cpu")[0]):
+        with jax.default_device(device):
+            data = jax.tree.map(jnp.asarray, prepared.data)
+            evaluate = jax.jit(jax.vmap(target._at, (0, None)))
+            likelihoods.append(np.asarray(evaluate(jnp.asarray(points[0]), data).log_likelihood))
+            values = draw_posterior(spec, prepared, Sampler("importance", seed=1)).values
+            draws.append({name: np.asarray(value).ravel() for name, value in values.items()})
+    here, there = likelihoods
+    apart = [abs(draws[0][name].mean() - value.mean()) / value.std() for name, value in draws[1].items()]
+    return float(np.nanmax(np.abs(here - there) / np.maximum(1, np.abs(there)))), float(max(apart))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="overdamped")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--runs", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--laws", nargs="*", default=["overdamped", "oscillator", "s_curve", "population"])
     options = parser.parse_args()
     spec = bayes_grpo.load_model(options.model)
     runs = [prepare(simulated(options.steps, seed), spec).data for seed in range(min(32, max(options.runs)))]
@@ -59,6 +82,9 @@ def main() -> None:
             sample_together(options.model, data, count, seed)
             seconds.append(time.perf_counter() - began)
         print(f"| {count} | {seconds[0]:.1f} | {seconds[1]:.2f} | {count / seconds[1]:.1f} |", flush=True)
+    print("| law | log-likelihoods, relative | means, sd |\n|---|---|---|")
+    for law in options.laws:
+        print("| {} | {:.1g} | {:.3f} |".format(law, *agreement(law, options.steps)), flush=True)
 
 
 if __name__ == "__main__":
