@@ -53,3 +53,11 @@ def test_the_command_prints_it(ahead_fit: xr.DataTree, tmp_path: Path) -> None:
     assert told["cards"][0]["text"] == card(ahead_fit, until=120)
     assert call("card", path, "--until", "50").returncode == 2
     assert pytest.approx(told["cards"][0]["run"]) == "small"
+
+
+def test_what_the_log_cannot_show_is_said_once(ahead_fit: xr.DataTree) -> None:
+    """The reward alone is logged: the probability of a hidden failure stands in one sentence, what lacks in another."""
+    lines = [line for line in card(ahead_fit, until=120).splitlines() if line.startswith("- ")]
+    assert sum("cannot show" in line for line in lines) == 1
+    assert not any("next comes undetermined" in line for line in lines)
+    assert sum(line.startswith("- Not logged: ") for line in lines) == 1

@@ -102,7 +102,11 @@ def test_a_reward_column_alone_says_what_cannot_be_told(two_runs: list) -> None:
     run = two_runs[1]
     assert run.label == HOSTILE and run.channels == ["reward"]
     told = " ".join(finding.text for finding in run.findings)
-    assert "it is a failure that this log cannot show" in told and "no mass" in told
+    assert (
+        "failure that this log cannot show has probability" in told
+        and "Not logged: evaluation_reward" in told
+        and "no mass" in told
+    )
     assert {note.subject for note in run.assumptions} >= {"reward_bounds", "planned_steps"}
     page = text_of(report_html([run]))
     assert "cannot be told" in page and "reward bounds unknown" in page

@@ -80,7 +80,8 @@ def _findings(run: RunReport) -> list[Finding]:
     silent = silent_channels(summary)
     if chances[UNDETERMINED] >= _WORTH_WARNING and silent:
         opening = f"With probability {chances[UNDETERMINED]:.2f} it is a failure that this log cannot show"
-        text = " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in [opening, *silent])
+        sentences = silent if asked else [opening, *silent]
+        text = " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
         findings.append(likely("diagnosis", text, chances[UNDETERMINED]))
     return findings
 

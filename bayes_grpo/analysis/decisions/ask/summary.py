@@ -175,7 +175,7 @@ def _health(health: DiagnosisSummary | None, ahead: ForecastSummary | None, abse
     known = answers()
     meaning = f" ({known[top].meaning})" if known[top].meaning and top != HEALTHY else ""
     text = f"{known[top].label}{meaning} with probability {chance(chances[top])}"
-    second = max((name for name in chances if name != top), key=lambda name: chances[name])
+    second = max((name for name in chances if name not in (top, UNDETERMINED)), key=lambda name: chances[name])
     if chances[second] >= _WORTH_NAMING:
         text += f"; next comes {known[second].label} ({chance(chances[second])})"
     onset = health["onset_step"]
