@@ -163,23 +163,41 @@ def make(trial: Trial, root: Path) -> str:
     return f"{trial.name}: {seconds:.3f} s a step"
 
 
+#: Channels of a collected run. The chi-squared distance is left out: the share of the effective sample is 1 / (1 + it).
+CHANNELS = (
+    *("optimizer_step", "learning_rate", "reward", "reward_spread", "zero_spread_share", "evaluation_reward"),
+    *("entropy", "kl", "grad_norm", "gradient_cosine", "clip_ratio", "clipped_drive_share"),
+    *("log_ratio_mean", "log_ratio_variance", "effective_sample_share"),
+)
+EXACT = ("optimizer_step", "learning_rate", "reward", "evaluation_reward")  # to 6 digits, all others to 4
+
+
 def collect(root: Path, out: Path) -> None:
-    """All finished runs in one file, figures to 5 digits."""
+    """All finished runs in one file, beside those that the file holds already."""
     import numpy as np
 
     import bayes_grpo
 
-    runs = []
-    for done in sorted(root.glob("*/done.json")):
-        run = bayes_grpo.read_run(done.parent / "bayes_grpo.jsonl", name=done.parent.name)
-        run = run.assign(source=(("run",), [""]), notes=(("run",), [""]))
+    runs = [bayes_grpo.read_run(d.parent / "bayes_grpo.jsonl", name=d.parent.name) for d in root.glob("*/done.json")]
+    if out.exists():
+        made = {str(run["run"].values[0]) for run in runs}
+        before = bayes_grpo.read_run(out)
+        runs += [before.sel(run=[name]).dropna("step", how="all") for name in before["run"].values if name not in made]
+    kept = []
+    for run in sorted(runs, key=lambda run: str(run["run"].values[0])):
+        run = run.assign(source=(("run",), [""]), notes=(("run",), [""])).drop_vars("component", errors="ignore")
         for name, values in run.data_vars.items():
-            if values.dtype.kind == "f" and values.ndim == 2:
-                scale = 10.0 ** (4 - np.floor(np.log10(np.maximum(np.abs(values), 1e-30))))
-                run[name] = (values.dims, (np.round(values * scale) / scale).values, values.attrs)
-        runs.append(run)
-    bayes_grpo.save_runs(bayes_grpo.combine(runs), out)
-    print(f"{len(runs)} runs in {out}")
+            if "step" not in values.dims:
+                continue
+            if name not in CHANNELS:
+                run = run.drop_vars(name)
+            elif values.dtype.kind == "f":
+                fraction, exponent = np.frexp(values)
+                bits = 2.0 ** (20 if name in EXACT else 14)
+                run[name] = (values.dims, np.ldexp(np.round(fraction * bits) / bits, exponent).values, values.attrs)
+        kept.append(run)
+    bayes_grpo.save_runs(bayes_grpo.combine(kept), out)
+    print(f"{len(kept)} runs in {out}")
 
 
 def main() -> None:

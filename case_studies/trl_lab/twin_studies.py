@@ -16,7 +16,7 @@ from bayes_grpo.inference.progress import use_compilation_cache
 from bayes_grpo.laws.balance import fixed_point
 from case_studies.trl_lab.graded import CALLED
 from case_studies.trl_lab.lab import Trial
-from case_studies.trl_lab.sweeps import FIRST
+from case_studies.trl_lab.sweeps import FIRST, SWEEPS
 from case_studies.trl_lab.twin import runs
 
 BASE = Trial()
@@ -116,6 +116,13 @@ def graded() -> Iterator[dict[str, Any]]:
         yield {"run": trial.name.replace("-seed0", "")} | summary(trial, 8, trial.updates, part=2 / 3)
 
 
+def sweeps() -> Iterator[dict[str, Any]]:
+    """The sweeps of the first task at the length of the laboratory's runs, to be set beside them."""
+    for name, trials in SWEEPS.items():
+        for trial in trials if name not in ("first", "graded") else []:
+            yield {"run": trial.name.replace("-seed0", "")} | summary(trial, 8, trial.updates, part=2 / 3)
+
+
 def fluctuation() -> Iterator[dict[str, Any]]:
     """Variance of the settled expected reward against group size, under Adam and under SGD matched at G = 8."""
     for optimizer, rate, momentum in (("adamw_torch", 1e-3, 0.9), ("sgd", 0.02, 0.0)):
@@ -144,6 +151,7 @@ STUDIES = {
     "fluctuation": fluctuation,
     "groups": groups,
     "graded": graded,
+    "sweeps": sweeps,
 }
 
 
