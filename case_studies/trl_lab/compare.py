@@ -20,7 +20,7 @@ from case_studies.trl_lab.lab import Trial
 from case_studies.trl_lab.sweeps import SWEEPS
 
 FOLDER = Path(__file__).parent
-COLUMNS = ("setting", "clipped_called", "called", "called_drive", "trl", "se", "seeds", "clipped", "law", "twin")
+COLUMNS = ("run", "clipped_called", "called", "called_drive", "trl", "se", "seeds", "clipped", "law", "twin")
 COLUMNS += ("twin_se", "off_se", "off_twin_se")
 
 
@@ -65,7 +65,7 @@ def rows(laboratories: list[xr.Dataset], sweep: str) -> Iterator[dict[str, Any]]
     for trial in SWEEPS[sweep]:
         name = trial.name.replace("-seed0", "")
         said = called.get(name, {"clipped_tokens": "0", "reward": f"{law(trial, 0.0):.3f}"})
-        row: dict[str, Any] = {"setting": name, "clipped_called": float(said["clipped_tokens"])}
+        row: dict[str, Any] = {"run": name, "clipped_called": float(said["clipped_tokens"])}
         row["called"] = float(said.get("reward") or said["reward_tokens"])
         row["called_drive"] = float(said.get("reward_drive", "nan"))
         row |= figures(laboratories, trial)
