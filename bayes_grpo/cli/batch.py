@@ -114,17 +114,16 @@ def _summary(table: Any, path: Path) -> dict[str, Any]:
     def counts(name: str) -> dict[str, int]:
         return {str(key): int(n) for key, n in table[name].value_counts().items()} if name in table else {}
 
-    fitted = table["converged"].notna() if "converged" in table else table.index < 0
-    errors = table["error"].dropna() if "error" in table else []
+    fitted = table["converged"].notna()
     return {
         "table": str(path),
         "runs": len(table),
         "fitted": int(fitted.sum()),
         "methods": counts("method"),
-        "not_converged": int((~table["converged"][fitted].astype(bool)).sum()) if "converged" in table else 0,
+        "not_converged": int((~table["converged"][fitted].astype(bool)).sum()),
         "recommendations": counts("recommendation"),
         "diagnoses": counts("diagnosis"),
-        "errors": [str(error) for error in errors],
+        "errors": [str(error) for error in table["error"].dropna()],
     }
 
 

@@ -103,6 +103,14 @@ class Local(Executor):
 
         self.executor = loky.ProcessPoolExecutor(self.workers)
 
+    def submit(self, task: Any) -> Any:
+        """Submit a task, to a new pool where a process of the old one died since the last result."""
+        try:
+            return super().submit(task)
+        except BrokenExecutor:
+            self.restart()
+            return super().submit(task)
+
     def close(self) -> None:
         """End the processes, also those that are at work."""
         self.executor.shutdown(wait=True, kill_workers=True)

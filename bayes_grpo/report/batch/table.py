@@ -16,8 +16,9 @@ from bayes_grpo.runs.files import write_atomically
 #: The table, and the folder of parts, in the folder of a batch.
 TABLE, PARTS = "batch.parquet", "parts"
 
-#: Columns that come first.
-FIRST = ("source", "run", "error", "model", "method", "converged", "rows", "last_step")
+#: Columns that come first and are always there, and what they hold.
+FIRST = {name: pa.string() for name in ("source", "run", "error", "model", "method")}
+FIRST |= {"converged": pa.bool_(), "rows": pa.int64(), "last_step": pa.float64()}
 
 _DTYPES = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.string(): pd.StringDtype()}
 
@@ -89,12 +90,14 @@ class Store:
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows as a table: columns that all kinds of rows have first, then the others as they come up, the key last."""
+    """Rows as a table: columns that every table has first, then the others as they come up, the key last."""
     names = dict.fromkeys(name for row in rows for name in row)
-    order = [name for name in FIRST if name in names]
-    order += [name for name in names if name not in (*order, "key", "seconds")]
+    order = [*FIRST, *(name for name in names if name not in (*FIRST, "key", "seconds"))]
     order += [name for name in ("seconds", "key") if name in names]
     columns = {name: pa.array([row.get(name) for row in rows]) for name in order}
+    for name in FIRST:
+        if pa.types.is_null(columns[name].type):
+            columns[name] = columns[name].cast(FIRST[name])
     # Where a value is missing, whole numbers stay whole numbers, and truth values stay truth values.
     return pa.table(columns).to_pandas(types_mapper=_DTYPES.get)
 

@@ -15,7 +15,7 @@ import bayes_grpo
 from bayes_grpo import InputError
 from bayes_grpo.report.batch.batch import Progress
 from bayes_grpo.report.batch.logs import find_logs
-from bayes_grpo.report.batch.table import PARTS, TABLE, Store
+from bayes_grpo.report.batch.table import FIRST, PARTS, TABLE, Store, frame
 from tests.common import COMMAND, LIMIT, QUICK, call, curve, options
 
 MODEL = "exponential"
@@ -172,3 +172,13 @@ def test_a_full_disk_keeps_what_was_written(made: pd.DataFrame, logs: list[Path]
     assert not list((tmp_path / "out").rglob(".*"))
     table = bayes_grpo.batch(logs, tmp_path / "out", model=MODEL, workers=1, reading=READING, **QUICK)
     same(table, made)
+
+
+def test_first_columns_are_in_every_table() -> None:
+    """Whether all runs were fitted or none, the columns are there and hold the same kind of value."""
+    answer = {"model": "overdamped", "method": "importance", "converged": True, "rows": 9, "last_step": 9.0}
+    fitted = frame([{"source": "a.csv", "run": "a", "key": "1"} | answer])
+    failed = frame([{"source": "b.csv", "error": "no reward", "key": "2"}])
+    assert list(fitted.columns[: len(FIRST)]) == list(failed.columns[: len(FIRST)]) == list(FIRST)
+    assert fitted["error"].isna().all() and failed["converged"].isna().all()
+    assert (fitted.dtypes[list(FIRST)] == failed.dtypes[list(FIRST)]).all()

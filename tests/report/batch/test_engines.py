@@ -11,7 +11,7 @@ import pytest
 
 from bayes_grpo import InputError
 from bayes_grpo.report.batch import engines
-from bayes_grpo.report.batch.engines import ENGINES, Done, Engine, engine_for, work
+from bayes_grpo.report.batch.engines import ENGINES, Done, Engine, WorkerLost, engine_for, work
 
 # Libraries of the engines warn of their own doings when processes die.
 pytestmark = [
@@ -53,6 +53,15 @@ def test_a_task_that_kills_each_worker_is_given_up_alone(engine: Engine, tmp_pat
     numbers = [1, -1, 2, 4]
     done = sorted(work(engine, ((str(tmp_path), number) for number in numbers)), key=lambda entry: entry.place)
     assert done == [Done(0, 1), Done(1, None), Done(2, 4), Done(3, 16)]
+
+
+def test_a_pool_that_broke_between_a_result_and_the_next_task_is_made_anew(tmp_path: Path) -> None:
+    engine = engine_for("local", square, 2, None)
+    deadly = engine.submit((str(tmp_path), -1))
+    with pytest.raises(WorkerLost):
+        engine.result(deadly)
+    assert engine.result(engine.submit((str(tmp_path), 5))) == 25
+    engine.close()
 
 
 def test_tasks_are_made_as_they_are_needed() -> None:
