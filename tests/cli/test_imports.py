@@ -40,6 +40,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert imported("from bayes_grpo.cli import main\ntry: main(['--version'])\nexcept SystemExit: pass") == set()
 
 
+def test_the_package_is_run_as_the_command_is() -> None:
+    """Where the folder of scripts is not on the path, and with its exit codes."""
+    module = [sys.executable, "-m", "bayes_grpo"]
+    done = subprocess.run([*module, "--version"], capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0 and done.stdout.startswith("bayes-grpo ")
+    bad = subprocess.run([*module, "inspect", "no-such-file.csv"], capture_output=True, text=True, timeout=LIMIT)
+    assert bad.returncode == 2 and "no-such-file.csv" in bad.stderr and "Traceback" not in bad.stderr
+
+
 @pytest.mark.parametrize(
     ("code", "allowed"),
     [
