@@ -97,7 +97,8 @@ def disagreement_of(values: dict[str, np.ndarray], log_weights: np.ndarray) -> f
     Weights are (repetition, point), values too, or with a last dimension for runs.
     """
     weights = np.exp(log_weights - log_weights.max())
-    by_repetition = weights / weights.sum(1, keepdims=True)
+    # A repetition without any weight has a mean of zero, which is far enough from the others.
+    by_repetition = weights / np.maximum(weights.sum(1, keepdims=True), 1e-300)
     overall = weights / weights.sum()
     largest = 0.0
     for value in values.values():

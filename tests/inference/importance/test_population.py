@@ -266,6 +266,19 @@ def test_what_the_sites_miss_is_learnt() -> None:
     assert beyond == pytest.approx(near, rel=1e-2) and abs(beyond) < 100
 
 
+def test_points_without_a_likelihood_teach_nothing_and_break_nothing() -> None:
+    rng = np.random.default_rng(6)
+    points = rng.normal(size=(1024, 3))
+    remainder = 2 * points[:, 0]
+    remainder[:30] = [-np.inf, np.nan, -1e250] * 10
+    correction = learnt(points, remainder)
+    slope = np.asarray(correction.at(jnp.asarray(points + np.array([0.1, 0, 0])))) - np.asarray(
+        correction.at(jnp.asarray(points))
+    )
+    assert np.median(slope) == pytest.approx(0.2, rel=0.3)
+    assert not np.any(learnt(points, np.full(1024, np.nan)).slope)
+
+
 def test_an_upward_curvature_leaves_a_posterior_that_ends() -> None:
     points = np.random.default_rng(5).normal(size=(1024, 3))
     correction = learnt(points, 5 * points[:, 0] ** 2)

@@ -17,8 +17,9 @@ _REACH = 3.0
 _MOST_CURVATURE = 1.0
 #: Ridge on the second-order coefficients, in points. The noise of an estimate is about one.
 _RIDGE = 5.0
-#: Share of the points whose estimates are drawn up to that of the next: far below, a quadratic is no description.
-_WORST = 0.02
+#: Share of the points whose estimates are drawn up to that of the next, and log units below the best at which all are:
+#: far below, a quadratic is no description.
+_WORST, _FAR = 0.02, 100.0
 
 
 class Correction(NamedTuple):
@@ -60,7 +61,12 @@ def learnt(points: np.ndarray, remainder: np.ndarray) -> Correction:
     row, column = np.triu_indices(size)
     terms = np.column_stack([np.ones(len(points)), offset, offset[:, row] * offset[:, column]])
     ridge = np.r_[np.zeros(1 + size), np.full(row.size, _RIDGE)]
-    raised = np.maximum(remainder, np.quantile(remainder, _WORST))
+    remainder = np.nan_to_num(remainder, nan=-np.inf, posinf=-np.inf)
+    best = remainder.max()
+    if not np.isfinite(best):
+        return no_correction(size)
+    raised = np.maximum(remainder, best - _FAR)
+    raised = np.maximum(raised, np.quantile(raised, _WORST))
     coefficients = np.linalg.solve(terms.T @ terms + np.diag(ridge), terms.T @ (raised - raised.mean()))
     curvature = np.zeros((size, size))
     curvature[row, column] = coefficients[1 + size :]

@@ -40,8 +40,11 @@ from bayes_grpo.models.spec import ModelSpec
 #: How the runs are sampled one by one for their first sites, and the population's points under the sites.
 ALONE = Settings(points=256, repetitions=1, rounds=2, polish=1, history=4, goal=0.3)
 POINTS = Settings(points=512, rounds=5)
-#: Passes of expectation propagation, and points of the population that each uses.
-PASSES, POINTS_OF_PASS = 2, 256
+#: Passes of expectation propagation at least and at most, and points of the population that each uses.
+PASSES, _MOST_PASSES, POINTS_OF_PASS = 2, 6, 256
+#: Standard deviation, over points, of the log marginal likelihood of all runs over that of their sites, below which the
+#: sites are near enough.
+_NEAR = 3.0
 #: Points of the population in a compiled call, in a round of the last step, and such rounds at least and at most.
 _PART, _ROUND, _ROUNDS, _MOST_ROUNDS = 64, 1024, 4, 12
 #: Corrections that are learnt at most: one from another's points where these were hopeless.
@@ -75,9 +78,11 @@ def draw_population(
     sites = sampling.first_sites()
     correction = no_correction(sampling.prior_points.shape[-1])
     weighted = sampling.points_under(sites, correction)
-    for _ in range(PASSES):
-        sites = sampling.improve(sites, weighted)
+    for passes in range(1, _MOST_PASSES + 1):
+        sites, scatter = sampling.improve(sites, weighted)
         weighted = sampling.points_under(sites, correction)
+        if passes >= PASSES and scatter < _NEAR:
+            break
     for _ in range(_LESSONS):
         lesson = sampling.round_of_points(sites, weighted)
         correction = learnt(lesson.points.reshape(-1, correction.centre.size), lesson.remainder.ravel())
@@ -134,8 +139,8 @@ class _Population:
 
         return sample_weighted(density, jnp.asarray(self.prior_points), self.rng, POINTS, trusted_weights)
 
-    def improve(self, sites: Sites, weighted: Weighted) -> Sites:
-        """Sites after a pass of expectation propagation."""
+    def improve(self, sites: Sites, weighted: Weighted) -> tuple[Sites, float]:
+        """Sites after a pass of expectation propagation, and how unevenly those before it missed the likelihood."""
         chosen = resample(weighted.log_weight[0], POINTS.repetitions, POINTS_OF_PASS // POINTS.repetitions, self.rng)
         points = weighted.points[0].reshape(-1, weighted.points.shape[-1])[chosen.ravel()]
         drawn = list(self._drawn(points, sites, lambda drawn: drawn))
@@ -149,7 +154,8 @@ class _Population:
             weights = softmax(log_weight, axis=-1) * softmax(log_ratio, axis=0)[..., None]
             return weighted_moments(by_run, weights.swapaxes(0, 1).reshape(self.runs, -1))
 
-        return improved(sites, moments(log_weight_of_site, 0 * log_ratio), moments(log_weight, log_ratio))
+        better = improved(sites, moments(log_weight_of_site, 0 * log_ratio), moments(log_weight, log_ratio))
+        return better, float(log_ratio.sum(1).std())
 
     def last_step(self, sites: Sites, weighted: Weighted) -> Points:
         """Rounds of points until they can be trusted."""
