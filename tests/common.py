@@ -9,9 +9,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from bayes_grpo.inference.programs import Program
 
 #: Root of the checkout.
 ROOT = Path(__file__).parents[1]
@@ -105,3 +109,8 @@ def interrupt(*arguments: object, folder: Path) -> Done:
             os.close(terminal)
     assert pressed, shown
     return Done(running.returncode, stdout, shown)
+
+
+def shapes_compiled(program: "Program") -> int:
+    """Shapes of its arguments that a program was compiled for in this process."""
+    return program._compiled._cache_size() + len(program._loaded)

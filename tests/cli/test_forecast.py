@@ -14,7 +14,7 @@ from bayes_grpo.analysis.forecast.live import Refitter, headline
 from bayes_grpo.analysis.forecast.watching import Watcher
 from bayes_grpo.cli import main
 from bayes_grpo.inference.importance.target import target_of
-from tests.common import FACTS, SAMPLER, curve, options
+from tests.common import FACTS, SAMPLER, curve, options, shapes_compiled
 
 KEYS = {"until", "steps", "mean", "logged", "plateau", "step_95", "gain_per_100_steps", "recommendation", "interval"}
 KEYS |= {"warnings", "notes", "run", "model", "last_step", "schedule", "persistence", "shares"}
@@ -155,13 +155,13 @@ def test_a_refit_agrees_with_a_fresh_fit() -> None:
     warm = Refitter("overdamped", stability_model=None, until=200, seed=1)
     warm(run.isel(step=slice(40)))
     evaluate = target_of(load_model("overdamped"))._evaluate
-    compiled = evaluate._cache_size()
+    compiled = shapes_compiled(evaluate)
     second, fresh = warm(run), Refitter("overdamped", stability_model=None, until=200, seed=2)(run)
     assert second["converged"] and fresh["converged"]
     width = (fresh["plateau"]["upper"] - fresh["plateau"]["lower"]) / 3.3
     assert abs(second["plateau"]["median"] - fresh["plateau"]["median"]) < 5 * np.sqrt(2) * 1.25 * width / 10
     # A later fit of the same padded length is quick because it compiles nothing.
-    assert evaluate._cache_size() == compiled >= 1
+    assert shapes_compiled(evaluate) == compiled >= 1
 
 
 def test_watch_prints_a_line_of_json_a_refit(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

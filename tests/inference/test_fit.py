@@ -15,12 +15,11 @@ from bayes_grpo.analysis.intervals import INTERVAL_PROB
 from bayes_grpo.inference.evaluate import evaluator, forget_programs
 from bayes_grpo.inference.importance.target import target_of
 from bayes_grpo.inference.layout import prepare
-from bayes_grpo.inference.programs import Program
 from bayes_grpo.inference.store import is_fit
 from bayes_grpo.laws.kalman import kalman_filter
 from bayes_grpo.laws.likelihood import state_space
 from bayes_grpo.report.single import look_into
-from tests.common import FACTS, QUICK, SAMPLER, curve
+from tests.common import FACTS, QUICK, SAMPLER, curve, shapes_compiled
 
 
 def test_the_tree_holds_all_that_is_needed(small_fit: xr.DataTree) -> None:
@@ -126,14 +125,10 @@ def test_a_fit_that_fails_says_so(small_run: xr.Dataset) -> None:
 def test_runs_of_like_length_share_one_compilation() -> None:
     """Fits of 41 to 59 rows: one trace of each program, so that memory does not grow with the number of runs."""
     spec, compiled = load_model("exponential"), []
-
-    def shapes(program: Program) -> int:
-        return program._compiled._cache_size() + len(program._loaded)
-
     for n in (41, 50, 59):
         run = make_run(f"r{n}", {"optimizer_step": np.arange(n), "reward": curve(n, seed=n)}, FACTS)
         fit(run, "exponential", **QUICK)
-        compiled.append((shapes(target_of(spec)._evaluate), shapes(evaluator(spec)._account)))
+        compiled.append((shapes_compiled(target_of(spec)._evaluate), shapes_compiled(evaluator(spec)._account)))
     assert compiled[-1] == compiled[0] and min(compiled[0]) > 0
 
 
