@@ -277,6 +277,7 @@ def test_points_without_a_likelihood_teach_nothing_and_break_nothing() -> None:
     )
     assert np.median(slope) == pytest.approx(0.2, rel=0.3)
     assert not np.any(learnt(points, np.full(1024, np.nan)).slope)
+    assert not np.any(learnt(np.tile(points[:1], (1024, 1)), remainder).slope)
 
 
 def test_an_upward_curvature_leaves_a_posterior_that_ends() -> None:

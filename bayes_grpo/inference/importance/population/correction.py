@@ -45,7 +45,7 @@ def no_correction(size: int) -> Correction:
 
 
 def learnt(points: np.ndarray, remainder: np.ndarray) -> Correction:
-    """The quadratic that fits what the sites miss.
+    """The quadratic that fits what the sites miss; none where the points are too few or too alike to tell.
 
     Parameters
     ----------
@@ -55,8 +55,10 @@ def learnt(points: np.ndarray, remainder: np.ndarray) -> Correction:
         Estimated log marginal likelihood of all runs over that of their sites, shape (point,).
     """
     size = points.shape[1]
-    centre = points.mean(0)
-    root = np.linalg.inv(np.linalg.cholesky(np.cov(points.T).reshape(size, size) + 1e-12 * np.eye(size)))
+    centre, covariance = points.mean(0), np.cov(points.T).reshape(size, size)
+    if np.linalg.matrix_rank(covariance) < size:
+        return no_correction(size)
+    root = np.linalg.inv(np.linalg.cholesky(covariance + 1e-12 * np.eye(size)))
     offset = (points - centre) @ root.T
     row, column = np.triu_indices(size)
     terms = np.column_stack([np.ones(len(points)), offset, offset[:, row] * offset[:, column]])

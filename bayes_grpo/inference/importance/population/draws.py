@@ -25,11 +25,7 @@ from bayes_grpo.inference.importance.population.places import Drawn, Places, pla
 from bayes_grpo.inference.importance.population.points import Points, effective_points, log_chance
 from bayes_grpo.inference.importance.population.sites import Sites, improved, no_sites, softmax, weighted_moments
 from bayes_grpo.inference.importance.population.target import PopulationTarget, population_of
-from bayes_grpo.inference.importance.quality import (
-    Quality,
-    disagreement_of,
-    trusted_weights,
-)
+from bayes_grpo.inference.importance.quality import Quality, disagreement_of, trusted_weights
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
 from bayes_grpo.inference.importance.target import Evaluated
 from bayes_grpo.inference.layout import ModelData
@@ -79,7 +75,10 @@ def draw_population(
     correction = no_correction(sampling.prior_points.shape[-1])
     weighted = sampling.points_under(sites, correction)
     for passes in range(1, _MOST_PASSES + 1):
-        sites, scatter = sampling.improve(sites, weighted)
+        try:
+            sites, scatter = sampling.improve(sites, weighted)
+        except np.linalg.LinAlgError:  # one point has all the weight: what is drawn will not be trusted
+            break
         weighted = sampling.points_under(sites, correction)
         if passes >= PASSES and scatter < _NEAR:
             break
