@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.stability.figure import plot_threshold as plot_threshold
     from bayes_grpo.analysis.stability.oscillation import oscillation as oscillation
     from bayes_grpo.analysis.stability.oscillation import summarise_oscillation as summarise_oscillation
+    from bayes_grpo.analysis.stability.reuse_summary import reuse_summary as reuse_summary
     from bayes_grpo.analysis.stability.threshold import threshold as threshold
     from bayes_grpo.analysis.stability.threshold_summary import summarise_threshold as summarise_threshold
     from bayes_grpo.errors import InputError as InputError
@@ -124,6 +125,7 @@ _HOMES = {
     "read_runs": "readers",
     "remedy": "analysis.decisions.remedy.remedy",
     "report_html": "report.page",
+    "reuse_summary": "analysis.stability.reuse_summary",
     "save_fit": "inference.store",
     "save_plot": "analysis.posterior.figure",
     "save_report": "report.page",

@@ -20,6 +20,11 @@ _HYPERPARAMETERS = {
     "logging_window": "optimizer steps averaged in one logged row",
     "planned_steps": "optimizer steps the run was planned for",
     "model_size": "number of parameters of the policy",
+    "kl_weight": "weight of the KL term (b; TRL's beta); 0 is none",
+    "clip_range": "half-width of the range in which importance ratios are not clipped",
+    "reference_reward": "expected reward of the reference policy, which most runs start from",
+    "wrong_reward": "expected reward of a wrong answer: the verifier's rate of false positives",
+    "right_reward": "expected reward of a right answer: one less its rate of false negatives",
 }
 
 
@@ -62,14 +67,9 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
     InputError
         For impossible hyperparameters.
     """
-    from bayes_grpo.runs.fields import check_hyperparameters
-
-    stated = {name: getattr(options, name) for name in _HYPERPARAMETERS if getattr(options, name) is not None}
-    if options.reward_bounds is not None:
-        stated["reward_lower"], stated["reward_upper"] = options.reward_bounds
     columns = _columns(options.column)
     return {
-        "hyperparameters": check_hyperparameters("command line", stated),
+        "hyperparameters": stated_hyperparameters(options),
         "hyperparameters_file": options.hyperparameters,
         "reward_column": options.reward_column,
         "step_column": options.step_column,
@@ -78,6 +78,22 @@ def reading_options(options: argparse.Namespace) -> dict[str, Any]:
         "columns": columns,
         "appended": options.appended,
     }
+
+
+def stated_hyperparameters(options: argparse.Namespace) -> dict[str, float]:
+    """The hyperparameters among a command's options.
+
+    Raises
+    ------
+    InputError
+        For impossible ones, all at once.
+    """
+    from bayes_grpo.runs.fields import check_hyperparameters
+
+    stated = {name: getattr(options, name) for name in _HYPERPARAMETERS if getattr(options, name) is not None}
+    if options.reward_bounds is not None:
+        stated["reward_lower"], stated["reward_upper"] = options.reward_bounds
+    return check_hyperparameters("command line", stated)
 
 
 def _columns(stated: list[str]) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Any
 from bayes_grpo.cli.common import add_json, add_sampler, finish, read_numbers, refuse
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.fits import add_runs_or_fits, fits_of, fitted_runs
-from bayes_grpo.cli.reading import add_reading
+from bayes_grpo.cli.reading import add_reading, stated_hyperparameters
+from bayes_grpo.errors import InputError
 
 #: What is fitted to the log of one run, and to those of several together.
 _MODEL, _POOLED_MODEL = "oscillator", "pooled_lag"
@@ -21,7 +22,9 @@ def add_threshold(commands: Any) -> None:
         "how stale rollouts may get before training is unstable",
         "Posterior of the refresh interval and the delay at which training becomes unstable. --refresh-interval K "
         "asks about K updates on one batch of rollouts (else the run's own). One run predicts; several runs of "
-        "different K are fitted together and tell how much of the lag counts.",
+        "different K are fitted together and tell how much of the lag counts. What clipping leaves of the gain rests "
+        "on --kl-weight, --reference-reward, --wrong-reward, --right-reward and --clip-range: state what is known, "
+        "for logs and for saved fits alike.",
         _threshold,
     )
     threshold.add_argument(
@@ -57,6 +60,7 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
 
 def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.notes import noted, notes_of
+    from bayes_grpo.analysis.stability.conditions import STATED
     from bayes_grpo.analysis.stability.reuse_summary import reuse_summary
     from bayes_grpo.analysis.stability.reuse_table import reuse_text
     from bayes_grpo.analysis.stability.table import threshold_table
@@ -65,15 +69,25 @@ def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.inference.attributes import pooled
 
     durations = ("generation_seconds", "update_seconds")
-    numbers, faults = read_numbers(
-        options, "refresh_interval", "lag_share", *durations, above_zero=durations, shares=("lag_share",)
-    )
+    numbers, faults = read_numbers(options, "lag_share", *durations, above_zero=durations, shares=("lag_share",))
+    stated: dict[str, float] = {}
+    try:
+        stated = stated_hyperparameters(options)
+    except InputError as error:
+        faults += error.faults
     refuse(faults)
+    beside = {name: stated[name] for name in STATED if name in stated}
     if len(options.runs) > 1:  # this K is asked about; what each log says of its own K stays
         options.refresh_interval = None
 
     def ask(fit: Any, run: str | None) -> Any:
-        return threshold(fit, run=run, refresh_interval=numbers["refresh_interval"], lag_share=numbers["lag_share"])
+        return threshold(
+            fit,
+            run=run,
+            refresh_interval=stated.get("refresh_interval"),
+            lag_share=numbers["lag_share"],
+            hyperparameters=beside,
+        )
 
     def summarise(result: Any, fit: Any) -> Any:
         summary = summarise_threshold(result, fit)
@@ -84,7 +98,7 @@ def _threshold(options: argparse.Namespace) -> int:
             generation_seconds=numbers["generation_seconds"],
             update_seconds=numbers["update_seconds"],
         )
-        return summary | reuse | noted([*notes_of(summary), *reuse["notes"]])
+        return summary | reuse | noted([*notes_of(summary), *notes_of(reuse)])
 
     def table(summary: Any) -> str:
         return f"{summary['run']}\n{reuse_text(summary)}\n{threshold_table(summary)}"

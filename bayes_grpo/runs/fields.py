@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,24 @@ def check_hyperparameters(where: str, values: Mapping[str, Any]) -> dict[str, fl
     lower, upper = clean.get("reward_lower"), clean.get("reward_upper")
     if lower is not None and upper is not None and lower >= upper:
         faults.append(f"reward_lower: expected a number below reward_upper = {upper:g}, found {lower:g}")
+    faults += _order_faults(clean)
     if faults:
         raise InputError(where, faults)
     return clean
+
+
+def _order_faults(known: Mapping[str, float]) -> list[str]:
+    """What is wrong with the order of what answers earn, as far as it is known.
+
+    The reference answers right now and then, so its reward lies between the two; what answers earn may be at a bound.
+    """
+    bounds = ("reward_lower", "reward_upper")
+    order = [bounds[0], "wrong_reward", "reference_reward", "right_reward", bounds[1]]
+    faults = []
+    for low, high in pairwise(name for name in order if name in known):
+        at_bound = "reference_reward" not in (low, high) and (low in bounds or high in bounds)
+        if (low, high) == bounds or known[low] < known[high] or (at_bound and known[low] == known[high]):
+            continue
+        name, side, other = (high, "above", low) if high not in bounds else (low, "below", high)
+        faults.append(f"{name}: expected a number {side} {other} = {known[other]:g}, found {known[name]:g}")
+    return faults

@@ -21,6 +21,7 @@ from bayes_grpo.inference.prior import draw_prior
 from bayes_grpo.inference.progress import use_compilation_cache
 from bayes_grpo.inference.sampler_settings import METHODS, Sampler
 from bayes_grpo.runs.dataset import combine, make_run
+from case_studies.trl_lab.laws import KNOWN
 
 RANKS = 100
 FACTS = {"momentum": 0.9, "logging_window": 1, "reward_lower": 0, "reward_upper": 1, "prompts_per_step": 16}
@@ -28,13 +29,15 @@ FACTS = {"momentum": 0.9, "logging_window": 1, "reward_lower": 0, "reward_upper"
 POOL = [(2, 1e-6, 1e8), (4, 2e-6, 1e9), (8, 1e-6, 1e9), (16, 2e-6, 1e8)]
 
 
-def blank_runs(rows: int, pooled: bool) -> xr.Dataset:
+def blank_runs(rows: int, pooled: bool, known: bool = False) -> xr.Dataset:
     """Runs whose rewards do not matter.
 
-    The learning rate warms up and decays, and rollouts are used several times, so that clock and lag count.
+    The learning rate warms up and decays, and rollouts are used several times, so that clock and lag count. With
+    ``known``, the KL weight and the rewards of reference, wrong and right answers are stated, as in the laboratory.
     """
     steps = np.arange(1, rows + 1)
     shape = np.minimum(1, steps / (0.1 * rows)) * (1 - 0.5 * steps / rows)
+    stated = KNOWN if known else {}
     runs = []
     for i, (group, rate, size) in enumerate(POOL if pooled else POOL[2:3]):
         columns = {
@@ -43,21 +46,22 @@ def blank_runs(rows: int, pooled: bool) -> xr.Dataset:
             "learning_rate": rate * shape,
         }
         facts = FACTS | {"planned_steps": rows, "group_size": group, "model_size": size, "refresh_interval": 4}
-        runs.append(make_run(f"run{i}", columns, facts))
+        runs.append(make_run(f"run{i}", columns, facts | stated))
     return combine(runs)
 
 
 def ranks(
-    model: str, replicates: int, rows: int, seed: int, start: int = 0, method: str = "auto"
+    model: str, replicates: int, rows: int, seed: int, start: int = 0, method: str = "auto", known: bool = False
 ) -> dict[str, np.ndarray]:
     """Rank (0..RANKS-1) of the true value among thinned posterior draws, for each parameter, shape (replicates,).
 
     Rewards are not clipped to the bounds: the laws under test are not either. Of runs fitted together the first one's
     parameters are ranked, beside the population's. ``method`` is that of `bayes_grpo.fit`; the entry ``fallback`` is 1
-    where NUTS had to follow importance sampling.
+    where importance sampling could not be trusted, so that NUTS follows with the method ``auto``. ``known`` is that of
+    `blank_runs`.
     """
     spec = bayes_grpo.load_model(model)
-    prepared = prepare(blank_runs(rows, spec.pooled), spec)
+    prepared = prepare(blank_runs(rows, spec.pooled, known), spec)
     data, functions = prepared.data, evaluator(spec)
     out: dict[str, list[int]] = {name: [] for name in (*recorded(spec), "fallback")}
     for replicate in range(start, start + replicates):
@@ -73,7 +77,7 @@ def ranks(
             drawn = posterior.values[name].reshape(-1, *posterior.values[name].shape[2:])
             thinned = drawn[np.linspace(0, len(drawn) - 1, RANKS - 1).round().astype(int)].reshape(RANKS - 1, -1)
             out[name].append(int((thinned[:, 0] < np.ravel(truth[name])[0]).sum()))
-        out["fallback"].append(int(posterior.quality is not None and posterior.method == "nuts"))
+        out["fallback"].append(int(posterior.quality is not None and bool(posterior.quality.failures())))
     return {name: np.array(values) for name, values in out.items()}
 
 
@@ -118,6 +122,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--method", choices=METHODS, default="auto")
+    parser.add_argument("--known", action="store_true", help="what the balance law is given is stated")
     parser.add_argument("--out", type=Path, default=Path("calibration"))
     options = parser.parse_args()
     use_compilation_cache()
@@ -125,16 +130,18 @@ def main() -> None:
     results: dict[str, dict[str, np.ndarray]] = {}
     fallbacks: dict[str, float] = {}
     for model in options.models:
-        kept = options.out / f"{model}.json"
+        label = f"{model}-known" if options.known else model
+        kept = options.out / f"{label}.json"
         found = {name: list(values) for name, values in json.loads(kept.read_text()).items()} if kept.exists() else {}
         done = len(next(iter(found.values()), []))
         for start in range(done, options.replicates, 10):
-            more = ranks(model, min(10, options.replicates - start), options.rows, options.seed, start, options.method)
+            count = min(10, options.replicates - start)
+            more = ranks(model, count, options.rows, options.seed, start, options.method, options.known)
             found = {name: [*found.get(name, []), *values.tolist()] for name, values in more.items()}
             kept.write_text(json.dumps(found))
-            print(f"{model}: {start + 10} of {options.replicates}", flush=True)
-        results[model] = {name: np.array(values) for name, values in found.items()}
-        fallbacks[model] = float(results[model].pop("fallback").mean())
+            print(f"{label}: {start + 10} of {options.replicates}", flush=True)
+        results[label] = {name: np.array(values) for name, values in found.items()}
+        fallbacks[label] = float(results[label].pop("fallback").mean())
     with (options.out / "calibration.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("model", "parameter", "replicates", "coverage_of_90", "p_value", "share_of_nuts"))

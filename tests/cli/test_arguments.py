@@ -64,6 +64,8 @@ RUNS = {
     "threshold": [
         *("--refresh-interval 0", "--refresh-interval nan", "--lag-share 2", "--lag-share nan", "--model s_curve"),
         *("--generation-seconds -1", "--generation-seconds nan", "--update-seconds 0", "--figure x.y", "--seed -1"),
+        *("--kl-weight -1", "--kl-weight nan", "--clip-range 0", "--wrong-reward 0.8 --right-reward 0.2"),
+        *("--reference-reward 0.1 --wrong-reward 0.2", "--reference-reward 2 --reward-bounds 0 1"),
     ],
     "watch --refits 1": [
         *("--until 5", "--until nan", "--schedule nope", "--every 0", "--every nan", "--refits 0", "--model nope"),

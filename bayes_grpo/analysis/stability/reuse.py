@@ -8,14 +8,13 @@ completions. Starvation: clipping removes drive and leaves the reference's pull,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.errors import InputError, Note
+from bayes_grpo.analysis.stability.conditions import CLIP_RANGE, Conditions
+from bayes_grpo.errors import InputError
 from bayes_grpo.laws import reuse
-from bayes_grpo.laws.balance import balance_drive
 
 #: Refresh intervals that are compared.
 INTERVALS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -25,57 +24,7 @@ LEAST_SHARE, LOST_SHARE = 0.5, 0.5
 #: interval: in the laboratory it scattered by 0.13 to 0.28 over K = 4 to 64 (case_studies/trl_lab/refresh_interval.md).
 DISCREPANCY = 0.35
 _BLOCKS = 8
-_POINTS = 240
 _LONGEST = 4096
-_LOGITS = np.linspace(-12, 12, 481)
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What the balance law needs, a value a draw.
-
-    Rate of the logit, its start and reference, KL weight, what answers earn, and the clip range.
-    """
-
-    rate: np.ndarray
-    start: np.ndarray
-    kl: np.ndarray
-    wrong: float
-    right: float
-    group_size: float
-    clip_range: float
-
-    def drive(self, z: np.ndarray) -> np.ndarray:
-        """Drive of the rewards at logits of the success probability."""
-        table = np.asarray(balance_drive(1 / (1 + np.exp(-_LOGITS)), self.group_size, self.right - self.wrong))
-        drive: np.ndarray = np.interp(_odds(self.reward(z)), _LOGITS, table)
-        return drive
-
-    def reward(self, z: np.ndarray) -> np.ndarray:
-        """Expected reward at logits of the success probability."""
-        return np.asarray(self.wrong + (self.right - self.wrong) / (1 + np.exp(-z)))
-
-    def paths(self, clipped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits from the start to the plateau, and the updates they take, where this share of the drive is clipped.
-
-        Shapes (draws, points).
-        """
-        rise = np.linspace(0, 14, 561)
-        grid = self.start[:, None] + rise
-        force = (1 - clipped)[:, None] * self.drive(grid) - self.kl[:, None] * rise
-        below = force <= 0
-        top = np.where(below.any(1), rise[below.argmax(1)], rise[-1])
-        z = self.start[:, None] + top[:, None] * np.linspace(0, 1, _POINTS)
-        force = (1 - clipped)[:, None] * self.drive(z) - self.kl[:, None] * (z - self.start[:, None])
-        slowness = 1 / np.maximum(force * self.rate[:, None], 1e-12)
-        steps = (slowness[:, 1:] + slowness[:, :-1]) / 2 * np.diff(z, axis=1)
-        return z, np.concatenate([np.zeros((len(z), 1)), np.cumsum(steps, axis=1)], axis=1)
-
-
-def _odds(place: np.ndarray, edge: float = 1e-6) -> np.ndarray:
-    """Logit of a place between 0 and 1, kept inside by an edge."""
-    inside = np.clip(place, edge, 1 - edge)
-    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 def growth_draws(
@@ -89,7 +38,7 @@ def growth_draws(
     """
     interval = round(known.get("refresh_interval", 1.0))
     estimates, names = [], []
-    channels = reuse.growth_channels(interval, known.get("clip_range")) if interval > 1 else {}
+    channels = reuse.growth_channels(interval, known.get("clip_range", CLIP_RANGE)) if interval > 1 else {}
     for name, growth in channels.items():
         values = run[name].values.ravel() if name in run else np.zeros(0)
         values = values[np.isfinite(values)]
@@ -115,47 +64,6 @@ def growth_draws(
     between = float(centres.std(ddof=1)) if len(centres) > 1 else 0.0
     width = np.sqrt(1 / precision.sum() + between**2 / len(centres) + DISCREPANCY**2)
     return np.exp(np.random.default_rng(seed).normal(centre, width, size=count)), names
-
-
-def conditions_of(
-    draws: xr.Dataset, known: Mapping[str, float], clipped: float
-) -> tuple[Conditions | None, list[Note]]:
-    """What the balance law needs, from draws of stiffness, plateau and start, and from what is known of the run."""
-    notes: list[Note] = []
-    wrong, right = known.get("wrong_reward", known["reward_lower"]), known.get("right_reward", known["reward_upper"])
-    if (known["reward_lower"], known["reward_upper"]) != (0.0, 1.0) or known.get("group_size", 1.0) < 2:
-        return None, [
-            Note(
-                "limit", "starvation", "the limit by starvation needs rewards between 0 and 1 and groups of at least 2"
-            )
-        ]
-    start, rest = (
-        _odds((draws[name].values - wrong) / (right - wrong), 1e-3) for name in ("initial_reward", "plateau")
-    )
-    base = Conditions(
-        np.ones_like(start),
-        start,
-        np.zeros_like(start),
-        wrong,
-        right,
-        round(known["group_size"]),
-        known.get("clip_range", 0.2),
-    )
-    drive = (1 - clipped) * base.drive(rest)
-    if "kl_weight" in known:
-        kl = np.full_like(start, known["kl_weight"])
-    else:
-        kl = np.maximum(drive / np.maximum(rest - start, 0.05), 0.0)
-        text = "the KL weight is unknown: taken as the one that explains the plateau; state --kl-weight"
-        notes.append(Note("assumption", "kl_weight", text))
-    if "clip_range" not in known:
-        notes.append(Note("assumption", "clip_range", "the clip range is unknown: taken as 0.2; state clip_range"))
-    for name, value in (("wrong_reward", wrong), ("right_reward", right)):
-        if name not in known:
-            notes.append(Note("assumption", name, f"{name} is unknown: taken as the bound {value:g}"))
-    slope = kl - (1 - clipped) * (base.drive(rest + 0.01) - base.drive(rest - 0.01)) / 0.02
-    rate = draws["stiffness"].values / np.maximum(slope, 1e-2)
-    return Conditions(rate, start, kl, wrong, right, base.group_size, base.clip_range), notes
 
 
 def limits(growth: np.ndarray | None, conditions: Conditions | None, clip_range: float) -> dict[str, np.ndarray]:

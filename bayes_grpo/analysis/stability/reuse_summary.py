@@ -1,15 +1,17 @@
 """What limits the reuse of a batch, as one JSON-ready object."""
 
+import json
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.intervals import interval_row
+from bayes_grpo.analysis.notes import noted
+from bayes_grpo.analysis.stability.conditions import CLIP_RANGE, INFERRED, conditions_of
 from bayes_grpo.analysis.stability.dynamics import DRAWS
 from bayes_grpo.analysis.stability.reuse import (
     check_seconds,
-    conditions_of,
     growth_draws,
     interval_table,
     limits,
@@ -43,7 +45,7 @@ def reuse_summary(
     fit : xarray.DataTree
         Of a law with a plateau.
     thresholds : xarray.Dataset
-        From `bayes_grpo.threshold`.
+        From `bayes_grpo.threshold`; what was stated to it counts here.
     run : str, optional
         Of a fit of several runs, the one asked about.
     generation_seconds, update_seconds : float, optional
@@ -62,21 +64,29 @@ def reuse_summary(
         - ``best``: refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour),
           with probability_best.
         - ``rests_on``: channels that gave the growth of the log ratio.
-        - ``notes``: list of Note, assumptions and limits.
+        - ``warnings``, ``notes``: assumptions and limits, as sentences and as data.
 
     Raises
     ------
     InputError
         If a duration is not above 0.
+
+    Examples
+    --------
+    >>> import bayes_grpo
+    >>> fit = bayes_grpo.fit(bayes_grpo.example_run(), "overdamped", draws=50, tune=100, chains=2)
+    >>> summary = bayes_grpo.reuse_summary(fit, bayes_grpo.threshold(fit, hyperparameters={"kl_weight": 0.04}))
+    >>> summary["binding"], summary["limit"]["starvation"]  # it used each batch once: nothing but the lag is known
+    ('lag', None)
     """
     check_seconds(generation_seconds, update_seconds)
-    known, draws = quantities(fit, run), _draws(fit, run)
+    known, draws = quantities(fit, run) | json.loads(thresholds.attrs["hyperparameters"]), _draws(fit, run)
     rows = runs_of(fit)
     rows = rows.sel(run=run) if run is not None else rows.isel(run=0)
     growth, channels = growth_draws(rows, known, draws.sizes["sample"])
     conditions, notes = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
     draws_of = {"lag": thresholds["exact"].values, "stale_lag": thresholds["delay"].values}
-    draws_of |= limits(growth, conditions, known.get("clip_range", 0.2))
+    draws_of |= limits(growth, conditions, known.get("clip_range", CLIP_RANGE))
     out: dict[str, Any] = {
         **_limits(draws_of, float(thresholds.attrs["refresh_interval"])),
         "rests_on": channels,
@@ -96,7 +106,7 @@ def reuse_summary(
                 "and --update-seconds"
             )
             notes.append(Note("limit", "step_time", text))
-    return out | {"notes": notes}
+    return out | noted(notes)
 
 
 def _limits(draws_of: dict[str, np.ndarray], asked: float) -> dict[str, Any]:
@@ -117,7 +127,7 @@ def _draws(fit: xr.DataTree, run: str | None) -> xr.Dataset:
     """Start, plateau and stiffness at it, thinned as `fitted_dynamics` thins."""
     posterior = fit["posterior"].to_dataset()
     posterior = posterior.sel(run=run) if "run" in posterior.dims else posterior
-    names = ["initial_reward", "plateau", "timescale"]
+    names = ["initial_reward", "plateau", "timescale", *(name for name in INFERRED if name in posterior)]
     draws = (
         posterior[names]
         .stack(sample=("chain", "draw"), create_index=False)

@@ -63,11 +63,12 @@ def _limits_table(summary: dict[str, Any]) -> str:
 
 def _intervals_table(intervals: list[dict[str, Any]]) -> str:
     table = titled("what each refresh interval earns (medians)")
-    for heading in ("K", "plateau", "updates to 95 %", "batches", "hours"):
+    for heading in ("K", "plateau", "90% low", "90% high", "updates to 95 %", "batches", "hours"):
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in intervals:
-        cells = (_or_none(entry[name]["median"]) for name in ("plateau", "updates", "batches", "hours"))
-        table.add_row(str(entry["refresh_interval"]), *cells)
+        plateau = (_or_none(entry["plateau"][end]) for end in ("median", "lower", "upper"))
+        cells = (_or_none(entry[name]["median"]) for name in ("updates", "batches", "hours"))
+        table.add_row(str(entry["refresh_interval"]), *plateau, *cells)
     return render(table)
 
 

@@ -4,13 +4,18 @@ The thresholds are closed forms and linear algebra of `bayes_grpo.laws.stability
 stiffness and lag share.
 """
 
+import json
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.notes import stored
+from bayes_grpo.analysis.stability.conditions import STATED
 from bayes_grpo.analysis.stability.dynamics import MOST_UNSTABLE, fitted_dynamics, running_away
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.laws import delay, stability
+from bayes_grpo.runs.fields import check_hyperparameters
 
 #: Refresh intervals looked at; a threshold beyond is reported as none.
 LONGEST = 5000
@@ -22,6 +27,7 @@ def threshold(
     run: str | None = None,
     refresh_interval: float | None = None,
     lag_share: float | None = None,
+    hyperparameters: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
     """Posterior of the refresh interval and the delay at which training becomes unstable, and of what is left to them.
@@ -37,6 +43,9 @@ def threshold(
     lag_share : float, optional
         lambda in [0, 1], the share of the lag that importance ratios do not correct; else the fit's posterior where the
         law has it, else drawn uniformly.
+    hyperparameters : mapping, optional
+        What neither log nor fit says: any of `bayes_grpo.analysis.stability.conditions.STATED`, such as ``kl_weight``.
+        They win over the fit's. Thresholds by lag do not need them; `bayes_grpo.reuse_summary` does.
     seed : int
         Of the draws of an unknown lag share.
 
@@ -53,7 +62,8 @@ def threshold(
           where the interval is unknown.
         - ``stiffness`` (1/step), ``lag_share``: what they were computed from.
 
-        Attributes: run, model, refresh_interval (NaN if unknown), momentum, lag_share_source, notes.
+        Attributes: run, model, refresh_interval (NaN if unknown), momentum, lag_share_source, hyperparameters (as
+        JSON), notes.
 
     Raises
     ------
@@ -68,7 +78,7 @@ def threshold(
     >>> bool((thresholds["exact"] > 8).all())
     True
     """
-    faults = []
+    stated, faults = _stated(hyperparameters or {})
     if refresh_interval is not None and not refresh_interval >= 1:
         faults.append(f"refresh_interval: expected a number of at least 1, found {refresh_interval!r}")
     if lag_share is not None and not 0 <= lag_share <= 1:
@@ -97,8 +107,23 @@ def threshold(
         refresh_interval=asked,
         momentum=momentum,
         lag_share_source=share_source,
+        hyperparameters=json.dumps(stated),
         **stored(_notes(share_source, asked, running_away(fit, run))),
     )
+
+
+def _stated(hyperparameters: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+    """What is stated beside the fit, and what is wrong with it."""
+    faults = [
+        f"{name}: expected one of {', '.join(STATED)}; state others to the fit"
+        for name in hyperparameters
+        if name not in STATED
+    ]
+    try:
+        named = {name: value for name, value in hyperparameters.items() if name in STATED}
+        return check_hyperparameters("threshold", named), faults
+    except InputError as error:
+        return {}, [*faults, *error.faults]
 
 
 def lag_limit(fit: xr.DataTree, limit: int, seed: int = 0) -> tuple[xr.Dataset, list[Note]]:

@@ -25,9 +25,9 @@ _LEAST_VARIANCE = 1e-6
 _LOGIT, _FINITE = LogitCoordinate(), FiniteGroups()
 _COSTS = {
     "kl_weight": "the weight of the KL term, and so the plateau, is inferred from the approach; state --kl-weight",
-    "reference_reward": "the reference is taken to lie near the bottom of the reward's range; state reference_reward",
-    "wrong_reward": "what a wrong answer earns is taken to be near the lower bound; state wrong_reward",
-    "right_reward": "what a right answer earns is taken to be near the upper bound; state right_reward",
+    "reference_reward": "the reference is taken to lie near the bottom of the reward's range; state --reference-reward",
+    "wrong_reward": "what a wrong answer earns is taken to be near the lower bound; state --wrong-reward",
+    "right_reward": "what a right answer earns is taken to be near the upper bound; state --right-reward",
     "clip_ratio": "clipping is taken to remove no drive",
 }
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayes_grpo import InputError, balance_plateau, fit, make_run, threshold
 from bayes_grpo.analysis.stability import reuse as limits_of
+from bayes_grpo.analysis.stability.conditions import INFERRED, Conditions, conditions_of
 from bayes_grpo.analysis.stability.reuse_summary import ONLY_LAG, reuse_summary
 from bayes_grpo.analysis.stability.reuse_table import reuse_text
 from bayes_grpo.laws import reuse
@@ -33,9 +34,9 @@ def reused() -> xr.DataTree:
     return fit(run_with(True), "overdamped", seed=1, draws=200, tune=300, chains=2)
 
 
-def summary_of(tree: xr.DataTree, **more: float) -> dict:
-    found = threshold(tree, lag_share=1.0)
-    return {"run": "reused", "refresh_interval": INTERVAL} | reuse_summary(tree, found, **more)
+def summary_of(tree: xr.DataTree, stated: dict[str, float] | None = None, **more: float) -> dict:
+    result = threshold(tree, lag_share=1.0, hyperparameters=stated)
+    return {"run": "reused", "refresh_interval": INTERVAL} | reuse_summary(tree, result, **more)
 
 
 def test_limits_stand_side_by_side(reused: xr.DataTree) -> None:
@@ -66,7 +67,7 @@ def test_where_only_the_lag_is_known_the_command_says_so() -> None:
     tree = fit(run_with(False), "overdamped", seed=1, draws=150, tune=200, chains=2)
     summary = summary_of(tree)
     assert summary["binding"] == "lag" and summary["limit"]["ess"] is None and summary["intervals"] is None
-    assert ONLY_LAG in [note.text for note in summary["notes"]]
+    assert ONLY_LAG in summary["warnings"]
     assert "unknown" in reuse_text(summary)
 
 
@@ -74,7 +75,7 @@ def test_paths_end_at_the_closed_form_and_take_the_time_that_an_ode_takes() -> N
     ones = np.ones(3)
     place = (0.255 - 0.2) / 0.6
     start = np.log(place / (1 - place)) * ones
-    conditions = limits_of.Conditions(0.05 * ones, start, 0.4 * ones, 0.2, 0.8, 8, 0.2)
+    conditions = Conditions(0.05 * ones, start, start, 0.4 * ones, 0.2, 0.8, 8, 0.2)
     clipped = np.array([0.0, 0.1, 0.3])
     z, time = conditions.paths(clipped)
     plateau = balance_plateau(0.4, 8, place, 0.2, 0.8, clipped=clipped)
@@ -90,12 +91,97 @@ def test_starvation_is_where_half_of_the_gain_is_gone() -> None:
     ones = np.ones(5)
     place = (0.255 - 0.2) / 0.6
     start = np.log(place / (1 - place)) * ones
-    conditions = limits_of.Conditions(0.05 * ones, start, 0.4 * ones, 0.2, 0.8, 8, 0.1)
+    conditions = Conditions(0.05 * ones, start, start, 0.4 * ones, 0.2, 0.8, 8, 0.1)
     limit = float(limits_of.limits(0.05 * ones, conditions, 0.1)["starvation"][0])
     full, left = (
         balance_plateau(0.4, 8, place, 0.2, 0.8, clipped=float(share)) - 0.255
         for share in (0.0, reuse.clipped_share(0.05, round(limit), 0.1))
     )
     assert left / full == pytest.approx(0.5, abs=0.05)
-    without = limits_of.Conditions(0.05 * ones, start, 0 * ones, 0.2, 0.8, 8, 0.1)
+    without = Conditions(0.05 * ones, start, start, 0 * ones, 0.2, 0.8, 8, 0.1)
     assert np.isinf(limits_of.limits(0.05 * ones, without, 0.1)["starvation"]).all()
+
+
+def test_from_any_start_paths_end_where_the_reference_puts_them() -> None:
+    """Below, at and above the plateau: the fixed point does not know the start."""
+    ones = np.ones(3)
+    reference = np.log(0.1 / 0.9) * ones
+    start = np.log(np.array([0.02, 0.1, 0.97]) / np.array([0.98, 0.9, 0.03]))
+    conditions = Conditions(0.05 * ones, start, reference, 0.4 * ones, 0.2, 0.8, 8, 0.2)
+    z, time = conditions.paths(0 * ones)
+    np.testing.assert_allclose(conditions.reward(z[:, -1]), balance_plateau(0.4, 8, 0.1, 0.2, 0.8), atol=3e-3)
+    np.testing.assert_array_equal(z[:, 0], start)
+    assert (np.diff(time, axis=1) > 0).all() and (np.diff(z[2]) < 0).all()
+
+
+STATED = {"kl_weight": 0.4, "reference_reward": 0.255, "wrong_reward": 0.2, "right_reward": 0.8, "clip_range": 0.2}
+
+
+def width(row: dict) -> float:
+    return row["upper"] - row["lower"]
+
+
+def test_what_is_stated_narrows_the_answer_and_ends_its_note() -> None:
+    rng = np.random.default_rng(4)
+    share = float(reuse.clipped_share(GROWTH, INTERVAL, 0.2))
+    steps = np.arange(1, 121)
+    columns = {
+        "optimizer_step": steps,
+        "reward": 0.255 + 0.28 * (1 - np.exp(-steps / 20)) + 0.03 * rng.normal(size=120),
+        "clip_ratio": share * (1 + 0.05 * rng.normal(size=120)),
+    }
+    facts = {**FACTS, "group_size": 8, "refresh_interval": INTERVAL, "planned_steps": 120}
+    tree = fit(make_run("reused", columns, facts), "overdamped", seed=1, draws=200, tune=300, chains=2)
+    nothing, all_stated = summary_of(tree), summary_of(tree, STATED)
+    named = {note["subject"] for note in nothing["notes"] if note["kind"] == "assumption"}
+    assert set(STATED) <= named and all(
+        f"--{name.replace('_', '-')}" in " ".join(nothing["warnings"]) for name in STATED
+    )
+    assert not set(STATED) & {note["subject"] for note in all_stated["notes"]}
+    assert not any(note["kind"] == "alarm" for note in all_stated["notes"])
+    before, after = ([width(row["plateau"]) for row in summary["intervals"]] for summary in (nothing, all_stated))
+    assert after[0] < 0.01 < before[0], "at K = 1 nothing is clipped, and the law knows the plateau"
+    assert all(late < early for late, early in zip(after[:4], before[:4], strict=True)), (before, after)
+    first = all_stated["intervals"][0]["plateau"]["median"]
+    assert first == pytest.approx(balance_plateau(0.4, 8, (0.255 - 0.2) / 0.6, 0.2, 0.8), abs=0.005)
+
+
+def test_a_run_that_contradicts_what_is_stated_is_told_and_keeps_its_time(reused: xr.DataTree) -> None:
+    """Without a KL term the law has no plateau but the bound; this run has one, and takes its time to it."""
+    summary = summary_of(reused, {"kl_weight": 0.0})
+    assert any(note["kind"] == "alarm" and note["subject"] == "plateau" for note in summary["notes"])
+    assert summary["limit"]["starvation"]["probability_none"] == 1.0
+    timescale = float(reused["posterior"]["timescale"].median())
+    assert summary["intervals"][0]["updates"]["median"] > timescale
+
+
+def test_what_a_balance_law_has_inferred_is_used() -> None:
+    """Draws of the KL weight and the reference, as a balance law has, take the place of guesses."""
+    count = 50
+    draws = xr.Dataset(
+        {
+            name: ("sample", np.full(count, value))
+            for name, value in {
+                "initial_reward": 0.4,
+                "plateau": 0.54,
+                "stiffness": 0.02,
+                **{name: STATED[name] for name in INFERRED},
+            }.items()
+        }
+    )
+    known = {"reward_lower": 0.0, "reward_upper": 1.0, "group_size": 8.0, "clip_range": 0.2}
+    conditions, notes = conditions_of(draws, known, 0.0)
+    assert conditions is not None and notes == []
+    np.testing.assert_allclose(conditions.kl, 0.4)
+    np.testing.assert_allclose(conditions.reward(conditions.reference), 0.255)
+    np.testing.assert_allclose(conditions.reward(conditions.start), 0.4)
+
+
+def test_everything_wrong_with_what_is_stated_at_once(reused: xr.DataTree) -> None:
+    with pytest.raises(InputError) as refusal:
+        threshold(reused, refresh_interval=0, hyperparameters={"kl_weight": -1, "clip_range": 0, "momentum": 0.9})
+    words = " ".join(refusal.value.faults)
+    assert len(refusal.value.faults) == 4
+    assert all(name in words for name in ("refresh_interval", "kl_weight", "clip_range", "momentum"))
+    with pytest.raises(InputError, match="reference_reward: expected a number above wrong_reward = 0.2, found 0.1"):
+        threshold(reused, hyperparameters=STATED | {"reference_reward": 0.1})

@@ -158,9 +158,9 @@ def test_commands_take_fits_and_logs(ringing_fit: xr.DataTree, tmp_path: Path, c
     main(["threshold", str(log), "--model", "overdamped", "--momentum", "0.9", *options(SAMPLER)])
     assert "constant delay, exact" in capsys.readouterr().out
     assert main(["threshold", str(saved), "--refresh-interval", "x"]) == 2
-    assert "--refresh-interval: expected a number, found 'x'" in capsys.readouterr().err
+    assert "refresh_interval: expected a number at least 1, found 'x'" in capsys.readouterr().err
     assert main(["threshold", str(saved), "--refresh-interval", "0.5"]) == 2
-    assert "refresh_interval: expected a number of at least 1, found 0.5" in capsys.readouterr().err
+    assert "refresh_interval: expected a number at least 1, found 0.5" in capsys.readouterr().err
 
 
 def test_the_figures_show_what_was_found(ringing_fit: xr.DataTree, small_fit: xr.DataTree) -> None:

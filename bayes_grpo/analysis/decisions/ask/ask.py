@@ -13,8 +13,9 @@ from bayes_grpo.analysis.forecast.forecast import forecast
 from bayes_grpo.analysis.forecast.paths import recent
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
 from bayes_grpo.analysis.posterior.bounds import fit_beyond_bounds, passed_bounds
+from bayes_grpo.analysis.stability.conditions import CLIP_RANGE, INFERRED, conditions_of
 from bayes_grpo.analysis.stability.dynamics import is_curve
-from bayes_grpo.analysis.stability.reuse import conditions_of, growth_draws, limits
+from bayes_grpo.analysis.stability.reuse import growth_draws, limits
 from bayes_grpo.analysis.stability.threshold import lag_limit
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import hyperparameters, quantities, runs_of
@@ -166,12 +167,13 @@ def reuse_limits(fit: xr.DataTree, *, seed: int = 0) -> xr.Dataset:
     """
     draws, notes = lag_limit(fit, LONGEST, seed)
     known, run = quantities(fit), runs_of(fit).isel(run=0)
-    drawn = batch(fit["posterior"].to_dataset(), ("initial_reward", "plateau"))
+    posterior = fit["posterior"].to_dataset()
+    drawn = batch(posterior, ("initial_reward", "plateau", *(name for name in INFERRED if name in posterior)))
     places = evenly(drawn["plateau"].size, draws.sizes["sample"])
     draws = draws.assign({name: ("sample", value[places]) for name, value in drawn.items()})
     growth, channels = growth_draws(run, known, draws.sizes["sample"], seed)
     conditions, more = conditions_of(draws, known, known.get("clipped", 0.0)) if growth is not None else (None, [])
-    bound = limits(growth, conditions, known.get("clip_range", 0.2))
+    bound = limits(growth, conditions, known.get("clip_range", CLIP_RANGE))
     named = {"lag": draws["lag"].values} | {name: value for name, value in bound.items() if name in LIMITS}
     return xr.Dataset(
         {name: ("sample", value, {"units": "step"}) for name, value in named.items()},
