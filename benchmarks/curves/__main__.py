@@ -8,9 +8,10 @@ python -m benchmarks.curves --report scores                              # table
 import argparse
 from pathlib import Path
 
+from bayes_grpo.analysis.forecast.mixture import PERSISTENCE
 from bayes_grpo.inference.progress import use_compilation_cache
 from benchmarks.curves.contract import Forecaster, named
-from benchmarks.curves.laws import law, mixture
+from benchmarks.curves.laws import law, mixture, persistence
 from benchmarks.curves.leaderboard import figure, leaderboard
 from benchmarks.curves.peers import peers
 from benchmarks.curves.runner import rows_of, run
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="folder of public runs; without it the laboratory alone")
     parser.add_argument("--out", type=Path, help="folder of scores, made or gone on with")
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="print the leaderboard of a folder of scores")
-    parser.add_argument("--models", default="s_curve", help="models of the package, by comma ('' for none)")
+    parser.add_argument("--models", default="s_curve", help="models, or persistence, by comma ('' for none)")
     parser.add_argument("--no-mixture", action="store_true", help="leave the package's mixture out")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     parser.add_argument("--forecaster", action="append", default=[], metavar="MODULE:FUNCTION", help="one of yours")
@@ -36,7 +37,8 @@ def main() -> None:
         series = list(all_series(options.data))[: options.limit]
         forecasters: dict[str, Forecaster] = {} if options.no_peers else peers()
         forecasters |= {} if options.no_mixture else {"bayes_grpo": mixture()}
-        forecasters |= {name: law(name) for name in filter(None, options.models.split(","))}
+        names = filter(None, options.models.split(","))
+        forecasters |= {name: persistence if name == PERSISTENCE else law(name) for name in names}
         forecasters |= dict(map(named, options.forecaster))
         run(series, forecasters, folder, keep_draws=options.keep_draws)
     rows = rows_of(folder / "scores.jsonl")

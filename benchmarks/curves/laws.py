@@ -4,8 +4,9 @@ import numpy as np
 
 from bayes_grpo.analysis.forecast.forecast import remaining_over_logged
 from bayes_grpo.analysis.forecast.mixture import PERSISTENCE, MemberFit, fit_members, load_mixture
-from bayes_grpo.analysis.forecast.paths import recent, sample_paths
+from bayes_grpo.analysis.forecast.paths import persistent_paths, sample_paths
 from bayes_grpo.inference.layout import RESOLUTION
+from bayes_grpo.inference.quantities import settle
 from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
 from bayes_grpo.models.spec import ModelSpec
@@ -36,8 +37,7 @@ def mixture(method: str = "importance") -> Forecaster:
         fits = _fits(case, shipped.specs, method)
         shares = shipped.shares(remaining_over_logged(case.steps, float(case.ahead[-1])))
         parts = [_paths(case, fit, round(shares[name] * PATHS)) for name, fit in fits.items()]
-        first = next(iter(fits.values()))
-        parts.append(_paths(case, first, PATHS - sum(len(part.expected) for part in parts), stays=True))
+        parts.append(persistence(case, PATHS - sum(len(part.expected) for part in parts)))
         noise = [np.broadcast_to(part.noise, (len(part.expected), 1)) for part in parts]
         return Forecast(np.concatenate([part.expected for part in parts]), np.concatenate(noise))
 
@@ -45,17 +45,26 @@ def mixture(method: str = "importance") -> Forecaster:
     return forecast
 
 
+def persistence(case: Case, count: int = PATHS) -> Forecast:
+    """The mixture's persistence alone: the level that the run has reached goes on as it moved of late."""
+    setting = settle(case.past, load_model("overdamped"))
+    paths = persistent_paths(case.past, setting, case.ahead, max(count, 1), np.random.default_rng(case.seed))
+    expected = paths["expected_reward"]
+    if "reward_bounds" not in setting.assumptions:
+        expected = np.clip(expected, case.lower, case.upper)
+    return Forecast(expected[:count], paths["noise_sd"][:count, None])
+
+
 def _fits(case: Case, specs: dict[str, ModelSpec], method: str) -> dict[str, MemberFit]:
     sampler = Sampler(method=method, seed=case.seed, chains=CHAINS, draws=DRAWS)
     return fit_members(case.past.expand_dims("run"), specs, sampler)
 
 
-def _paths(case: Case, fit: MemberFit, count: int, stays: bool = False) -> Forecast:
-    """So many paths of a law, or of persistence."""
+def _paths(case: Case, fit: MemberFit, count: int) -> Forecast:
+    """So many paths of a law."""
     basis = fit.basis
-    paths = sample_paths(basis, case.ahead, case.rate, float(stays), case.seed, max(count, 1))
+    paths = sample_paths(basis, case.ahead, case.rate, 0.0, case.seed, max(count, 1))
     which = np.linspace(0, CHAINS * DRAWS - 1, max(count, 1)).round().astype(int)
     setting = basis.setting.values
     noise = basis.values["observation_sd"][which, None] / np.sqrt(setting["logging_window"])
-    noise = np.full_like(noise, recent(case.rewards).sd) if stays else noise
     return Forecast(paths["expected_reward"][:count], np.hypot(noise, RESOLUTION * setting["reward_range"])[:count])

@@ -21,7 +21,7 @@ from benchmarks.curves.series import all_series
 from case_studies.forecast import mixture
 
 #: The mixture's members; the last is the level that wanders. Draws of each further member.
-MEMBERS, DRAWS = ("last mean", "s_curve", "wandering_level"), 200
+MEMBERS, DRAWS = ("persistence", "s_curve", "wandering_level"), 200
 #: Least shares of the wandering level that were tried.
 FLOORS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
 

@@ -49,8 +49,8 @@ def forecast(
     """Sample the training that is left.
 
     A log is forecast by a mixture of laws, which `bayes_grpo.analysis.forecast.mixture` fits and weighs, or by the law
-    that is named. A fit is forecast by its law. A share of the paths, the weight of persistence, stays at the level of
-    the last tenth of the log; the others follow a law from the state that the log leaves, each with its own draw of
+    that is named. A fit is forecast by its law. A share of the paths, the weight of persistence, stays about the level
+    that the last third of the log has reached; the others follow a law from the state that the log leaves, each with its own draw of
     the parameters.
 
     Parameters

@@ -2,7 +2,7 @@
 
 The shares are a softmax over the members. The score of a member is an intercept plus a slope times the logarithm of
 remaining over logged steps. The coefficients are data, in mixture.toml beside this file; they were learned by stacking
-forecasts of other runs (Yao et al. 2018, 2022). Persistence, a level that stays, is the reference: its score is zero.
+forecasts of other runs (Yao et al. 2018, 2022). Persistence is the reference: its score is zero.
 """
 
 import tomllib
@@ -25,7 +25,7 @@ from bayes_grpo.models.spec import ModelSpec
 
 #: The name that commands know the mixture by.
 MIXTURE = "mixture"
-#: The member that stays at the recent level.
+#: The member that stays about the level that the run has reached.
 PERSISTENCE = "persistence"
 #: A law with a smaller share of the paths does not decide whether a forecast can be trusted.
 LEAST_SHARE = 0.05

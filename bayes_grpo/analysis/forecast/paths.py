@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.forecast.level import draw_level, level_paths
 from bayes_grpo.errors import Note
 from bayes_grpo.inference.draws import batch
 from bayes_grpo.inference.evaluate import evaluator
@@ -19,7 +20,7 @@ from bayes_grpo.runs.dataset import index_of
 
 #: Sampled paths of a forecast.
 PATHS = 1000
-#: Share of the log, and least number of rewards, whose mean is the level that a run may stay at.
+#: Share of the log, and least number of rewards, whose mean is the recent level.
 RECENT_SHARE, RECENT_LEAST = 0.1, 5
 #: A run that has lost this share of its gain, by this many standard errors, has collapsed.
 COLLAPSE_SHARE, COLLAPSE_ERRORS = 0.5, 4.0
@@ -75,22 +76,41 @@ def sample_paths(
 ) -> dict[str, np.ndarray]:
     """Paths at steps to come, shape (sample, step), and of each path plateau, step_95 and whether it stays.
 
-    ``weight`` is the share of paths that stay at the recent level. Expected rewards are kept inside bounds that are
-    known.
+    ``weight`` is the share of paths that stay about the level that the run has reached. Expected rewards are kept
+    inside bounds that are known.
     """
-    past = basis.run.isel(step=np.isfinite(basis.run["reward"].values))
-    known = basis.setting.values
     paths = _follow_law(basis, _extended(basis.run, steps, rate), seed, count)
     rng = np.random.default_rng([_OWN_KEY, seed])
     stays = np.zeros(count, bool)
     stays[rng.permutation(count)[: round(weight * count)]] = True
-    level = recent(past["reward"].values)
-    level = level._replace(sd=float(np.hypot(level.sd, RESOLUTION * known["reward_range"])))
-    _stay(paths, stays, level, float(past["optimizer_step"].values[-1]), rng)
+    staying = persistent_paths(basis.run, basis.setting, steps, int(stays.sum()), rng)
+    for key in SAMPLED:
+        paths[key][stays] = staying[key]
+    if np.isfinite(paths["plateau"]).all():
+        paths["plateau"][stays] = staying["trend"][:, 0]
+        paths["step_95"][stays] = basis.run["optimizer_step"].values[np.isfinite(basis.run["reward"].values)][-1]
     if "reward_bounds" not in basis.setting.assumptions:
+        known = basis.setting.values
         for key in SAMPLED:
             paths[key] = np.clip(paths[key], known["reward_lower"], known["reward_upper"])
     return paths | {"stays": stays}
+
+
+def persistent_paths(
+    past: xr.Dataset, setting: Setting, steps: np.ndarray, count: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Paths that stay about the level that a run has reached, shape (sample, step); see `draw_level`.
+
+    The trend is the level itself, and the expected reward the level as it moves. ``noise_sd`` (sample,) is that of a
+    logged reward.
+    """
+    seen = np.isfinite(past["reward"].values)
+    logged, rewards = past["optimizer_step"].values[seen].astype(float), past["reward"].values[seen].astype(float)
+    level = draw_level(logged, rewards, RESOLUTION * setting.values["reward_range"], count, rng)
+    expected = level_paths(level, float(logged[-1]), steps, rng)
+    noise = level.noise_sd[:, None] * rng.standard_normal(expected.shape)
+    trend = np.repeat(level.level[:, None], steps.size, axis=1)
+    return {"trend": trend, "expected_reward": expected, "reward": expected + noise, "noise_sd": level.noise_sd}
 
 
 def _extended(past: xr.Dataset, steps: np.ndarray, rate: np.ndarray) -> xr.Dataset:
@@ -151,17 +171,3 @@ def collapse_note(rewards: np.ndarray) -> Note | None:
         "which"
     )
     return Note("alarm", "reward", text)
-
-
-def _stay(
-    paths: dict[str, np.ndarray], stays: np.ndarray, level: Recent, last_step: float, rng: np.random.Generator
-) -> None:
-    """Let some paths stay at the recent level, known up to its error."""
-    count, steps = int(stays.sum()), paths["reward"].shape[1]
-    places = level.mean + level.sd / np.sqrt(level.rows) * rng.standard_t(level.rows - 1, count)
-    for name in ("expected_reward", "trend"):
-        paths[name][stays] = places[:, None]
-    paths["reward"][stays] = places[:, None] + level.sd * rng.standard_normal((count, steps))
-    if np.isfinite(paths["plateau"]).all():
-        paths["plateau"][stays] = places
-        paths["step_95"][stays] = last_step

@@ -126,12 +126,15 @@ def test_step_95_is_that_of_the_exponential(small_run: xr.Dataset) -> None:
 
 
 def test_persistence_mixes_in_the_recent_level(small_run: xr.Dataset) -> None:
-    """The share is exact; mean and spread of the level within 4.5 standard errors (false alarm: 1 in 50,000)."""
-    level = small_run["reward"].values[0, -6:]
+    """The share is exact; the trend is the level at the end of the log, about which the expected reward moves."""
+    level = small_run["reward"].values[0, -20:]
     found = forecast_from(basis("overdamped", small_run), 200, persistence=1.0)
-    flat = found["expected_reward"].values
-    assert np.ptp(flat, axis=1).max() == 0
-    assert abs(flat[:, 0].mean() - level.mean()) < 4.5 * level.std(ddof=1) / np.sqrt(6) * np.sqrt(5 / 3 / PATHS)
+    trend, expected = found["trend"].values, found["expected_reward"].values
+    assert np.ptp(trend, axis=1).max() == 0
+    assert abs(np.median(trend) - level.mean()) < level.std(ddof=1)
+    assert (found["plateau"].values == trend[:, 0]).all()
+    spread = (expected - trend).std(axis=0)
+    assert 0 < spread[0] < spread[20] < spread[100]
     assert (found["component"] == "persistence").all()
     some = forecast_from(basis("overdamped", small_run), 200, persistence=0.3)
     assert int((some["component"] == "persistence").sum()) == 300

@@ -32,7 +32,8 @@ def test_paths_are_mixed_in_proportion(small_run: xr.Dataset) -> None:
     assert dict(zip(names, counts, strict=True)) == {"overdamped": 100, PERSISTENCE: 51, "sigmoid": 49}
     assert paths["reward"].shape == (200, 60)
     stays = paths["component"] == PERSISTENCE
-    assert (np.ptp(paths["expected_reward"][stays], axis=1) == 0).all()
+    assert (np.ptp(paths["trend"][stays], axis=1) == 0).all()
+    assert (np.ptp(paths["expected_reward"][stays], axis=1) > 0).all()
     # A curve without noise of its own is what its paths are.
     np.testing.assert_array_equal(
         *(paths[name][paths["component"] == "sigmoid"] for name in ("trend", "expected_reward"))
