@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayes_grpo.analysis.ceiling.ceiling import entropy_ceiling as entropy_ceiling
+    from bayes_grpo.analysis.ceiling.figure import plot_entropy_ceiling as plot_entropy_ceiling
     from bayes_grpo.analysis.ceiling.summary import summarise_entropy_ceiling as summarise_entropy_ceiling
     from bayes_grpo.analysis.comparison.compare import compare as compare
     from bayes_grpo.analysis.comparison.compare import compare_fits as compare_fits
@@ -112,6 +113,7 @@ _HOMES = {
     "plot_checkpoint": "analysis.decisions.checkpoint.figure",
     "plot_contrast": "analysis.decisions.contrast.figure",
     "plot_diagnosis": "analysis.diagnosis.figure",
+    "plot_entropy_ceiling": "analysis.ceiling.figure",
     "plot_fit": "analysis.posterior.figure",
     "plot_forecast": "analysis.forecast.figure",
     "plot_invariance": "analysis.invariance.figure",

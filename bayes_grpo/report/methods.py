@@ -17,6 +17,8 @@ from bayes_grpo.models.spec import QUANTITIES, ModelSpec
 PAPERS = {
     "dynamics": "Predictable GRPO: A Closed-Form Model of Training Dynamics, arXiv 2606.30789.",
     "grpo": "Shao et al. 2024, DeepSeekMath (GRPO), arXiv 2402.03300.",
+    "entropy": "Cui et al. 2025, The entropy mechanism of reinforcement learning for reasoning language models, arXiv "
+    "2505.22617.",
     "kalman": "Kalman 1960, A new approach to linear filtering and prediction problems, J. Basic Eng. 82.",
     "nuts": "Hoffman and Gelman 2014, The No-U-Turn Sampler, JMLR 15.",
     "numpyro": "Phan, Pradhan and Jankowiak 2019, Composable effects for flexible and accelerated probabilistic "

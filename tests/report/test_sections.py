@@ -3,14 +3,25 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import describe_run, pair_fits, report_html
+from bayes_grpo import (
+    describe_run,
+    entropy_ceiling,
+    fit,
+    make_run,
+    pair_fits,
+    plot_entropy_ceiling,
+    report_html,
+    summarise_entropy_ceiling,
+)
 from bayes_grpo.report import describe, page
 from bayes_grpo.report.methods import PAPERS
 from bayes_grpo.report.section import Answer, Finding, Grid, Section
 from bayes_grpo.report.sections import SECTIONS
+from tests.common import SAMPLER, curve
 
 DOUBLED = Section(
     name="doubled",
@@ -57,3 +68,37 @@ def test_sections_are_told_apart_and_cite_papers_that_are_listed() -> None:
     assert len({section.name for section in SECTIONS}) == len(SECTIONS)
     assert len({section.rank for section in SECTIONS}) == len(SECTIONS)
     assert all(paper in PAPERS for section in SECTIONS for paper in section.cites)
+
+
+@pytest.fixture(scope="module")
+def traded() -> xr.Dataset:
+    """A run whose entropy falls as its reward rises, by R = 0.8 - 0.4 (exp(H) - 1) and noise."""
+    reward = curve()
+    entropy = np.log1p(np.maximum(0.8 - reward, 0.02) / 0.4)
+    return make_run("traded", {"optimizer_step": np.arange(1, reward.size + 1), "reward": reward, "entropy": entropy})
+
+
+def test_the_entropy_ceiling_stands_where_entropy_is_logged(traded: xr.Dataset, small_fit: xr.DataTree) -> None:
+    """The section says what the command says, of the run's own log; a log without entropy has no such section."""
+    ceiling = summarise_entropy_ceiling(entropy_ceiling(traded))
+    run = describe_run(pair_fits([fit(traded, "overdamped", seed=3, **SAMPLER)])[0])
+    assert run.parts["ceiling"]["ceiling"] == ceiling["ceiling"] and ceiling["ceiling"] is not None
+    (finding,) = (each for each in run.findings if each.about == "entropy ceiling")
+    assert finding.text == ceiling["statement"] and finding.probability == ceiling["probability_pays"]
+    assert ceiling["statement"] in run.figures["ceiling"].alt
+    html = report_html([run])
+    assert "What does the entropy leave to be had?" in html and "arXiv 2505.22617" in html
+    assert f"{ceiling['ceiling']['lower']:.3g} to {ceiling['ceiling']['upper']:.3g}" in html
+    without = describe_run(pair_fits([small_fit])[0], figures=False)
+    assert without.parts["ceiling"] is None and "ceiling" not in without.absent
+    assert "What does the entropy leave to be had?" not in report_html([without])
+
+
+def test_a_ceiling_is_drawn_where_entropy_pays_alone(traded: xr.Dataset) -> None:
+    result = entropy_ceiling(traded)
+    (axes,) = plot_entropy_ceiling(result).axes
+    line = axes.get_lines()[1]
+    np.testing.assert_allclose(line.get_ydata()[0], np.median(result["ceiling"]))
+    assert line.get_xdata()[0] == 0 and [text.get_text() for text in axes.get_legend().get_texts()][-1] == "ceiling"
+    unpaid = result.assign(price=-abs(result["price"]))
+    assert len(plot_entropy_ceiling(unpaid).axes[0].get_lines()) == 1

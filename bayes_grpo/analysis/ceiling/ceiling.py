@@ -44,12 +44,13 @@ def entropy_ceiling(source: xr.Dataset, *, run: str | None = None, seed: int = 0
     Returns
     -------
     xarray.Dataset
-        Dim sample:
+        Dims (sample, logged_row):
 
         - ``ceiling`` (reward): at no entropy; a stated largest reward bounds it.
         - ``price`` (reward): a; entropy buys reward where it is positive.
         - ``exponent``: how the law bends; 1 is that of the paper.
         - ``left`` (reward): the ceiling less the level of today.
+        - ``logged_reward``, ``logged_entropy`` (logged_row): the rows that it was learned from.
 
         Attributes: run, rows, level (mean reward of the last tenth of the rows), first_entropy and last_entropy (means
         of the first and the last tenth, nat per token), notes.
@@ -93,6 +94,8 @@ def entropy_ceiling(source: xr.Dataset, *, run: str | None = None, seed: int = 0
             "price": ("sample", trade.price[kept], units),
             "exponent": ("sample", trade.exponent[kept], {"units": "1"}),
             "left": ("sample", ceiling - level, units),
+            "logged_reward": ("logged_row", reward, units),
+            "logged_entropy": ("logged_row", entropy, {"units": "nat/token"}),
         },
         attrs={
             "run": str(single["run"].values),

