@@ -89,6 +89,7 @@ def test_the_entropy_ceiling_stands_where_entropy_is_logged(traded: xr.Dataset, 
     html = report_html([run])
     assert "What does the entropy leave to be had?" in html and "arXiv 2505.22617" in html
     assert f"{ceiling['ceiling']['lower']:.3g} to {ceiling['ceiling']['upper']:.3g}" in html
+    assert f"the reward ends at {ceiling['ceiling']['median']:.3g} (" in html or "is at its entropy ceiling" in html
     without = describe_run(pair_fits([small_fit])[0], figures=False)
     assert without.parts["ceiling"] is None and "ceiling" not in without.absent
     assert "What does the entropy leave to be had?" not in report_html([without])

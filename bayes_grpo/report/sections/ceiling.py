@@ -55,11 +55,13 @@ def _findings(run: RunReport) -> list[Finding]:
 
 def _headline(run: RunReport) -> str:
     summary: Any = run.parts["ceiling"]
-    if summary["ceiling"] is None:
-        return "Entropy sets no ceiling so far."
-    return (
-        f"The entropy leaves a reward of {number(summary['ceiling']['median'])} ({ends(summary['ceiling'])}) to be had."
-    )
+    ceiling, pays = summary["ceiling"], chance(summary["probability_pays"])
+    if ceiling is None:
+        return f"Entropy sets no ceiling so far: that it has bought reward has probability {pays}."
+    place = f"{number(ceiling['median'])} ({INTERVAL_WORDS} {ends(ceiling)})"
+    if summary["left"]["median"] <= 0:
+        return f"The run is at its entropy ceiling, {place}."
+    return f"At the price so far, the reward ends at {place} when no entropy is left."
 
 
 def _method(summary: Any) -> str:
