@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bayes_grpo.cli.common import OK, add_json, add_method, check_counts, read_numbers, refuse, say, tell
-from bayes_grpo.cli.monitor import add_false_alarms
+from bayes_grpo.cli.outlets import add_outlets, check_outlets, outlets
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.cli.watch_page import add_page, page, page_faults
 from bayes_grpo.errors import InputError
@@ -23,7 +23,7 @@ def add_watch(commands: Any) -> None:
         help="forecast a run while it is trained",
         description="Follow a log that a trainer is writing: fit again whenever it has grown, and show plateau, "
         "remaining gain, P(unstable) and the recommendation. Ctrl-C ends it. With --json, a line of JSON for every "
-        "refit. With --serve, a page in a browser as well.",
+        "refit and for every alarm. With --serve, a page in a browser as well.",
     )
     command.add_argument("path", type=Path, metavar="RUN", help=RUN_HELP)
     command.add_argument(
@@ -39,7 +39,7 @@ def add_watch(commands: Any) -> None:
     command.add_argument("--refits", type=int, metavar="N", help="end after this many refits (default: go on)")
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
-    add_false_alarms(command)
+    add_outlets(command)
     add_method(command)
     add_json(command)
     add_page(command)
@@ -57,8 +57,10 @@ def _watch(options: argparse.Namespace) -> int:
     numbers, faults = read_numbers(options, *positive, above_zero=positive)
     refuse(faults + check_counts(options, refits=1) + page_faults(options))
     vars(options).update(numbers)
+    check_outlets(options)
     from bayes_grpo.analysis.forecast.live import Refitter
-    from bayes_grpo.analysis.forecast.watching import Watcher
+    from bayes_grpo.analysis.forecast.watching import Update, Watcher
+    from bayes_grpo.analysis.monitor.follow import Monitor
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.readers import read_runs
 
@@ -73,10 +75,17 @@ def _watch(options: argparse.Namespace) -> int:
         false_alarms=options.false_alarms,
     )
     watcher = Watcher(options.path, lambda path: read_runs(path, **known), refit, None if numbered else options.label)
-    with page(options, refit) as publish:
+    monitor = Monitor(options.path, watcher.read, options.false_alarms)
+    with page(options, refit) as publish, outlets(options) as tell_alarms:
+
+        def take(update: Update) -> None:
+            publish(update)
+            if update.run is not None:
+                tell_alarms(monitor.test(update.run.isel(run=0)))
+
         if options.json or not sys.stdout.isatty():
-            return _lines(watcher, options, publish)
-        return _screen(watcher, options, publish)
+            return _lines(watcher, options, take)
+        return _screen(watcher, options, take)
 
 
 def _check_now(options: argparse.Namespace, known: dict[str, Any]) -> None:
@@ -98,7 +107,7 @@ def _check_now(options: argparse.Namespace, known: dict[str, Any]) -> None:
         check_until(single, options.until)
 
 
-def _lines(watcher: Any, options: argparse.Namespace, publish: Any) -> int:
+def _lines(watcher: Any, options: argparse.Namespace, take: Any) -> int:
     """A line a refit: JSON, or a sentence."""
     from bayes_grpo.analysis.forecast.table import live_line
 
@@ -106,7 +115,7 @@ def _lines(watcher: Any, options: argparse.Namespace, publish: Any) -> int:
     while options.refits is None or refits < options.refits:
         update = watcher.look()
         if update is not None:
-            publish(update)
+            take(update)
         if update is not None and update.summary is None:
             say(f"{options.path}: {update.message}")
         if update is not None and update.summary is not None:
@@ -117,7 +126,7 @@ def _lines(watcher: Any, options: argparse.Namespace, publish: Any) -> int:
     return OK
 
 
-def _screen(watcher: Any, options: argparse.Namespace, publish: Any) -> int:
+def _screen(watcher: Any, options: argparse.Namespace, take: Any) -> int:
     """A view that is drawn again with every change."""
     from rich.live import Live
 
@@ -128,7 +137,7 @@ def _screen(watcher: Any, options: argparse.Namespace, publish: Any) -> int:
         while options.refits is None or refits < options.refits:
             update = watcher.look()
             if update is not None:
-                publish(update)
+                take(update)
                 state = (
                     update if update.summary is not None or state is None else state._replace(message=update.message)
                 )

@@ -1,8 +1,9 @@
 """Forecast a TRL run while it trains: needs the extra `train`.
 
 ``forecast(trainer)`` before ``trainer.train()`` starts a process of low priority that fits the rewards logged so far,
-again and again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. Alarms become alerts
-of trackio and W&B where the trainer reports to them. The training waits for nothing.
+again and again, and hands what it finds to the trackers the trainer logs to, under ``forecast/``. Each logged reward is
+tested at once: alarms go to stderr, become alerts of trackio and W&B where the trainer reports to them, and go to a
+webhook, a file of JSON lines and a file for Prometheus where these are named. The training waits for nothing.
 """
 
 import contextlib
@@ -13,23 +14,31 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from transformers import Trainer, TrainerCallback
 
-from bayes_grpo.analysis.alarms import FALSE_ALARMS, Alarm
+from bayes_grpo.analysis.alarms import FALSE_ALARMS
 from bayes_grpo.analysis.forecast.ahead import LEAST_REWARDS
 from bayes_grpo.analysis.forecast.live import headline
-from bayes_grpo.analysis.monitor.outlets import alarm_sentence
-from bayes_grpo.analysis.monitor.trackers import TRACKERS, send_alert
+from bayes_grpo.trl.alarms import TrainingAlarms
 from bayes_grpo.trl.recorder import hyperparameters
 
 #: So many forecasts in a row must say stop before a training is stopped.
 AGREEING = 2
 
 
-def forecast(trainer: Any, *, stop: bool = False, every: int = 10, **options: Any) -> "Forecaster":
+def forecast(
+    trainer: Any,
+    *,
+    stop: bool = False,
+    every: int = 10,
+    webhook: str | None = None,
+    alarm_log: str | Path | None = None,
+    prometheus: str | Path | None = None,
+    **options: Any,
+) -> "Forecaster":
     """Attach a `Forecaster` to a GRPOTrainer.
 
     Parameters
@@ -40,11 +49,24 @@ def forecast(trainer: Any, *, stop: bool = False, every: int = 10, **options: An
         Whether to stop the training where `AGREEING` forecasts in a row recommend it.
     every : int
         Logged steps between two forecasts, at least; a forecast that takes longer is waited for, not queued.
+    webhook : str, optional
+        Address that alarms are posted to as JSON.
+    alarm_log : str or Path, optional
+        File that each alarm is added to, a line of JSON.
+    prometheus : str or Path, optional
+        Text file for Prometheus that holds the state of the test.
     **options
         Of `bayes_grpo.analysis.forecast.live.Refitter`: model, stability_model (names or paths), until, schedule,
         epsilon, seed, method, false_alarms.
+
+    Raises
+    ------
+    InputError
+        If the webhook is no address of HTTP.
     """
-    forecaster = Forecaster(trainer, stop=stop, every=every, options=options)
+    rate = options.get("false_alarms", FALSE_ALARMS)
+    alarms = TrainingAlarms(rate, webhook, alarm_log, prometheus)
+    forecaster = Forecaster(trainer, stop=stop, every=every, options=options, alarms=alarms)
     trainer.add_callback(forecaster)
     return forecaster
 
@@ -52,12 +74,15 @@ def forecast(trainer: Any, *, stop: bool = False, every: int = 10, **options: An
 class Forecaster(TrainerCallback):
     """Sends logged rewards to the forecasting process and logs its answers; never raises into the training.
 
-    ``summaries`` holds all answers, each with ``asked_at``, the step that it was asked at.
+    ``summaries`` holds all answers, each with ``asked_at``, the step that it was asked at; ``alarms`` tests rewards.
     """
 
-    def __init__(self, trainer: Any, *, stop: bool, every: int, options: dict[str, Any]) -> None:
+    def __init__(
+        self, trainer: Any, *, stop: bool, every: int, options: dict[str, Any], alarms: TrainingAlarms
+    ) -> None:
         self.summaries: list[dict[str, Any]] = []
         self.failure: str | None = None
+        self.alarms = alarms
         self._trainer, self._stop, self._every, self._options = trainer, stop, every, options
         self._rows: dict[str, list[float]] = {"optimizer_step": [], "reward": [], "learning_rate": []}
         self._facts: dict[str, Any] = {}
@@ -66,7 +91,6 @@ class Forecaster(TrainerCallback):
         self._asked_at: int | None = None
         self._asked_rows = 0
         self._logging = False
-        self._alerted = -math.inf
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the forecasting process."""
@@ -100,9 +124,12 @@ class Forecaster(TrainerCallback):
         warnings.warn(f"bayes_grpo forecasts no further: {reason}; training goes on", stacklevel=2)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Take in a logged reward; ask for a forecast where the last is done."""
+        """Take in a logged reward: test it, and ask for a forecast where the last is done."""
         logs = logs or {}
-        if self._process is None or self._logging or "reward" not in logs:
+        if self._logging or "reward" not in logs or not state.is_world_process_zero:
+            return
+        self.alarms.test(args, state, logs["reward"])
+        if self._process is None:
             return
         row = logs | {"optimizer_step": state.global_step}
         try:
@@ -142,35 +169,15 @@ class Forecaster(TrainerCallback):
         # hand out the means it is still collecting.
         Trainer.log(self._trainer, {f"forecast/{name}": value for name, value in headline(answer).items()})
         self._logging = False
-        self.send_alarms(answer["alarms"], args.report_to or (), args.run_name or "the run")
         last = self.summaries[-AGREEING:]
         agree = len(last) == AGREEING and all(s["converged"] and s["recommendation"]["action"] == "stop" for s in last)
         if self._stop and agree:
             control.should_training_stop = True
 
-    def send_alarms(self, alarms: Sequence[Mapping[str, float]], trackers: Sequence[str], run: str) -> None:
-        """Send alarms that are new as alerts of the trackers that can show them; a refusal is a warning.
-
-        Parameters
-        ----------
-        alarms : sequence of mappings
-            All alarms so far, each with the fields of `bayes_grpo.analysis.alarms.Alarm`.
-        trackers : sequence of str
-            What the trainer reports to.
-        run : str
-            Its name.
-        """
-        new = [Alarm(**alarm) for alarm in alarms if alarm["step"] > self._alerted]
-        for alarm in new:
-            self._alerted = alarm.step
-            text = alarm_sentence(run, alarm, self._options.get("false_alarms", FALSE_ALARMS))
-            for tracker in (name for name in TRACKERS if name in trackers):
-                if fault := send_alert(tracker, text):
-                    warnings.warn(f"an alarm could not be sent as an alert: {fault}", stacklevel=2)
-
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """End the forecasting process."""
         self._end()
+        self.alarms.close()
 
     def _end(self) -> None:
         if self._process is not None:

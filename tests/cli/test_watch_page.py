@@ -78,7 +78,9 @@ def test_a_run_in_the_browser_while_it_trains(browser: "Browser", tmp_path: Path
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=LIMIT)
         assert running.returncode == 130 and "Traceback" not in err and "token" not in err
-        assert [json.loads(line)["last_step"] for line in out.splitlines()][-1] == 60
+        rows = [json.loads(line) for line in out.splitlines()]
+        assert [row["last_step"] for row in rows if "last_step" in row][-1] == 60
+        assert [row["run"] for row in rows if "alarm" in row] == [HOSTILE]
         page.get_by_text("The watcher does not answer").wait_for()
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.common import LIMIT
-from tests.readers.files import in_process
 from tests.trl.environment import ENVIRONMENT
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="the extra `train` is not installed")
@@ -38,33 +37,27 @@ def test_forecasts_reach_the_trackers_and_the_run_goes_on(outcomes: tuple[dict, 
     assert found["asked_at"] == sorted(found["asked_at"]) and found["asked_at"][0] >= 10
 
 
-ALERTS = """
-import sys, trackio, wandb
-from bayes_grpo.trl.forecaster import Forecaster
-trackio.init(project='alarms', name='training')
-wandb.init(project='alarms', name='training')
-alarms = [{'step': 40.0, 'since': 35.0, 'reward': 0.2, 'best': 0.7, 'statistic': 15.0, 'boundary': 14.0}]
-forecaster = Forecaster(None, stop=False, every=10, options={'false_alarms': 0.1})
-for seen in (alarms, alarms, [*alarms, alarms[0] | {'step': 90.0}]):
-    forecaster.send_alarms(seen, ['trackio', 'wandb', 'tensorboard'], 'my run')
-trackio.finish()
-wandb.finish()
-"""
-
-
-def test_alarms_are_alerts_of_the_trainers_own_run_and_each_is_sent_once(tmp_path: Path) -> None:
+def test_a_fall_reaches_every_outlet_while_the_run_trains(tmp_path: Path) -> None:
+    """A real run whose reward falls near step 22, and real receivers: each alarm is told once, and at once."""
     pytest.importorskip("trackio")
     pytest.importorskip("wandb")
-    in_process(ALERTS, tmp_path)
+    own = {"TRACKIO_DIR": str(tmp_path), "WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-m", "tests.trl.run_alarms", tmp_path]
+    done = subprocess.run(command, env=ENVIRONMENT | own, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    row = json.loads((tmp_path / "alarms.jsonl").read_text(encoding="utf-8"))
+    assert row["alarm"] == "reward falls" and row["run"] == "falls"
+    assert 20 <= row["since"] <= 24 < row["step"] <= 30
+    sentence = next(line for line in done.stderr.splitlines() if line.startswith("ALARM: falls: the reward has fallen"))
+    (posted,) = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[{")))
+    assert posted == row | {"text": sentence} and "raises 0.1 such alarms" in sentence
+    state = (tmp_path / "state.prom").read_text(encoding="utf-8")
+    assert 'bayes_grpo_reward_alarms_total{run="falls"} 1' in state
+    assert 'bayes_grpo_reward_last_step{run="falls"} 32' in state
     with contextlib.closing(sqlite3.connect(tmp_path / "alarms.db")) as database:
-        sent = database.execute("SELECT run_name, text FROM alerts ORDER BY id").fetchall()
-    assert [name for name, _ in sent] == ["training"] * 2
-    assert all(
-        text.startswith("ALARM: my run: the reward has fallen") and "raises 0.1 such" in text for _, text in sent
-    )
-    assert ["seen at step 40" in text for _, text in sent] == [True, False]
+        assert database.execute("SELECT run_name, text FROM alerts").fetchall() == [("falls", sentence)]
     (record,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
-    assert all(text.encode() in record.read_bytes() for _, text in sent)
+    assert sentence.encode() in record.read_bytes()
 
 
 def test_a_run_is_stopped_only_if_asked_and_agreed(outcomes: tuple[dict, dict]) -> None:

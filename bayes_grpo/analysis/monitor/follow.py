@@ -65,9 +65,21 @@ class Monitor:
             raise InputError(
                 str(self.path), f"no run {self.label!r}; found {', '.join(str(run['run'].values) for run in runs)}"
             )
-        return self._tested(chosen[-1])
+        return self.test(chosen[-1])
 
-    def _tested(self, run: xr.Dataset) -> Look:
+    def test(self, run: xr.Dataset) -> Look:
+        """Test a single run, dims (step), from its first row; each alarm is new once.
+
+        Parameters
+        ----------
+        run : xarray.Dataset
+            The rows so far.
+
+        Raises
+        ------
+        InputError
+            If the rate of false alarms is outside what healthy runs can tell at this spacing of rows.
+        """
         seen = np.isfinite(run["reward"].values) & np.isfinite(run["optimizer_step"].values)
         steps, rewards = run["optimizer_step"].values[seen], run["reward"].values[seen]
         detector = Detector(boundary_for(self.false_alarms, spacing_of(steps)))

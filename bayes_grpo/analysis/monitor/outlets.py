@@ -4,14 +4,66 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bayes_grpo.analysis.alarms import Alarm
+from bayes_grpo.analysis.monitor.follow import Look
+from bayes_grpo.analysis.monitor.trackers import send_alert
 from bayes_grpo.errors import InputError, printable
 
 #: Seconds that a webhook is waited for.
 WEBHOOK_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """Where alarms go beside the terminal; nothing that does not answer ends the watch over a run.
+
+    Parameters
+    ----------
+    false_alarms : float
+        Per 1,000 steps of a healthy run, as it was asked for.
+    webhook : str, optional
+        Address that alarms are posted to as JSON.
+    prometheus : Path, optional
+        Text file that holds the state of the test.
+    trackers : sequence of {"trackio", "wandb"}
+        Trackers whose run in this process gets alerts.
+    """
+
+    false_alarms: float
+    webhook: str | None = None
+    prometheus: Path | None = None
+    trackers: Sequence[str] = ()
+
+    def send(self, run: str, alarm: Alarm) -> list[str]:
+        """Hand an alarm to webhook and trackers; what went wrong, a sentence each.
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        alarm : Alarm
+            What was raised.
+        """
+        sentence = alarm_sentence(run, alarm, self.false_alarms)
+        faults = []
+        if self.webhook and (
+            fault := post(self.webhook, alarm_row(run, alarm, self.false_alarms) | {"text": sentence})
+        ):
+            faults.append(f"the alarm could not be posted: {fault}")
+        for tracker in self.trackers:
+            if fault := send_alert(tracker, sentence):
+                faults.append(f"the alarm could not be sent as an alert: {fault}")
+        return faults
+
+    def write_state(self, look: Look) -> None:
+        """Renew the file for Prometheus, where one was asked for."""
+        if self.prometheus:
+            text = prometheus_text(look.run, look.step, look.statistic, look.boundary, look.raised)
+            write_prometheus(self.prometheus, text)
 
 
 def alarm_row(run: str, alarm: Alarm, false_alarms: float) -> dict[str, Any]:

@@ -136,6 +136,29 @@ def test_alarms_reach_every_outlet(tmp_path: Path, server, capsys: pytest.Captur
     assert float(values['bayes_grpo_reward_last_step{run="log"}']) == 120
 
 
+def test_watch_hands_alarms_to_the_same_outlets(tmp_path: Path, server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every outlet of `monitor`, each alarm once, also where looks bring no refit; trackers and server are real."""
+    pytest.importorskip("trackio")
+    pytest.importorskip("wandb")
+    url, received = server
+    for name, value in {"TRACKIO_DIR": str(tmp_path), "WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    write(tmp_path / "log.jsonl", collapsing(rows=80, at=50))
+    outlets = ["--webhook", url, "--prometheus", "grpo.prom", "--trackio", "alarms", "--wandb", "alarms"]
+    arguments = ["watch", "log.jsonl", "--refits", "1", "--model", "overdamped", "--reward-bounds", "0", "1", "--json"]
+    done = call_process(*arguments, *outlets, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    row, refit = (json.loads(line) for line in done.stdout.splitlines())
+    assert row["alarm"] == "reward falls" and refit["alarms"][0]["step"] == row["step"]
+    (posted,) = received
+    assert posted["step"] == row["step"] and posted["text"] in done.stderr
+    assert 'bayes_grpo_reward_alarms_total{run="log"} 1' in (tmp_path / "grpo.prom").read_text(encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(tmp_path / "alarms.db")) as database:
+        assert database.execute("SELECT text FROM alerts").fetchall() == [(posted["text"],)]
+    (record,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    assert posted["text"].encode() in record.read_bytes()
+
+
 def test_a_webhook_that_does_not_answer_loses_no_alarm(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     log = tmp_path / "log.jsonl"
     write(log, collapsing())
