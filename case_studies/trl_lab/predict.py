@@ -20,14 +20,16 @@ from case_studies.trl_lab.lab import Trial
 from case_studies.trl_lab.sweeps import SWEEPS
 
 FOLDER = Path(__file__).parent / "predictions"
-GROWTH = 0.05  # of the log ratio's standard deviation, per update at learning rate 1e-3
+GROWTH = 0.05  # of the log ratio's standard deviation, per update at the learning rate of the base setting
+#: Learning rates that start equally steeply at a momentum of 0.9.
+MATCHED = {"adamw_torch": 1e-3, "sgd": 2e-3}
 
 
 def clipped_tokens(trial: Trial) -> float:
     """Share of clipped tokens over the updates of a batch."""
     if trial.refresh_interval == 1 or trial.clip >= 1 or trial.frozen:
         return 0.0
-    spread = GROWTH * trial.learning_rate / 1e-3 * np.arange(1, trial.refresh_interval)
+    spread = GROWTH * trial.learning_rate / MATCHED[trial.optimizer] * np.arange(1, trial.refresh_interval)
     beyond = norm.sf(np.log1p(trial.clip) / spread) + norm.cdf(np.log1p(-trial.clip) / spread)
     return float(beyond.sum() / trial.refresh_interval / 2)
 

@@ -34,6 +34,7 @@ SWEEPS: dict[str, list[Trial]] = {
     "graded": [trial for trial, _ in CALLED],
     "settled": [replace(BASE, group_size=g, updates=n) for g, n in ((2, 1000), (4, 600))],
     "frozen": [_reuse(BASE, k, frozen=True) for k in (4, 8, 16)],
+    "sgd": [_reuse(BASE, k, optimizer="sgd", learning_rate=2e-3) for k in (1, 4, 8, 16)],
 }
 
 
