@@ -29,8 +29,11 @@ def restarted(restart: Restart | None, row: Array, x: Scalar, v: Scalar) -> tupl
 
 
 def correlated(xx: Scalar, xv: Scalar, vv: Scalar, z: Float[Array, " normals"]) -> tuple[Scalar, Scalar]:
-    """Two normal numbers of this covariance, which may be singular, from two standard normal ones."""
-    root = jnp.sqrt(xx)
+    """Two normal numbers of this covariance, which may be singular, from two standard normal ones.
+
+    Motion that is interpolated between rates may have a variance a little below zero where there is hardly any.
+    """
+    root = jnp.sqrt(jnp.maximum(xx, 0.0))
     cross = jnp.where(root > 0, xv / jnp.where(root > 0, root, 1.0), 0.0)
     rest = jnp.sqrt(jnp.maximum(vv - cross**2, 0.0))
     return root * z[0], cross * z[0] + rest * z[1]

@@ -105,7 +105,7 @@ def main() -> None:
     tables = {sweep: list(rows(laboratories, sweep)) for sweep in SWEEPS if sweep != "first"}
     for sweep, table in tables.items():
         with (out / f"{sweep}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             for row in table:
                 writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})

@@ -1,8 +1,8 @@
 """The balance law against the overdamped law on the laboratory's runs, by expected log predictive density. Resumable.
 
-Two seeds of every setting of the first task, by importance sampling alone: where it cannot be trusted, `converged` is 0,
-and the run is left out of the sums. ``python -m case_studies.trl_lab.laws --criterion lfo`` scores each
-reward given those before it, instead of given all others.
+Two seeds of every setting of the first task, by importance sampling alone: where it cannot be trusted, ``converged`` is
+0, and the run is left out of the sums. ``python -m case_studies.trl_lab.laws --criterion lfo`` scores each reward given
+those before it, instead of given all others.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
     laboratories = [bayes_grpo.read_run(FOLDER / name) for name in ("second_lab.nc", "lab.nc")]
     done = {entry[1] for entry in csv.reader(out.open())} if out.exists() else set()
     with out.open("a", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
+        table = csv.writer(file, lineterminator="\n")
         if not done:
             table.writerow(COLUMNS)
         for seed in options.seeds:
@@ -97,7 +97,8 @@ def report(file: Path) -> None:
     for sweep in (None, *dict.fromkeys(entry["sweep"] for entry in rows)):
         mine = [entry for entry in rows if sweep in (None, entry["sweep"])]
         gaps = np.array([float(entry["difference"]) for entry in mine])
-        print(f"{sweep or 'all':10s} {gaps.size:3d} runs  {gaps.sum():+7.1f} (se {gaps.std() * gaps.size**0.5:.1f}) nats")
+        error = gaps.std() * gaps.size**0.5
+        print(f"{sweep or 'all':10s} {gaps.size:3d} runs  {gaps.sum():+7.1f} (se {error:.1f}) nats")
     worse = [entry for entry in rows if float(entry["difference"]) < -2 * max(float(entry["se"]), 0.5)]
     print("worse by more than 2 se:", ", ".join(f"{entry['run']} {entry['difference']}" for entry in worse) or "none")
 

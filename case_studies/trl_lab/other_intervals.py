@@ -26,7 +26,7 @@ def main() -> None:
     }
     runs = bayes_grpo.read_run(FOLDER / "lab.nc")
     with (Path(FOLDER) / "compared" / "other_intervals.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
+        table = csv.writer(file, lineterminator="\n")
         table.writerow(("model", "seed", "limit", "limit_lower", "limit_upper", "K", "called", "lower", "upper", "trl"))
         for model in MODELS:
             for seed in range(5):

@@ -38,6 +38,16 @@ SETTINGS = {
     "no KL": {"kl": 0.0},
     "frozen": {"frozen": True},
 }
+#: Single changes of the base setting, by name, and the refresh intervals at which each is made.
+MECHANISMS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "": ({}, (1, 2, 4, 8, 16, 32, 64)),
+    **{f"clip{clip}": ({"clip": clip}, (8, 16)) for clip in (0.1, 0.4, 1e6)},
+    "frozen": ({"frozen": True}, (4, 8, 16)),
+    "kl0": ({"kl": 0.0}, (1, 8, 16)),
+    **{f"lr{rate}": ({"learning_rate": rate}, (1, 8)) for rate in (2.5e-4, 5e-4, 2e-3, 4e-3)},
+    "init.1": ({"initializer": 0.1}, (1, 8)),
+    **{f"B{prompts}": ({"prompts": prompts}, (8,)) for prompts in (4, 64)},
+}
 
 
 def summary(trial: Trial, seeds: int, updates: int, part: float = 0.5) -> dict[str, Any]:
@@ -97,11 +107,11 @@ def settled() -> Iterator[dict[str, Any]]:
 
 
 def mechanisms() -> Iterator[dict[str, Any]]:
-    """What tells starvation, overfitting and lag apart: single changes of the base setting at K = 1, 8 and 16."""
-    for name, changes in SETTINGS.items():
-        for k in (1, 8, 16):
+    """What tells starvation, overfitting and lag apart: single changes of the base setting at some intervals each."""
+    for name, (changes, intervals) in MECHANISMS.items():
+        for k in intervals:
             trial = replace(BASE, refresh_interval=k, **changes)
-            yield {"setting": f"K{k} {name}"} | summary(trial, 8, LONG)
+            yield {"setting": f"K{k} {name}".strip()} | summary(trial, 8, LONG)
 
 
 def groups() -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 from bayes_grpo.laws import kalman
 from bayes_grpo.laws import oscillator as dynamics
-from bayes_grpo.laws.linear_paths import simulate_path
+from bayes_grpo.laws.linear_paths import correlated, simulate_path
 from bayes_grpo.laws.smoother import kalman_smoother
 
 MASS, NOISE, SD = 9.5, 0.004, 0.3
@@ -182,3 +182,8 @@ def test_simulated_paths_have_the_law_of_the_likelihood() -> None:
     np.testing.assert_array_less(np.abs(np.cov(path.T) - covariance), error)
     noise = np.var(logged - path, axis=0)
     np.testing.assert_array_less(np.abs(noise - SD**2), 5 * SD**2 * np.sqrt(2 / 20_000))
+
+
+def test_noise_of_a_variance_that_interpolation_put_below_zero_is_none() -> None:
+    """A run of Sunshine535 whose rate decays to zero had one of -1e-20, and no number after it."""
+    np.testing.assert_array_equal(correlated(jnp.float64(-1e-20), jnp.float64(0), jnp.float64(0), jnp.ones(2)), 0)

@@ -69,13 +69,18 @@ def check_trajectory(observed: np.ndarray, simulated: np.ndarray) -> Check:
     mean, sd = simulated[:, there].mean(0), simulated[:, there].std(0)
     square = (((observed[there] - mean) / sd) ** 2).mean()
     squares = (((simulated[:, there] - mean) / sd) ** 2).mean(1)
-    return Check(_tail(squares >= square), float(np.sqrt(square)))
+    return _unless_undefined(_tail(squares >= square), float(np.sqrt(square)), squares)
 
 
 def check_scalar(observed: float, simulated: np.ndarray) -> Check:
     """Two-sided, of one number against its predictive draws."""
     p_value = min(1.0, 2 * min(_tail(simulated >= observed), _tail(simulated <= observed)))
-    return Check(p_value, float((observed - simulated.mean()) / simulated.std()))
+    return _unless_undefined(p_value, float((observed - simulated.mean()) / simulated.std()), simulated)
+
+
+def _unless_undefined(p_value: float, discrepancy: float, drawn: np.ndarray) -> Check:
+    """The check; without numbers where a prediction has none, for a comparison with NaN would count as beyond."""
+    return Check(p_value, discrepancy) if np.isfinite(drawn).all() else Check(np.nan, np.nan)
 
 
 def _tail(beyond: np.ndarray) -> float:

@@ -73,6 +73,7 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
     balance = _balance(result, checks)
     changes = {"plateau": _row(result["plateau_change"].values), "stiffness": _row(result["stiffness_exponent"].values)}
     notes = [*stored_notes(result), *_notes(result, difference)]
+    doubtful = [note.subject for note in notes if note.kind == "not_converged"]
     return {
         "groups": [_group(result, size) for size in result["group"].values],
         "trajectory": _check_row(checks["leading"]["trajectory"]),
@@ -91,7 +92,7 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
         },
         "elpd_difference": difference,
         "interval": INTERVAL,
-        "statement": statement(checks, difference, balance, changes),
+        "statement": statement(checks, difference, balance, changes, doubtful),
         "converged": not any(note.kind == "not_converged" for note in notes),
         **noted(notes),
     }

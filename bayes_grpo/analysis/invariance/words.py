@@ -1,6 +1,6 @@
 """A check of group-size invariance in words, which claim no more than the checks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bayes_grpo.analysis.invariance.rows import BalanceRow, ElpdDifference, ExponentRow
 from bayes_grpo.analysis.invariance.statistics import Check
@@ -12,6 +12,14 @@ _LEADS = {
     "leading": "Without the finite-group factor",
     "finite_groups": "With the finite-group factor",
     "balance": "By the balance law",
+}
+#: What rests on the fits of each model.
+_RESTS = {
+    "leading_order": "the prediction without the factor",
+    "finite_groups": "the prediction with it",
+    "balance_groups": "the balance law",
+    "group_dependence": "plateau and stiffness",
+    "split_noise": "noise between prompts",
 }
 _STATISTICS = {
     "trajectory": "mean trajectory",
@@ -25,6 +33,7 @@ def statement(
     difference: ElpdDifference,
     balance: BalanceRow | None,
     changes: Mapping[str, ExponentRow],
+    doubtful: Iterable[str] = (),
 ) -> str:
     """The result in words.
 
@@ -38,8 +47,12 @@ def statement(
         What the balance law says.
     changes : mapping of str to dict
         How plateau and stiffness change with the group size.
+    doubtful : iterable of str
+        Models of which a fit did not converge.
     """
-    sentences = [_against_prediction(lead, checks[law]) for law, lead in _LEADS.items() if law in checks]
+    said = [f"what is said of {_RESTS[model]}" for model in dict.fromkeys(doubtful) if model in _RESTS]
+    sentences = [f"A fit did not converge: do not rely on {', '.join(said)}."] if said else []
+    sentences += [_against_prediction(lead, checks[law]) for law, lead in _LEADS.items() if law in checks]
     sentences.append(_told_apart("The factor", difference))
     if balance is not None:
         sentences.append(_told_apart("The balance law", balance["elpd_difference"]))

@@ -53,8 +53,12 @@ class Conditions:
         Shapes (draws, points).
         """
         rise = np.linspace(0, 14, 561)
-        below = self._force(self.reference[:, None] + rise, clipped) <= 0
-        end = self.reference + np.where(below.any(1), rise[below.argmax(1)], rise[-1])
+        force = self._force(self.reference[:, None] + rise, clipped)
+        below, rows = force <= 0, np.arange(len(force))
+        place = np.where(below.any(1), np.maximum(below.argmax(1), 1), len(rise) - 1)
+        before, after = force[rows, place - 1], force[rows, place]
+        share = np.where(below.any(1), np.clip(before / np.maximum(before - after, 1e-12), 0, 1), 1.0)
+        end = self.reference + rise[place - 1] + share * (rise[1] - rise[0])
         z = self.start[:, None] + (end - self.start)[:, None] * np.linspace(0, 1, _POINTS)
         speed = self._force(z, clipped) * (self.rate * np.sign(end - self.start))[:, None]
         slowness = 1 / np.maximum(speed, 1e-12)

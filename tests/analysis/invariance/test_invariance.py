@@ -16,6 +16,8 @@ from bayes_grpo.analysis.invariance import statistics
 from bayes_grpo.analysis.invariance.design import doubts, group_sizes
 from bayes_grpo.analysis.invariance.fits import LAWS
 from bayes_grpo.analysis.invariance.invariance import _Fits
+from bayes_grpo.analysis.invariance.statistics import Check
+from bayes_grpo.analysis.invariance.words import statement
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
 from bayes_grpo.inference.layout import prepare
@@ -131,6 +133,26 @@ def test_a_plateau_that_depends_on_the_group_size_is_flagged(summary: dict) -> N
     assert 0 < change["lower"] < doubled - middle < change["upper"]
     assert summary["trajectory"]["p_value"] < 0.05
     assert "The plateau rises with the group size" in summary["statement"]
+
+
+def test_a_prediction_without_numbers_has_no_p_value() -> None:
+    drawn = np.random.default_rng(0).normal(size=(50, 4))
+    assert statistics.check_trajectory(np.zeros(4), drawn).p_value > 0.05
+    drawn[3, 2] = np.nan
+    for check in (
+        statistics.check_trajectory(np.zeros(4), drawn),
+        statistics.check_scalar(0.0, drawn[:, 2]),
+    ):
+        assert np.isnan(check).all()
+
+
+def test_words_say_first_what_rests_on_a_fit_that_did_not_converge() -> None:
+    gap = {"nats": 107.7, "standard_error": 52.2, "monte_carlo_error": 2.4, "found": True}
+    checks = {law: {"trajectory": Check(0.5, 1.0)} for law in ("leading", "finite_groups")}
+    sure = statement(checks, gap, None, {})
+    doubtful = statement(checks, gap, None, {}, ["leading_order", "leading_order", "split_noise"])
+    warning = "A fit did not converge: do not rely on what is said of the prediction without the factor, "
+    assert doubtful == f"{warning}what is said of noise between prompts. {sure}"
 
 
 def test_noise_that_falls_as_one_over_g_has_exponent_one(summary: dict) -> None:

@@ -79,7 +79,7 @@ def test_paths_end_at_the_closed_form_and_take_the_time_that_an_ode_takes() -> N
     clipped = np.array([0.0, 0.1, 0.3])
     z, time = conditions.paths(clipped)
     plateau = balance_plateau(0.4, 8, place, 0.2, 0.8, clipped=clipped)
-    np.testing.assert_allclose(conditions.reward(z[:, -1]), plateau, atol=3e-3)
+    np.testing.assert_allclose(conditions.reward(z[:, -1]), plateau, atol=5e-4)
     state, updates = start[:1].copy(), 0
     while conditions.reward(state)[0] < 0.5:
         state = state + 0.05 * 0.1 * (conditions.drive(state) - 0.4 * (state - start[0]))
@@ -109,7 +109,7 @@ def test_from_any_start_paths_end_where_the_reference_puts_them() -> None:
     start = np.log(np.array([0.02, 0.1, 0.97]) / np.array([0.98, 0.9, 0.03]))
     conditions = Conditions(0.05 * ones, start, reference, 0.4 * ones, 0.2, 0.8, 8, 0.2)
     z, time = conditions.paths(0 * ones)
-    np.testing.assert_allclose(conditions.reward(z[:, -1]), balance_plateau(0.4, 8, 0.1, 0.2, 0.8), atol=3e-3)
+    np.testing.assert_allclose(conditions.reward(z[:, -1]), balance_plateau(0.4, 8, 0.1, 0.2, 0.8), atol=5e-4)
     np.testing.assert_array_equal(z[:, 0], start)
     assert (np.diff(time, axis=1) > 0).all() and (np.diff(z[2]) < 0).all()
 
@@ -140,7 +140,9 @@ def test_what_is_stated_narrows_the_answer_and_ends_its_note() -> None:
     assert not set(STATED) & {note["subject"] for note in all_stated["notes"]}
     assert not any(note["kind"] == "alarm" for note in all_stated["notes"])
     before, after = ([width(row["plateau"]) for row in summary["intervals"]] for summary in (nothing, all_stated))
-    assert after[0] < 0.01 < before[0], "at K = 1 nothing is clipped, and the law knows the plateau"
+    law = 2 * 1.645 * limits_of.LAW_DISCREPANCY * 0.6 / 4  # at K = 1 nothing is clipped: what is left is the law's
+    assert after[0] == pytest.approx(law, rel=0.15)
+    assert after[3] > after[0], "the law's and the growth's doubts do not cancel at K = 8"
     assert all(late < early for late, early in zip(after[:4], before[:4], strict=True)), (before, after)
     first = all_stated["intervals"][0]["plateau"]["median"]
     assert first == pytest.approx(balance_plateau(0.4, 8, (0.255 - 0.2) / 0.6, 0.2, 0.8), abs=0.005)
