@@ -96,14 +96,31 @@ def left_out(repositories: np.ndarray, covariates: np.ndarray, event: np.ndarray
     return out
 
 
+def draw(diagrams: dict[str, list[tuple[float, float, int]]], path: Path) -> None:
+    """Reliability diagram: how often it happened against what was said, with two binomial standard errors."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
+    for axes, (kind, points) in zip(figure.subplots(1, 2), diagrams.items(), strict=True):
+        said, came, count = np.array(points).T
+        error = 2 * np.sqrt(np.maximum(said * (1 - said), 1e-9) / count)
+        top = 1.1 * max(said.max(), (came + error).max())
+        axes.plot([0, top], [0, top], color="0.6", linewidth=1)
+        axes.errorbar(said, came, error, fmt="o", color="#1f5fa8", capsize=3)
+        axes.set(title=f"{kind} within {STEPS} steps", xlabel="said", ylabel="happened", xlim=(0, top), ylim=(0, top))
+    figure.savefig(path, dpi=110)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="?", help="folder of public runs")
+    parser.add_argument("--figure", type=Path, help="reliability diagram")
     options = parser.parse_args()
     repositories, covariates, events, further = table(options.data)
     names, counts = np.unique(repositories, return_counts=True)
     weight = 1 / np.sqrt(np.array([dict(zip(names, counts, strict=True))[name] for name in repositories]))
-    for number, kind in enumerate(("jump", "collapse")):
+    diagrams: dict[str, list[tuple[float, float, int]]] = {"jump": [], "collapse": []}
+    for number, kind in enumerate(diagrams):
         event = events[:, number]
         said = left_out(repositories, covariates, event, weight)
         rate = left_out(repositories, covariates[:, :1], event, weight)
@@ -111,12 +128,15 @@ def main() -> None:
         print(f"{kind}: {event.sum():.0f} of {event.size}; Brier skill over the rate of the others {skill:.3f}")
         for part in np.array_split(np.argsort(said), 5):
             print(f"  said {said[part].mean():.3f}, happened {event[part].mean():.3f}")
+            diagrams[kind].append((float(said[part].mean()), float(event[part].mean()), part.size))
         print(
             "  all:",
             learn(covariates, event, weight).round(2),
             "rate:",
             learn(covariates[:, :1], event, weight).round(2),
         )
+    if options.figure:
+        draw(diagrams, options.figure)
     collapse = events[:, 1]
     rate = left_out(repositories, covariates[:, :1], collapse, weight)
     names = sorted({name for row in further for name in row})
