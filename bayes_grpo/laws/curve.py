@@ -13,9 +13,6 @@ from bayes_grpo.laws.oscillator import first_order
 from bayes_grpo.laws.run_data import Parameters, RunData
 from bayes_grpo.laws.shapes import Values
 
-#: Places in a window at which the curve is averaged.
-_PLACES = 10
-
 
 @dataclass(frozen=True)
 class Curve(Law):
@@ -51,18 +48,19 @@ class Curve(Law):
         return self.curve(parameters, run, self.times(run)[0])
 
     def rows(self, run: RunData) -> LoggedRow:
-        """All rows of the log with their times, entries of shape (n,)."""
+        """All rows of the log with their windows, entries of shape (n,)."""
         time, inside = self.times(run)
-        return super().rows(run)._replace(time=time, inside=inside)
+        reach, outer = _places(*run.grid.per_row(run.grid.points))
+        return super().rows(run)._replace(time=time - inside / 2, reach=reach * inside / 2, outer=outer)
 
     def logged_origin(self, parameters: Parameters, run: RunData, row: LoggedRow) -> Values:
-        """The curve as a row logs it: at its end, or its mean over the row's window."""
-        assert row.time is not None and row.inside is not None
+        """The curve as a row logs it: at its step, or its mean over the points of the row's window."""
+        assert row.time is not None and row.reach is not None and row.outer is not None
         if not run.grid.averages:
             return self.curve(parameters, run, row.time)
-        places = (jnp.arange(_PLACES) + 0.5) / _PLACES
-        before = jnp.multiply.outer(places, row.inside)
-        return self.curve(parameters, run, row.time - before).mean(0)
+        places = jnp.stack([row.time, row.time - row.reach, row.time + row.reach])
+        middle, before, after = self.curve(parameters, run, places)
+        return (1 - row.outer) * middle + row.outer * (before + after) / 2
 
     def initial_state(self, parameters: Parameters, run: RunData) -> tuple[Array, Array]:
         """On the curve."""
@@ -77,3 +75,15 @@ class Curve(Law):
         noise = 2 * parameters["fluctuation"] ** 2 * rate**2 / parameters["correlation_time"]
         noise = noise * self.group_noise.scale(parameters, run, "temperature")
         return row_motion(run, lambda gap: first_order(gap, pull, noise))
+
+
+def _places(points: Values) -> tuple[Values, Values]:
+    """Where to take a function so that its mean over equally spaced points is known: Gauss quadrature of three places.
+
+    The places are the middle of the points and two at an equal distance from it, as a share of the points' own reach;
+    with it comes the weight of these two together. The mean is exact for up to three points, and for more where the
+    function is a polynomial of degree five: the places and weights have the first five moments of the points.
+    """
+    n = jnp.maximum(points, 2.0)
+    fourth = 3 * n**2 - 7
+    return jnp.sqrt(fourth / 5) / (n - 1), 5 * (n**2 - 1) / (3 * fourth)

@@ -47,7 +47,8 @@ class LoggedRow(NamedTuple):
     """What the log says in a row, the same whatever the parameters are: numbers, or all rows, each of shape (n,).
 
     The fields are those of `bayes_grpo.laws.grid.Grid`. Of laws that are a curve in time there are also the clock's
-    ``time`` at the end of the row and the time ``inside`` its window (step).
+    ``time`` at the middle of the row's window, the ``reach`` from there to the outer places at which the curve is
+    averaged (both in step), and the ``outer`` weight of these two together.
     """
 
     value: Values
@@ -56,7 +57,8 @@ class LoggedRow(NamedTuple):
     scatter: Values
     observed: Values
     time: Values | None = None
-    inside: Values | None = None
+    reach: Values | None = None
+    outer: Values | None = None
 
 
 @dataclass(frozen=True)
