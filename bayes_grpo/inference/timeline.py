@@ -6,25 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.inference.gap_tables import FEW_KINDS, Rows, tabled
 from bayes_grpo.inference.quantities import Setting
 from bayes_grpo.laws.grid import Grid, padded_length
-
-#: Length of the tables of gap kinds where that is enough; else they have an entry for each row.
-FEW_KINDS = 16
-#: Nodes of the learning rate between which what depends on it is interpolated, for gaps of up to so many steps in all.
-#: At a
-#: stiffness of 1/step, the largest there is, and a rate that falls from its peak to 0, transitions are off by less than
-#: 1e-9.
-NODES = ((2.0, 10), (5.0, 14))
-
-
-class Rows(NamedTuple):
-    """Points in time that the rows of a log visit, one entry a row with a step of its own."""
-
-    gap: np.ndarray  # step, from the row before to the row's first point
-    points: np.ndarray
-    spacing: np.ndarray  # step, from one point to the next
-    rate: np.ndarray  # learning rate over its peak, averaged from the row before to the row's end
 
 
 class GridShape(NamedTuple):
@@ -77,12 +61,68 @@ def build_grid(run: xr.Dataset, setting: Setting, shape: GridShape | None = None
     reward, window, n = run["reward"].values, setting.values["logging_window"], steps.size
     shape = shape or GridShape()
     laid = _rows(run, steps, window, setting.values.get("learning_rate"))
-    size = max(shape.size, padded_length(n))
-    table, kind, blend = _tables(laid, size, shape)
     seen = np.isfinite(reward)
     count = np.bincount(rows[seen], minlength=n).astype(float)
     value = np.bincount(rows[seen], reward[seen], minlength=n) / np.maximum(count, 1)
     scatter = np.bincount(rows[seen], (reward[seen] - value[rows[seen]]) ** 2, minlength=n)
+    start_rate = np.asarray(laid.rate[1] if n > 1 and laid.points[0] == 1 else laid.rate[0])
+    return _grid(laid, shape, value, count, scatter, 1.0 / window, start_rate), rows
+
+
+def merged_grid(grid: Grid, most: int) -> Grid:
+    """A shorter grid: blocks of neighbouring rows, each taken as the mean over the points of its rows.
+
+    The differences of neighbouring rows in a block count as noise, which is nearly so where the state moves little from
+    a row to the next.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of a single run.
+    most : int
+        Rows at most.
+    """
+    gap, points, spacing, rate = (
+        np.asarray(column) for column in grid.per_row(grid.gap, grid.points, grid.spacing, grid.rate)
+    )
+    n = 1 + int(np.flatnonzero((grid.observed > 0) | (gap > 0)).max())
+    first = np.arange(0, n, -(-n // most))
+
+    def total(column: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(column[:n], first)
+
+    duration = gap + (points - 1) * spacing
+    inside, number = total(duration) - gap[first], np.round(total(points))
+    time = np.maximum(total(duration), 1e-12)
+    laid = Rows(
+        gap=gap[first],
+        points=number,
+        spacing=np.where(number > 1, inside / np.maximum(number - 1, 1), 1.0),
+        rate=np.where(total(duration) > 0, total(duration * rate) / time, rate[first]),
+    )
+    count = grid.repeats * grid.observed
+    value = total(count * grid.value) / np.maximum(total(count), 1)
+    block = np.repeat(np.arange(first.size), np.diff(first, append=n))
+    # Neighbours in a block differ by noise, and by what the state moves from one to the next.
+    pairs = count[: n - 1] * count[1:n] / np.maximum(count[: n - 1] + count[1:n], 1) * (np.diff(block) == 0)
+    between = np.append(pairs * np.diff(grid.value[:n]) ** 2, 0.0)
+    scatter = total(grid.scatter[:n] + between)
+    return _grid(laid, GridShape(), value, total(count), scatter, float(grid.noise[0]), grid.start_rate)
+
+
+def _grid(
+    laid: Rows,
+    shape: GridShape,
+    value: np.ndarray,
+    count: np.ndarray,
+    scatter: np.ndarray,
+    noise: float,
+    start_rate: np.ndarray,
+) -> Grid:
+    """Rows in time with the mean of each one's rewards, their number, and their sum of squares about it."""
+    n = value.size
+    size = max(shape.size, padded_length(n))
+    table, kind, blend = tabled(laid, size, shape.kinds, shape.blended)
 
     def pad(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
         return np.concatenate([array, np.full(size - n, fill)])
@@ -90,7 +130,7 @@ def build_grid(run: xr.Dataset, setting: Setting, shape: GridShape | None = None
     most = int(laid.points.max()) - 1
     length = max(shape.digits, most.bit_length())
     digits = np.array([(table.points.astype(int) - 1) >> bit & 1 for bit in range(length)], float)
-    grid = Grid(
+    return Grid(
         gap=table.gap,
         rate=table.rate,
         points=table.points,
@@ -99,13 +139,12 @@ def build_grid(run: xr.Dataset, setting: Setting, shape: GridShape | None = None
         kind=kind,
         blend=blend,
         value=pad(value),
-        noise=np.full(size, 1.0 / window),
+        noise=np.full(size, noise),
         repeats=pad(np.maximum(count, 1), 1.0),
         scatter=pad(scatter),
         observed=pad(np.minimum(count, 1)),
-        start_rate=np.asarray(laid.rate[1] if n > 1 and laid.points[0] == 1 else laid.rate[0]),
+        start_rate=start_rate,
     )
-    return grid, rows
 
 
 def _rows(run: xr.Dataset, steps: np.ndarray, window: float, peak: float | None) -> Rows:
@@ -128,70 +167,6 @@ def _rows(run: xr.Dataset, steps: np.ndarray, window: float, peak: float | None)
     single = points == 1
     rate[single] = mean[(np.cumsum(points) - points)[single]]
     return Rows(gap, points.astype(float), spacing, rate)
-
-
-def _tables(laid: Rows, size: int, shape: GridShape) -> tuple[Rows, np.ndarray, np.ndarray | None]:
-    """Tables of gap kinds, the kind of each row, and where tables hold nodes of the rate the weights of each row."""
-    n = laid.gap.size
-    padded = Rows(
-        *(np.pad(column, (0, size - n), constant_values=fill) for column, fill in zip(laid, (0, 1, 1, 1), strict=True))
-    )
-    entries, kind = np.unique(np.stack(padded), axis=1, return_inverse=True)
-    kind = kind.reshape(size)
-    if entries.shape[1] <= shape.kinds:
-        return _table(entries, shape.kinds), kind, np.eye(shape.kinds)[kind] if shape.blended else None
-    nodes = _nodes(padded) if shape.kinds == FEW_KINDS else None
-    if nodes is None or nodes[0].shape[1] > FEW_KINDS:
-        return _table(entries, size), kind, None
-    entries, blend = nodes
-    return _table(entries, FEW_KINDS), np.zeros(size, int), np.pad(blend, ((0, 0), (0, FEW_KINDS - entries.shape[1])))
-
-
-def _table(entries: np.ndarray, length: int) -> Rows:
-    more = length - entries.shape[1]
-    return Rows(*(np.pad(e, (0, more), constant_values=fill) for e, fill in zip(entries, (0, 1, 1, 1), strict=True)))
-
-
-def _nodes(rows: Rows) -> tuple[np.ndarray, np.ndarray] | None:
-    """Kinds of gap at Chebyshev nodes of the rate, shape (4, kinds), and each row's weights.
-
-    None where gaps are too long.
-    """
-    shapes, which = np.unique(np.stack(rows[:3]), axis=1, return_inverse=True)
-    which = which.reshape(rows.gap.size)
-    entries, blocks = [], []
-    for index in range(shapes.shape[1]):
-        here = np.flatnonzero(which == index)
-        rates = np.unique(rows.rate[here])
-        gap, points, spacing = shapes[:, index]
-        count = next((nodes for longest, nodes in NODES if gap + (points - 1) * spacing <= longest), None)
-        if count is not None and rates.size > count:
-            at = rates[0] + (rates[-1] - rates[0]) * (1 - np.cos(np.pi * np.arange(count) / (count - 1))) / 2
-        elif rates.size <= FEW_KINDS:
-            at = rates
-        else:
-            return None
-        weights = np.zeros((rows.gap.size, at.size))
-        weights[here] = _interpolation(at, rows.rate[here])
-        entries.append(np.stack([np.full(at.size, gap), np.full(at.size, points), np.full(at.size, spacing), at]))
-        blocks.append(weights)
-    return np.concatenate(entries, axis=1), np.concatenate(blocks, axis=1)
-
-
-def _interpolation(nodes: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Weights of the nodes of a polynomial at places, shape (place, node).
-
-    Barycentric form (Berrut and Trefethen 2004).
-    """
-    exact = places[:, None] == nodes
-    if exact.any(1).all():
-        one_hot: np.ndarray = exact.astype(float)
-        return one_hot
-    signs = (-1.0) ** np.arange(nodes.size)
-    signs[[0, -1]] /= 2
-    terms = signs / np.where(exact, 1.0, places[:, None] - nodes)
-    weights: np.ndarray = np.where(exact.any(1)[:, None], exact, terms / terms.sum(1, keepdims=True))
-    return weights
 
 
 def _learning_rate_ratio(run: xr.Dataset, times: np.ndarray, peak: float | None) -> np.ndarray:

@@ -7,9 +7,10 @@ import pytest
 import xarray as xr
 
 from bayes_grpo import InputError, load_model, make_run
+from bayes_grpo.inference.gap_tables import FEW_KINDS
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.quantities import settle
-from bayes_grpo.inference.timeline import FEW_KINDS, GridShape, build_grid
+from bayes_grpo.inference.timeline import GridShape, build_grid, merged_grid
 from bayes_grpo.laws.grid import Grid, padded_length
 from bayes_grpo.laws.kalman import Observations, kalman_filter
 from bayes_grpo.laws.likelihood import filtered, simulated
@@ -196,3 +197,39 @@ def test_assumed_bounds_are_round_and_well_outside_the_data(
     run = one_run(make_run("a", {"optimizer_step": range(6), "reward": np.linspace(low, high, 6)}))
     values = settle(run, OSCILLATOR).values
     assert (values["reward_lower"], values["reward_upper"]) == bounds
+
+
+@pytest.mark.parametrize("window", [1, 5])
+def test_blocks_of_rows_are_laid_out_like_a_log_of_their_means(window: int) -> None:
+    """Means, times and noise of blocks of four rows against a log that averages four times as many steps a row."""
+    rng = np.random.default_rng(0)
+    steps, reward = window * np.arange(1.0, 81), rng.normal(0.5, 0.1, 80)
+    facts = FACTS | {"logging_window": window, "planned_steps": 400}
+    rate = np.linspace(1e-3, 5e-4, 80)
+    columns = {"optimizer_step": steps, "reward": reward, "learning_rate": rate}
+    grid = merged_grid(prepare(make_run("a", columns, facts), OSCILLATOR).data.run.grid, most=20)
+    coarse = {"optimizer_step": steps[3::4], "reward": reward.reshape(20, 4).mean(1), "learning_rate": rate[3::4]}
+    facts["logging_window"] = 4 * window
+    expected = prepare(make_run("a", coarse, facts), OSCILLATOR).data.run.grid
+    for name in ("gap", "points", "spacing"):
+        ours, theirs = grid.per_row(getattr(grid, name))[0], expected.per_row(getattr(expected, name))[0]
+        np.testing.assert_allclose(ours[1:20], theirs[1:20])
+    peaks = rate[3] / rate[0]
+    ours, theirs = grid.per_row(grid.rate)[0], peaks * expected.per_row(expected.rate)[0]
+    np.testing.assert_allclose(ours[1:20], theirs[1:20], rtol=0.01)
+    np.testing.assert_allclose(grid.value[:20], expected.value[:20])
+    np.testing.assert_allclose((grid.noise / grid.repeats)[:20], expected.noise[:20])
+    assert grid.observed.sum() == 20 and np.all(grid.repeats[:20] == 4)
+
+
+def test_blocks_keep_what_neighbours_say_about_the_noise() -> None:
+    """A line with noise of 0.05: differences of neighbours in a block give its variance within 4 se."""
+    rng = np.random.default_rng(1)
+    steps = np.arange(1.0, 401)
+    reward = 0.3 + 0.001 * steps + rng.normal(0, 0.05, 400)
+    reward[[7, 8, 100]] = np.nan
+    run = make_run("a", {"optimizer_step": steps, "reward": reward}, FACTS)
+    grid = merged_grid(prepare(run, OSCILLATOR).data.run.grid, most=80)
+    pairs = (grid.repeats - 1).sum()
+    assert grid.repeats[:80].sum() == 397
+    assert grid.scatter.sum() / pairs == pytest.approx(0.0025, rel=4 * np.sqrt(2 * 1.5 / pairs))

@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from jax import Array
 
+from bayes_grpo.inference.importance.blocks import sample_by_blocks
+from bayes_grpo.inference.importance.density import RunDensity, is_long
 from bayes_grpo.inference.importance.modes import count_modes
 from bayes_grpo.inference.importance.pareto import smooth_weights
 from bayes_grpo.inference.importance.quality import Quality, disagreement_of, effective_draws, trusted_weights
+from bayes_grpo.inference.importance.resampling import log_mean_weight, resample
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
-from bayes_grpo.inference.importance.target import Evaluated, Target, target_of
+from bayes_grpo.inference.importance.target import Target, target_of
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler_settings import Sampler
@@ -19,8 +21,8 @@ from bayes_grpo.models.spec import ModelSpec
 
 #: How much is drawn for a fit of the usual number of draws.
 SETTINGS = Settings()
-#: Generations that a fit is expected to take, for progress.
-_EXPECTED = 15
+#: Generations that a fit is expected to take, for progress, and that of a long run.
+_EXPECTED, _EXPECTED_LONG = 15, 45
 
 
 class ImportanceDraws(NamedTuple):
@@ -82,8 +84,17 @@ def draw_together(
     """
     settings = settings_for(sampler)
     start, _ = target.draw_prior(rng, data[0], settings.repetitions, settings.points)
-    density = _Counted(target, data, settings, progress)
-    weighted = sample_weighted(density, start, rng, settings, trusted_weights)
+    expected, each = _EXPECTED_LONG if is_long(data) else _EXPECTED, settings.repetitions * settings.points
+
+    def counted(generations: int) -> None:
+        if progress is not None:
+            progress(generations * each, max(expected, generations) * each)
+
+    density = RunDensity(target, data, settings, counted)
+    if is_long(data):
+        weighted = sample_by_blocks(density, start, rng, settings)
+    else:
+        weighted = sample_weighted(density, start, rng, settings, trusted_weights)
     return drawn_from(weighted, 0, sampler, density.posterior, rng)
 
 
@@ -91,58 +102,6 @@ def settings_for(sampler: Sampler) -> Settings:
     """Points enough that few draws are the same."""
     rounds = -(-sampler.chains * sampler.draws // (SETTINGS.repetitions * SETTINGS.points))
     return replace(SETTINGS, rounds=max(SETTINGS.rounds, rounds))
-
-
-class _Counted:
-    """The model of runs with the same parameters at points, with progress."""
-
-    def __init__(
-        self, target: Target, data: Sequence[ModelData], settings: Settings, progress: Progress | None
-    ) -> None:
-        self.target, self.data, self.settings, self.progress = target, data, settings, progress
-        self.generations = 0
-
-    def __call__(self, points: Array | np.ndarray) -> Evaluated:
-        evaluated = self._evaluated(points)
-        self.generations += 1
-        if self.progress is not None:
-            expected = max(_EXPECTED, self.generations)
-            each = self.settings.repetitions * self.settings.points
-            self.progress(self.generations * each, expected * each)
-        return evaluated
-
-    def _evaluated(self, points: Array | np.ndarray) -> Evaluated:
-        first, *others = (self.target.evaluate(points, data) for data in self.data)
-        return first._replace(log_likelihood=sum((other.log_likelihood for other in others), first.log_likelihood))
-
-    def posterior(self, points: np.ndarray) -> np.ndarray:
-        """Log posterior density at points, shape (point, dimension)."""
-
-        def of_generation(part: np.ndarray) -> np.ndarray:
-            evaluated = self._evaluated(part)
-            summed: np.ndarray = np.asarray(evaluated.log_prior) + np.asarray(evaluated.log_likelihood)
-            return summed
-
-        return by_generation(of_generation, points, self.settings)
-
-
-def by_generation(density: Callable[[np.ndarray], np.ndarray], points: np.ndarray, settings: Settings) -> np.ndarray:
-    """A density at any number of points, computed a generation at a time: no program is compiled anew.
-
-    Parameters
-    ----------
-    density : callable
-        Of points (repetition, point, dimension), as many as a generation has; it returns (repetition, point).
-    points : numpy.ndarray
-        Shape (point, dimension).
-    settings : Settings
-        Size of a generation.
-    """
-    rows, count = settings.repetitions, settings.points
-    filled = np.pad(points, ((0, -len(points) % (rows * count)), (0, 0)), mode="edge")
-    parts = [density(part) for part in filled.reshape(-1, rows, count, points.shape[1])]
-    joined: np.ndarray = np.concatenate(parts).ravel()[: len(points)]
-    return joined
 
 
 def drawn_from(
@@ -175,48 +134,12 @@ def drawn_from(
         khat=khat,
         importance_ess=effective_draws(smoothed),
         modes=count_modes(posterior, points, log_posterior, log_weight),
-        disagreement=disagreement_of(values, log_weight),
+        disagreement=disagreement_of(values, weighted.log_weight_alone[run]),
         power=float(weighted.power[run]),
         generations=weighted.generations,
         evaluations=weighted.evaluations,
     )
-    chosen = resample(log_weight, sampler.chains, sampler.draws, rng)
+    chosen = resample(log_weight.reshape(1, -1), sampler.chains, sampler.draws, rng)
     drawn = {name: value.ravel()[chosen] for name, value in values.items()}
     evidence = log_mean_weight(weighted.log_weight[run])
     return ImportanceDraws(drawn, log_posterior.ravel()[chosen], values, log_weight, quality, evidence)
-
-
-def log_mean_weight(log_weight: np.ndarray) -> float:
-    """Logarithm of the mean weight: that of posterior over proposal density estimates the marginal likelihood."""
-    top = log_weight.max()
-    return float(top + np.log(np.exp(log_weight - top).mean()))
-
-
-def resample(log_weight: np.ndarray, chains: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices into the points, shape (chain, draw), by systematic resampling; chains take the repetitions in turn.
-
-    Parameters
-    ----------
-    log_weight : numpy.ndarray
-        Shape (repetition, point).
-    chains, draws : int
-        How many are drawn; a single chain draws from all repetitions.
-    rng : numpy.random.Generator
-        Of the resampling.
-    """
-    repetitions, count = log_weight.shape
-    if chains == 1:
-        return _systematic(log_weight.ravel(), draws, rng)[None]
-    chosen = np.zeros((chains, draws), int)
-    for repetition in range(min(repetitions, chains)):
-        own = np.arange(repetition, chains, repetitions)
-        drawn = _systematic(log_weight[repetition], own.size * draws, rng)
-        chosen[own] = repetition * count + drawn.reshape(own.size, draws)
-    return chosen
-
-
-def _systematic(log_weight: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices drawn by weight with the least noise (systematic), in random order."""
-    edges = np.cumsum(np.exp(log_weight - log_weight.max()))
-    places = (np.arange(count) + rng.uniform()) / count * edges[-1]
-    return rng.permutation(np.minimum(np.searchsorted(edges, places), edges.size - 1))

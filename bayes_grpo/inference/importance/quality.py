@@ -94,16 +94,16 @@ def trusted_weights(log_weights: np.ndarray) -> bool:
 def disagreement_of(values: dict[str, np.ndarray], log_weights: np.ndarray) -> float:
     """Largest difference of means between repetitions, in standard deviations.
 
-    Weights are (repetition, point), values too, or with a last dimension for runs.
+    Weights are (repetition, point) and make each repetition an estimate of its own; values have the same shape, or a
+    last dimension for runs.
     """
-    weights = np.exp(log_weights - log_weights.max())
-    # A repetition without any weight has a mean of zero, which is far enough from the others.
-    by_repetition = weights / np.maximum(weights.sum(1, keepdims=True), 1e-300)
-    overall = weights / weights.sum()
+    smoothed = np.stack([smooth_weights(of_repetition)[0] for of_repetition in log_weights])
+    weights = np.exp(smoothed - smoothed.max(1, keepdims=True))
+    weights /= weights.sum(1, keepdims=True)
     largest = 0.0
     for value in values.values():
-        means = np.einsum("rp,rp...->r...", by_repetition, value)
-        mean = np.einsum("rp,rp...->...", overall, value)
-        sd = np.sqrt(np.einsum("rp,rp...->...", overall, (value - mean) ** 2))
+        means = np.einsum("rp,rp...->r...", weights, value)
+        mean = means.mean(0)
+        sd = np.sqrt(np.einsum("rp,rp...->...", weights, (value - mean) ** 2) / len(weights))
         largest = max(largest, float((np.ptp(means, axis=0) / np.maximum(sd, 1e-300)).max()))
     return largest

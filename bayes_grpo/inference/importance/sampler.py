@@ -76,13 +76,15 @@ class Settings:
 class Weighted(NamedTuple):
     """Weighted points of runs, shape (run, repetition, point): parameters, log weights and log posterior densities.
 
-    ``points`` are coordinates, with a last dimension. ``power`` (run,) is the power of the likelihood that was reached,
-    one if all is well; ``generations`` and ``evaluations`` (of a run) say what it cost.
+    ``points`` are coordinates, with a last dimension. ``log_weight`` counts the proposals of all repetitions together;
+    by ``log_weight_alone`` each repetition is an estimate of its own. ``power`` (run,) is the power of the likelihood
+    that was reached, one if all is well; ``generations`` and ``evaluations`` (of a run) say what it cost.
     """
 
     points: np.ndarray
     values: dict[str, np.ndarray]
     log_weight: np.ndarray
+    log_weight_alone: np.ndarray
     log_posterior: np.ndarray
     power: np.ndarray
     generations: int
@@ -269,8 +271,9 @@ def _effective(log_weights: Array) -> Array:
 def _weighted(kept: list[_Kept], repetitions: int, power: np.ndarray, generations: int) -> Weighted:
     """All kept generations, weighted by the mean of all kept proposals of their run."""
     proposals = [entry.proposal for entry in kept]
-    log_proposal = np.stack(
-        [np.asarray(_mean_proposal(proposals, entry.points, repetitions)) for entry in kept], axis=1
+    means = [_mean_proposals(proposals, entry.points, repetitions) for entry in kept]
+    log_proposal, log_proposal_alone = (
+        np.stack([np.asarray(mean) for mean in column], axis=1) for column in zip(*means, strict=True)
     )
     points = np.stack([np.asarray(entry.points) for entry in kept], axis=1)
     evaluated = jax.tree.map(
@@ -287,6 +290,7 @@ def _weighted(kept: list[_Kept], repetitions: int, power: np.ndarray, generation
         points=by_run(points, points.shape[-1]),
         values={name: by_run(value) for name, value in evaluated.values.items()},
         log_weight=by_run(log_posterior - log_proposal),
+        log_weight_alone=by_run(log_posterior - log_proposal_alone),
         log_posterior=by_run(log_posterior),
         power=np.asarray(power).reshape(runs, repetitions).min(1),
         generations=generations,
@@ -295,15 +299,18 @@ def _weighted(kept: list[_Kept], repetitions: int, power: np.ndarray, generation
 
 
 @program(static=1)
-def _mean_proposal(proposals: list[Mixture], points: Array, repetitions: int) -> Array:
-    """Log of the mean density of all proposals of a run at its points, (row, point)."""
-    rows, _, dimension = points.shape
-    of_run = points.reshape(rows // repetitions, -1, dimension)
+def _mean_proposals(proposals: list[Mixture], points: Array, repetitions: int) -> tuple[Array, Array]:
+    """Log of the mean density at points, (row, point), of all proposals of a run, and of those of a repetition."""
+    rows, count, dimension = points.shape
+    runs = rows // repetitions
+    of_run = points.reshape(runs, -1, dimension)
 
     def by_repetition(leaf: Array) -> Array:
-        return leaf.reshape(rows // repetitions, repetitions, *leaf.shape[1:]).swapaxes(0, 1)
+        return leaf.reshape(runs, repetitions, *leaf.shape[1:]).swapaxes(0, 1)
 
     stacked = jax.tree.map(lambda *leaves: jnp.concatenate([by_repetition(leaf) for leaf in leaves]), *proposals)
     densities = lax.map(lambda mixture: log_density(mixture, of_run), stacked)
-    mean: Array = logsumexp(densities, axis=0) - np.log(densities.shape[0])
-    return mean.reshape(rows, -1)
+    mean = logsumexp(densities, axis=0) - np.log(densities.shape[0])
+    each = densities.reshape(-1, repetitions, runs, repetitions, count)
+    alone = logsumexp(jnp.diagonal(each, axis1=1, axis2=3), axis=0) - np.log(len(proposals))
+    return mean.reshape(rows, -1), jnp.moveaxis(alone, -1, 1).reshape(rows, -1)

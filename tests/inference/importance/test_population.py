@@ -14,13 +14,13 @@ from scipy.stats import multivariate_normal
 
 from bayes_grpo import combine, fit, load_model, make_run, summarise
 from bayes_grpo.inference.backends.numpyro import priors
-from bayes_grpo.inference.importance.draws import log_mean_weight
 from bayes_grpo.inference.importance.population import draws as population_draws
 from bayes_grpo.inference.importance.population.correction import learnt, no_correction
 from bayes_grpo.inference.importance.population.places import places_of
 from bayes_grpo.inference.importance.population.sites import Sites, conditional, improved
 from bayes_grpo.inference.importance.population.target import PopulationTarget, has_population, population_of
 from bayes_grpo.inference.importance.quality import effective_draws
+from bayes_grpo.inference.importance.resampling import log_mean_weight
 from bayes_grpo.inference.layout import ModelData, prepare
 from bayes_grpo.inference.sampler_settings import Sampler
 from tests.common import FACTS

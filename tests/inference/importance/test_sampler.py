@@ -15,7 +15,8 @@ from scipy.sparse.csgraph import connected_components
 from bayes_grpo.inference.importance.draws import drawn_from
 from bayes_grpo.inference.importance.modes import components
 from bayes_grpo.inference.importance.pareto import smooth_weights
-from bayes_grpo.inference.importance.quality import MAX_KHAT, Quality, trusted_weights
+from bayes_grpo.inference.importance.quality import MAX_KHAT, Quality, effective_draws, trusted_weights
+from bayes_grpo.inference.importance.resampling import log_mean_weight
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
 from bayes_grpo.inference.importance.target import Evaluated
 from bayes_grpo.inference.sampler_settings import Sampler
@@ -110,6 +111,24 @@ def interval_width(ordered: np.ndarray, mass: np.ndarray) -> float:
     return float(np.ptp(np.interp([0.05, 0.95], np.cumsum(mass) / mass.sum(), ordered)))
 
 
+def test_each_repetition_is_an_estimate_of_its_own() -> None:
+    """The evidence of a bent ridge from one repetition's points alone, within 5 standard errors of each."""
+
+    def log_likelihood(x: Array) -> Array:
+        return -((x[1] - x[0] ** 2) ** 2) / (2 * 0.05**2)
+
+    grid = np.linspace(-6, 6, 4001)
+    x, y = np.meshgrid(grid, grid, indexing="ij")
+    joint = -(x**2 + y**2) / 2 - np.log(2 * np.pi) - (y - x**2) ** 2 / (2 * 0.05**2)
+    exact = np.log(np.exp(joint).sum() * (grid[1] - grid[0]) ** 2)
+    for seed in range(4):
+        weighted, quality = sampled(log_likelihood, seed=seed, points=256)
+        for alone in weighted.log_weight_alone[0]:
+            assert log_mean_weight(alone) == pytest.approx(exact, abs=5 / np.sqrt(effective_draws(alone)))
+        limit = 5 * np.sqrt(sum(1 / effective_draws(alone) for alone in weighted.log_weight_alone[0]))
+        assert quality.disagreement < limit
+
+
 def test_two_modes_are_found_counted_and_weighed() -> None:
     """Modes 60 standard deviations apart, with masses 3 to 1: the share within 5 standard errors."""
 
@@ -134,7 +153,8 @@ def test_a_mode_that_one_repetition_missed_is_noticed() -> None:
     missed = 0
     for seed in range(8):
         weighted, quality = sampled(log_likelihood, seed=seed, points=64)
-        by_repetition = np.exp(weighted.log_weight[0] - weighted.log_weight[0].max())
+        alone = weighted.log_weight_alone[0]
+        by_repetition = np.exp(alone - alone.max(1, keepdims=True))
         by_repetition /= by_repetition.sum(1, keepdims=True)
         share = (by_repetition * (weighted.points[0][..., 0] > 0.3)).sum(1)
         if np.ptp(share) > 0.2:

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayes_grpo.inference.evaluate import recorded
-from bayes_grpo.inference.importance.draws import ImportanceDraws, by_generation, log_mean_weight, resample
+from bayes_grpo.inference.importance.density import by_generation
+from bayes_grpo.inference.importance.draws import ImportanceDraws
 from bayes_grpo.inference.importance.modes import count_modes
 from bayes_grpo.inference.importance.pareto import smooth_weights
 from bayes_grpo.inference.importance.population.correction import Correction, learnt, no_correction
@@ -26,6 +27,7 @@ from bayes_grpo.inference.importance.population.points import Points, effective_
 from bayes_grpo.inference.importance.population.sites import Sites, improved, no_sites, softmax, weighted_moments
 from bayes_grpo.inference.importance.population.target import PopulationTarget, population_of
 from bayes_grpo.inference.importance.quality import Quality, disagreement_of, trusted_weights
+from bayes_grpo.inference.importance.resampling import log_mean_weight, resample
 from bayes_grpo.inference.importance.sampler import Settings, Weighted, sample_weighted
 from bayes_grpo.inference.importance.target import Evaluated
 from bayes_grpo.inference.layout import ModelData
@@ -179,7 +181,8 @@ class _Population:
         log_posterior = (log_prior + log_marginal).reshape(shape) + remainder
         beyond = log_posterior - weighted.log_posterior[0].ravel()[chosen]
         log_weight = of_points.ravel()[chosen] - chance.ravel()[chosen] + beyond
-        return Points(points, log_posterior, log_weight, remainder, places.reshape(*shape, *places.shape[1:]))
+        alone = log_weight + (weighted.log_weight_alone[0] - of_points).ravel()[chosen]
+        return Points(points, log_posterior, log_weight, alone, remainder, places.reshape(*shape, *places.shape[1:]))
 
     def collected(self, sites: Sites, correction: Correction, weighted: Weighted, last: Points) -> ImportanceDraws:
         """Draws and diagnostics; the tails are the worse of the two steps'."""
@@ -190,12 +193,12 @@ class _Population:
             khat=max(khat, smooth_weights(weighted.log_weight[0].ravel())[1]),
             importance_ess=effective_points(last.points, log_weight),
             modes=self._modes(sites, correction, weighted),
-            disagreement=disagreement_of(values, log_weight),
+            disagreement=disagreement_of(values, last.log_weight_alone),
             power=float(weighted.power[0]),
             generations=weighted.generations,
             evaluations=self.done,
         )
-        chosen = resample(log_weight, self.sampler.chains, self.sampler.draws, self.rng)
+        chosen = resample(log_weight.reshape(1, -1), self.sampler.chains, self.sampler.draws, self.rng)
         drawn = {name: value.reshape(-1, *value.shape[2:])[chosen] for name, value in values.items()}
         evidence = log_mean_weight(last.log_weight)
         return ImportanceDraws(drawn, last.log_posterior.ravel()[chosen], values, log_weight, quality, evidence)

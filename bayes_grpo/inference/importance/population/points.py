@@ -20,12 +20,14 @@ _POWERS = (0.35, 0.8)
 class Points(NamedTuple):
     """Points of the population (repetition, point, site) and what was drawn at them.
 
-    ``remainder`` (repetition, point) is the estimated log marginal likelihood of all runs over that of their sites.
+    By ``log_weight_alone`` each repetition is an estimate of its own. ``remainder`` (repetition, point) is the
+    estimated log marginal likelihood of all runs over that of their sites.
     """
 
     points: np.ndarray
     log_posterior: np.ndarray
     log_weight: np.ndarray
+    log_weight_alone: np.ndarray
     remainder: np.ndarray
     places: np.ndarray
 
