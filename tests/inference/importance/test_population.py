@@ -280,6 +280,11 @@ def test_points_without_a_likelihood_teach_nothing_and_break_nothing() -> None:
     assert not np.any(learnt(np.tile(points[:1], (1024, 1)), remainder).slope)
 
 
+def test_points_that_are_not_numbers_teach_nothing() -> None:
+    points = np.full((400, 3), np.nan)
+    assert not learnt(points, np.zeros(400)).slope.any()
+
+
 def test_an_upward_curvature_leaves_a_posterior_that_ends() -> None:
     points = np.random.default_rng(5).normal(size=(1024, 3))
     correction = learnt(points, 5 * points[:, 0] ** 2)

@@ -45,7 +45,7 @@ def no_correction(size: int) -> Correction:
 
 
 def learnt(points: np.ndarray, remainder: np.ndarray) -> Correction:
-    """The quadratic that fits what the sites miss; none where the points are too few or too alike to tell.
+    """The quadratic that fits what the sites miss; none where points are too few, too alike or not finite.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ def learnt(points: np.ndarray, remainder: np.ndarray) -> Correction:
         Estimated log marginal likelihood of all runs over that of their sites, shape (point,).
     """
     size = points.shape[1]
+    if not np.isfinite(points).all():
+        return no_correction(size)
     centre, covariance = points.mean(0), np.cov(points.T).reshape(size, size)
     if np.linalg.matrix_rank(covariance) < size:
         return no_correction(size)

@@ -43,6 +43,8 @@ PASSES, _MOST_PASSES, POINTS_OF_PASS = 2, 6, 256
 #: Standard deviation, over points, of the log marginal likelihood of all runs over that of their sites, below which the
 #: sites are near enough.
 _NEAR = 3.0
+#: Growth of it beyond its least at which a pass has led away from the likelihoods.
+_ASTRAY = 3.0
 #: Points of the population in a compiled call, in a round of the last step, and such rounds at least and at most.
 _PART, _ROUND, _ROUNDS, _MOST_ROUNDS = 64, 1024, 4, 12
 #: Corrections that are learnt at most: one from another's points where these were hopeless.
@@ -75,15 +77,7 @@ def draw_population(
     sampling = _Population(population_of(spec), jax.tree.map(jnp.asarray, data), sampler, progress)
     sites = sampling.first_sites()
     correction = no_correction(sampling.prior_points.shape[-1])
-    weighted = sampling.points_under(sites, correction)
-    for passes in range(1, _MOST_PASSES + 1):
-        try:
-            sites, scatter = sampling.improve(sites, weighted)
-        except np.linalg.LinAlgError:  # one point has all the weight: what is drawn will not be trusted
-            break
-        weighted = sampling.points_under(sites, correction)
-        if passes >= PASSES and scatter < _NEAR:
-            break
+    sites, weighted = sampling.improved_sites(sites, correction)
     for _ in range(_LESSONS):
         lesson = sampling.round_of_points(sites, weighted)
         correction = learnt(lesson.points.reshape(-1, correction.centre.size), lesson.remainder.ravel())
@@ -140,6 +134,24 @@ class _Population:
 
         return sample_weighted(density, jnp.asarray(self.prior_points), self.rng, POINTS, trusted_weights)
 
+    def improved_sites(self, sites: Sites, correction: Correction) -> tuple[Sites, Weighted]:
+        """Sites after passes of expectation propagation, and points under them; where it goes astray, those before."""
+        weighted = self.points_under(sites, correction)
+        best, least = (sites, weighted), np.inf
+        for passes in range(1, _MOST_PASSES + 1):
+            try:
+                better, scatter = self.improve(sites, weighted)
+            except np.linalg.LinAlgError:  # one point has all the weight: what is drawn will not be trusted
+                return best
+            if not scatter < _ASTRAY * least:
+                return best
+            if scatter < least:
+                best, least = (sites, weighted), scatter
+            sites, weighted = better, self.points_under(better, correction)
+            if passes >= PASSES and scatter < _NEAR:
+                break
+        return sites, weighted
+
     def improve(self, sites: Sites, weighted: Weighted) -> tuple[Sites, float]:
         """Sites after a pass of expectation propagation, and how unevenly those before it missed the likelihood."""
         chosen = resample(weighted.log_weight[0], POINTS.repetitions, POINTS_OF_PASS // POINTS.repetitions, self.rng)
@@ -159,13 +171,13 @@ class _Population:
         return better, float(log_ratio.sum(1).std())
 
     def last_step(self, sites: Sites, weighted: Weighted) -> Points:
-        """Rounds of points until they can be trusted."""
+        """Rounds of points until they can be trusted, or more would not help."""
         rounds: list[Points] = []
         while True:
             rounds.append(self.round_of_points(sites, weighted))
             last = Points(*(np.concatenate(entries, axis=1) for entries in zip(*rounds, strict=True)))
-            enough = len(rounds) >= _ROUNDS and (last.enough or last.hopeless)
-            if enough or len(rounds) >= _MOST_ROUNDS:
+            enough = len(rounds) >= _ROUNDS and last.enough
+            if enough or last.hopeless or len(rounds) >= _MOST_ROUNDS:
                 return last
 
     def round_of_points(self, sites: Sites, weighted: Weighted) -> Points:
