@@ -2,8 +2,9 @@
 
 Public runs come from a folder beside the repository, the laboratory's from this one. Resumable: a line of JSON a run
 and model. Prints the share of runs where all means agree within 0.1 and all 5 and 95 % points within 0.15 standard
-deviations. NUTS makes twice the usual draws: with an effective sample size of 400, at which it may stop, its own means
-are uncertain by 0.05 and its points by 0.1 standard deviations.
+deviations. A limit of 2,000 effective draws is uncertain by 0.05 standard deviations itself, and the largest of the
+fourteen of a model with seven parameters by more; so differences are also given in their own standard errors, whose
+root mean square is one where the methods agree.
 
     python -m case_studies.calibration.agreement ../shared/data --models overdamped --runs 30 --out agreement.jsonl
 """
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from arviz_stats.base import array_stats
 
+from bayes_grpo.inference.importance.quality import Quality
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior, settled
 from bayes_grpo.inference.progress import use_compilation_cache
@@ -44,19 +47,24 @@ def compared(series: Series, model: str) -> dict[str, Any]:
     prepared = prepare(series.run, spec)
     ours = draw_posterior(spec, prepared, Sampler("importance", seed=1))
     theirs = draw_posterior(spec, prepared, Sampler("nuts", seed=2, draws=NUTS_DRAWS))
-    means, points = [], []
-    for name, draws in ours.values.items():
-        other = theirs.values[name]
+    assert ours.quality is not None and ours.weighted is not None
+    weights = np.exp(ours.weighted.log_weight.ravel())
+    means, points, errors = [], [], []
+    for name, values in ours.weighted.points.items():
+        other, draws = theirs.values[name], values.ravel()
         sd = float(other.std())
-        means.append(abs(float(draws.mean() - other.mean())) / sd)
-        points.append(float(np.abs(np.quantile(draws, LEVELS) - np.quantile(other, LEVELS)).max()) / sd)
-    assert ours.quality is not None
+        means.append(abs(float(np.average(draws, weights=weights) - other.mean())) / sd)
+        limits = np.quantile(draws, LEVELS, weights=weights, method="inverted_cdf")
+        differences = limits - np.quantile(other, LEVELS)
+        points.append(float(np.abs(differences).max()) / sd)
+        errors += [float(d) / _error(other, level, ours.quality) for d, level in zip(differences, LEVELS, strict=True)]
     return {
         "model": model,
         "run": series.label,
         "kind": series.kind,
         "mean": max(means),
         "point": max(points),
+        "in_errors": errors,
         "khat": ours.quality.khat,
         "importance_ess": ours.quality.importance_ess,
         "trusted": not ours.quality.failures(),
@@ -64,17 +72,28 @@ def compared(series: Series, model: str) -> dict[str, Any]:
     }
 
 
+def _error(theirs: np.ndarray, level: float, quality: Quality) -> float:
+    """Standard error of the difference of a quantile between importance sampling and draws (chain, draw) of NUTS."""
+    effective = float(array_stats.ess(theirs, chain_axis=0, draw_axis=1, method="quantile", prob=level))
+    spacing = float(np.ptp(np.quantile(theirs, [level - 0.02, level + 0.02]))) / 0.04
+    return spacing * float(np.sqrt(level * (1 - level) * (1 / effective + 1 / quality.importance_ess)))
+
+
 def report(rows: list[dict[str, Any]]) -> str:
     """A line a model: of runs that both methods trust, how many agree; and of how many importance sampling doubts."""
-    lines = ["model                runs  trusted  both trusted  means agree  points agree  median mean  median point"]
+    lines = [
+        "model                runs  trusted  both  means agree  points agree  median mean  point  rms  beyond 3 errors"
+    ]
     for model in dict.fromkeys(row["model"] for row in rows):
         mine = [row for row in rows if row["model"] == model]
         both = [row for row in mine if row["trusted"] and row["nuts_settled"]]
         means, points = (np.array([row[name] for row in both]) for name in ("mean", "point"))
+        errors = np.concatenate([row["in_errors"] for row in both]) if both else np.zeros(0)
         lines.append(
-            f"{model:20} {len(mine):4}  {sum(row['trusted'] for row in mine):7}  {len(both):12}  "
+            f"{model:20} {len(mine):4}  {sum(row['trusted'] for row in mine):7}  {len(both):4}  "
             f"{(means < MEAN_LIMIT).sum():11}  {(points < POINT_LIMIT).sum():12}  "
-            f"{np.median(means):11.3f}  {np.median(points):12.3f}"
+            f"{np.median(means):11.3f}  {np.median(points):5.3f}  {np.sqrt(np.mean(errors**2)):4.2f}  "
+            f"{(np.abs(errors) > 3).sum()} of {errors.size}"
         )
     return "\n".join(lines)
 
