@@ -34,9 +34,10 @@ def sample_by_blocks(density: RunDensity, start: np.ndarray, rng: np.random.Gene
     settings : Settings
         How much is drawn.
     """
-    # A narrow posterior far from the prior takes many generations, one near the first points few.
-    of_blocks = replace(settings, goal=0.2, most=120)
-    of_rows = replace(settings, history=3, polish=1, most=20)
+    # A narrow posterior far from the prior takes many generations, and each loses a little of the tails; from the blocks
+    # there are few.
+    of_blocks = replace(settings, components=6, goal=0.2, most=120)
+    of_rows = replace(settings, components=6, history=3, polish=1, most=20, rounds=max(settings.rounds, 8))
     blocks = RunDensity(density.target, [_merged(entry) for entry in density.data], settings, density.counted)
     rough = sample_weighted(blocks, start, rng, of_blocks, trusted_weights)
     evidence = log_mean_weight(rough.log_weight[0])
