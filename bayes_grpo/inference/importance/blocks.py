@@ -1,6 +1,7 @@
 """Long runs, sampled by way of a shorter log: blocks of neighbouring rows."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from jax import Array
@@ -13,8 +14,8 @@ from bayes_grpo.inference.importance.target import Evaluated
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.timeline import merged_grid
 
-#: Blocks at most.
-_BLOCKS = 512
+#: Blocks at most, and effective draws that are enough at the end: the tails are narrow where there are fewer.
+_BLOCKS, _ENOUGH = 512, 3000.0
 
 
 def sample_by_blocks(density: RunDensity, start: np.ndarray, rng: np.random.Generator, settings: Settings) -> Weighted:
@@ -34,10 +35,9 @@ def sample_by_blocks(density: RunDensity, start: np.ndarray, rng: np.random.Gene
     settings : Settings
         How much is drawn.
     """
-    # A narrow posterior far from the prior takes many generations, and each loses a little of the tails; from the blocks
-    # there are few.
+    # A narrow posterior far from the prior takes many generations, each of which loses a little of the tails.
     of_blocks = replace(settings, components=6, goal=0.2, most=120)
-    of_rows = replace(settings, components=6, history=3, polish=1, most=20, rounds=max(settings.rounds, 8))
+    of_rows = replace(settings, components=6, history=3, polish=1, most=20)
     blocks = RunDensity(density.target, [_merged(entry) for entry in density.data], settings, density.counted)
     rough = sample_weighted(blocks, start, rng, of_blocks, trusted_weights)
     evidence = log_mean_weight(rough.log_weight[0])
@@ -49,7 +49,7 @@ def sample_by_blocks(density: RunDensity, start: np.ndarray, rng: np.random.Gene
         given, evaluated = blocks(points).log_likelihood - evidence, density(points)
         return Evaluated(evaluated.log_prior + given, evaluated.log_likelihood - given, evaluated.values)
 
-    return sample_weighted(beyond, points, rng, of_rows, trusted_weights)
+    return sample_weighted(beyond, points, rng, of_rows, partial(trusted_weights, min_ess=_ENOUGH))
 
 
 def _merged(data: ModelData) -> ModelData:

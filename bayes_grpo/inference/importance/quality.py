@@ -82,11 +82,11 @@ def effective_draws(log_weights: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights * weights).sum())
 
 
-def trusted_weights(log_weights: np.ndarray) -> bool:
+def trusted_weights(log_weights: np.ndarray, min_ess: float = MIN_ESS) -> bool:
     """Whether the weights of every run, shape (run, ...), are good enough."""
     for of_run in log_weights:
         smoothed, khat = smooth_weights(of_run.ravel())
-        if khat > MAX_KHAT or effective_draws(smoothed) < MIN_ESS:
+        if khat > MAX_KHAT or effective_draws(smoothed) < min_ess:
             return False
     return True
 
