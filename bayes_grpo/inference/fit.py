@@ -54,8 +54,8 @@ def fit(
         Label of the run to fit; needed where the Dataset holds several and the model does not pool.
     method : {"auto", "importance", "nuts"}
         Adaptive importance sampling, which takes a fraction of a second; NUTS; or the first, and the second where the
-        first cannot be trusted (Pareto k above 0.7, or fewer than 400 effective draws). Models that pool are always
-        sampled by NUTS.
+        first cannot be trusted (Pareto k above 0.7, fewer than 400 effective draws, repetitions that disagree). Models
+        that pool runs whose predictors are not all known are always sampled by NUTS.
     backend : {"numpyro", "pymc"}
         Which library runs NUTS. The PyMC model is `bayes_grpo.to_pymc`, sampled by nutpie.
     seed, draws, tune, chains : int

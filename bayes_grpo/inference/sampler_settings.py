@@ -30,7 +30,7 @@ class Sampler:
     draws, tune : int
         Kept draws and warm-up transitions of each chain; importance sampling has no warm-up.
     chains : int
-        Chains; of importance sampling, parts of the draws that come from independent repetitions in turn.
+        Chains; of importance sampling, equal parts of the draws.
     target_accept : float
         Target acceptance probability of NUTS, in (0, 1).
 
