@@ -8,6 +8,7 @@ import bayes_grpo
 from bayes_grpo.bandit import Bandit, linearise
 from case_studies.common.runs import LABORATORY
 from case_studies.trl_lab.compare import rows
+from case_studies.trl_lab.half_gain import half_of
 from case_studies.trl_lab.sweeps import SWEEPS, trials
 
 RUNS = LABORATORY
@@ -60,3 +61,9 @@ def test_the_twin_does_what_the_trainer_does(lab: xr.Dataset, second: xr.Dataset
     table = [row for row in rows([second, lab], sweep) if row["seeds"] == 5]
     assert len(table) == len(SWEEPS[sweep])
     assert max(abs(row["off_twin_se"]) for row in table) < 4
+
+
+def test_half_of_the_gain_is_found_between_two_intervals() -> None:
+    """K = 1, 16, 32, 64, 128: halfway in the logarithm between 32 and 64, or nowhere."""
+    assert half_of([0.0, 0.2, 0.4, 0.6, 0.5]) == pytest.approx(32 * 2**0.5)
+    assert half_of([0.0, 0.2, 0.4, 0.49, 0.49]) == np.inf
