@@ -50,7 +50,7 @@ def psis_error(result, terms: xr.DataArray, share: float) -> np.ndarray:
 
 
 def test_leave_one_out_equals_refits_without_each_reward() -> None:
-    fit = bayes_grpo.fit(short_run(), "overdamped", **SETTINGS | {"seed": 1, "draws": 1000})
+    fit = bayes_grpo.fit(short_run(), "overdamped", **SETTINGS | {"seed": 2, "draws": 1000})
     spec, prepared = reopen(fit)
     result, terms = loo(fit), fit["leave_one_out"]["reward"]
     share = 0.25  # effective draws a draw: ESS of these fits lies above
