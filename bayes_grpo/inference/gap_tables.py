@@ -7,9 +7,8 @@ import numpy as np
 #: Length of the tables of gap kinds where that is enough; else they have an entry for each row.
 FEW_KINDS = 16
 #: Nodes of the learning rate between which what depends on it is interpolated, for gaps of up to so many steps in all.
-#: At a
-#: stiffness of 1/step, the largest there is, and a rate that falls from its peak to 0, transitions are off by less than
-#: 1e-9.
+#: At a stiffness of 1/step, the largest there is, and a rate that falls from its peak to 0, transitions are off by less
+#: than 1e-9.
 NODES = ((2.0, 10), (5.0, 14))
 
 

@@ -115,7 +115,6 @@ def interval_table(
     batches: float,
     generation: float | None,
     update: float | None,
-    seed: int = 0,
 ) -> xr.Dataset:
     """For each refresh interval: plateau; updates, batches and hours to 95 % of the way; reward within the budget.
 
@@ -129,8 +128,6 @@ def interval_table(
         Rollout batches of the budget; its hours are those of the run at its own refresh interval.
     generation, update : float or None
         Seconds that drawing a batch and making an update take.
-    seed : int
-        Of the law's discrepancy, which is that of all intervals alike.
 
     Returns
     -------
@@ -141,7 +138,8 @@ def interval_table(
         name: [] for name in ("plateau", "updates", "batches", "hours", "per_batch", "per_hour")
     }
     known = generation is not None and update is not None
-    shift = LAW_DISCREPANCY * np.random.default_rng([seed, 1]).standard_normal(growth.size)  # not the growth's stream
+    # All intervals have the same draws of the discrepancy, from another stream than the growth's.
+    shift = LAW_DISCREPANCY * np.random.default_rng([0, 1]).standard_normal(growth.size)
     spread = reuse.effective_share_limit(growth, conditions.clip_range, LEAST_SHARE)
     budget = batches * ((generation or 0.0) + (update or 0.0))
     for interval in INTERVALS:

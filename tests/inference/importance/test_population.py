@@ -17,7 +17,7 @@ from bayes_grpo.inference.backends.numpyro import priors
 from bayes_grpo.inference.importance.population import draws as population_draws
 from bayes_grpo.inference.importance.population.correction import learnt, no_correction
 from bayes_grpo.inference.importance.population.places import places_of
-from bayes_grpo.inference.importance.population.sites import Sites, conditional, improved
+from bayes_grpo.inference.importance.population.sites import Sites, conditional, improved, no_sites
 from bayes_grpo.inference.importance.population.target import PopulationTarget, has_population, population_of
 from bayes_grpo.inference.importance.quality import effective_draws
 from bayes_grpo.inference.importance.resampling import log_mean_weight
@@ -311,6 +311,22 @@ def test_a_lesson_mends_what_small_faults_of_many_sites_add_up_to() -> None:
     after = sampling.round_of_points(sites, sampling.points_under(sites, lesson))
     assert effective_draws(before.log_weight.ravel()) < 30
     assert effective_draws(after.log_weight.ravel()) > 150
+
+
+@pytest.mark.parametrize("scatters", [[2.5, 9.0], [5.0, np.nan]])
+def test_where_a_pass_leads_astray_the_sites_are_those_before_it(
+    scatters: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first pass makes sites that say nothing; the next finds that these miss the likelihood by far more."""
+    target = PopulationTarget(load_model("leading_order"))
+    sampling = population_draws._Population(target, data_of("leading_order"), Sampler(seed=0), None)
+    first, nothing = sampling.first_sites(), no_sites(4, len(target.spec.parameters))
+    told = iter(scatters)
+    monkeypatch.setattr(sampling, "improve", lambda *_: (nothing, next(told)))
+    sites, weighted = sampling.improved_sites(first, no_correction(len(target.sites)))
+    assert sites is first
+    again = sampling.places.surrogate(weighted.points[0][:, :4], sampling.data, first, no_correction(len(target.sites)))
+    np.testing.assert_allclose(np.add(*again), weighted.log_posterior[0][:, :4], rtol=1e-9)
 
 
 def test_a_run_without_its_predictor_goes_to_nuts() -> None:
