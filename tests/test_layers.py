@@ -28,6 +28,7 @@ LEVELS = {
 QUESTIONS = {
     "intervals": 0,
     "differences": 0,
+    "collapses": 1,
     "notes": 0,
     "figures": 1,
     "tables": 1,

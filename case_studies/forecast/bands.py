@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayes_grpo.analysis.forecast.paths import recent
-from bayes_grpo.analysis.forecast.regimes import CHANGE_ERRORS, state_of
+from bayes_grpo.analysis.collapses import CHANGE_ERRORS, recent
+from bayes_grpo.analysis.forecast.regimes import state_of
 from benchmarks.curves.contract import ORIGINS, cut
 from benchmarks.curves.runner import draws_path, rows_of
 from benchmarks.curves.scores import BLOCKS, block_of, kept_rows, mixed_density

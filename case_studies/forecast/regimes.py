@@ -13,7 +13,8 @@ import xarray as xr
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from bayes_grpo.analysis.forecast.regimes import STEPS, happened, state_of
+from bayes_grpo.analysis.collapses import STEPS
+from bayes_grpo.analysis.forecast.regimes import happened, state_of
 from benchmarks.curves.series import all_series
 
 #: Shares of a run after which it is looked at, and rows that must follow within `STEPS` steps.

@@ -15,7 +15,8 @@ import numpy as np
 import xarray as xr
 
 import bayes_grpo
-from bayes_grpo.analysis.forecast.regimes import STEPS, happened, state_of
+from bayes_grpo.analysis.collapses import STEPS
+from bayes_grpo.analysis.forecast.regimes import happened, state_of
 from bayes_grpo.runs.dataset import one_run
 from case_studies.forecast.regimes import LEAST_ROWS, ORIGINS, left_out
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.collapses import collapse_of
 from bayes_grpo.analysis.diagnosis.channels import extract_channels
 from bayes_grpo.analysis.diagnosis.joint import channel_factors, given_failure, joint_posterior, without_signal
 from bayes_grpo.analysis.diagnosis.learning import gain, why_not
@@ -66,7 +67,8 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
 
         Attributes: run, notes, and as JSON reward_gain, from the first quarter of the rows to the last,
         why_not_learning, the likely reasons in order where that is not improbable, and unused_channels, why a channel
-        that is logged tells nothing.
+        that is logged tells nothing. ``collapsed`` is 1 if the reward ends in a collapse, see
+        `bayes_grpo.analysis.collapses`.
 
     Raises
     ------
@@ -114,10 +116,12 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         "row_step": ("row", channels.optimizer_step, {"units": "step"}),
     }
     improbable = seen_so_far[-1, list(answers()).index(NOT_LEARNING)] < WORTH_A_REASON
+    rewards = single["reward"].values
     learning = {
         "reward_gain": json.dumps(gain(single)),
         "why_not_learning": json.dumps([] if improbable else why_not(single, *channels.scale)),
         "unused_channels": json.dumps(channels.unused),
+        "collapsed": int(collapse_of(rewards[np.isfinite(rewards)]) is not None),
     }
     return xr.Dataset(data, coords, {"run": str(single["run"].values), **learning, **stored(channels.notes)})
 

@@ -6,6 +6,7 @@ from typing import TypedDict
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.collapses import Recovery, recovery
 from bayes_grpo.analysis.diagnosis.channel_priors import CHANNELS
 from bayes_grpo.analysis.diagnosis.diagnose import untold
 from bayes_grpo.analysis.diagnosis.learning import Gain, Reason
@@ -36,6 +37,7 @@ class DiagnosisSummary(Noted):
     diagnosis: str
     onset_step: Onset | None
     first_seen_step: float | None
+    recovery: Recovery | None
     evidence: dict[str, dict[str, float]]
     missing_channels: list[str]
     unused_channels: dict[str, str]
@@ -61,6 +63,8 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         - ``onset_step``: the most probable failure, and ``median``, ``lower`` and ``upper`` of the optimizer step at
           which it began; None where no failure is more probable than not.
         - ``first_seen_step``: see `first_seen`; None in the same case.
+        - ``recovery``: how often runs recover from a collapse, see `bayes_grpo.analysis.collapses.Recovery`; None
+          unless the reward ends in one and a failure is more probable than not.
         - ``evidence``: by channel, what it says for each failure against healthy training (nat), and of the reward what
           it says for not learning.
         - ``missing_channels``: what is not logged and would have told more.
@@ -91,6 +95,7 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         "diagnosis": max(probabilities, key=lambda name: probabilities[name]),
         "onset_step": _onset(result, failure) if failing else None,
         "first_seen_step": first_seen(result) if failing else None,
+        "recovery": recovery() if failing and result.attrs["collapsed"] else None,
         "evidence": {channel: _evidence(result, channel, hidden) for channel in channels},
         "reward_gain": json.loads(result.attrs["reward_gain"]),
         "why_not_learning": json.loads(result.attrs["why_not_learning"]),

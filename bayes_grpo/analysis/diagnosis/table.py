@@ -1,5 +1,6 @@
 """A diagnosis as text that fits a terminal."""
 
+from bayes_grpo.analysis.collapses import recovery_text
 from bayes_grpo.analysis.diagnosis.diagnose import WORTH_A_REASON
 from bayes_grpo.analysis.diagnosis.modes import NOT_LEARNING, answers
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary
@@ -56,6 +57,8 @@ def diagnosis_table(summary: DiagnosisSummary) -> str:
             f"{label_of(onset['failure'])} began at step {onset['median']:g} ({onset['prob']:.0%} interval "
             f"{onset['lower']:g} to {onset['upper']:g}); {seen}"
         )
+    if summary["recovery"] is not None:
+        lines.append(wrapped(f"the reward has collapsed: {recovery_text(summary['recovery'])}", indent="  "))
     if summary["probabilities"][NOT_LEARNING] >= WORTH_A_REASON:
         lines.append(
             wrapped(f"not learning: {gain_text(summary)}{WHY if summary['why_not_learning'] else ''}", indent="  ")

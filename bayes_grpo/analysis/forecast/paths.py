@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.collapses import collapse_of
 from bayes_grpo.analysis.forecast.level import draw_level, level_paths
 from bayes_grpo.errors import Note
 from bayes_grpo.inference.draws import batch
@@ -20,22 +21,10 @@ from bayes_grpo.runs.dataset import index_of
 
 #: Sampled paths of a forecast.
 PATHS = 1000
-#: Share of the log, and least number of rewards, whose mean is the recent level.
-RECENT_SHARE, RECENT_LEAST = 0.1, 5
-#: A run that has lost this share of its gain, by this many standard errors, has collapsed.
-COLLAPSE_SHARE, COLLAPSE_ERRORS = 0.5, 4.0
 #: What is sampled along a path.
 SAMPLED = ("trend", "expected_reward", "reward")
 
 _OWN_KEY = 2_000_000
-
-
-class Recent(NamedTuple):
-    """Mean, standard deviation and number of the last rewards of a log."""
-
-    mean: float
-    sd: float
-    rows: int
 
 
 class Basis(NamedTuple):
@@ -148,26 +137,14 @@ def _follow_law(basis: Basis, run: xr.Dataset, seed: int, count: int) -> dict[st
     return out
 
 
-def recent(rewards: np.ndarray) -> Recent:
-    """The last rewards of a log: its last tenth, at least five."""
-    count = min(max(RECENT_LEAST, round(RECENT_SHARE * rewards.size)), rewards.size)
-    last = rewards[-count:]
-    return Recent(float(last.mean()), float(last.std(ddof=1)), count)
-
-
 def collapse_note(rewards: np.ndarray) -> Note | None:
     """What to say of a run that has lost most of what it had gained; None for others."""
-    level, _, count = recent(rewards)
-    means = np.convolve(rewards, np.full(count, 1 / count), "valid")
-    best = float(means.max())
-    gain, lost = best - float(means[0]), best - level
-    # Neighbouring rewards differ by noise alone, up to the trend.
-    error = float(np.std(np.diff(rewards)) / np.sqrt(count))
-    if lost <= COLLAPSE_SHARE * gain or min(lost, gain) <= COLLAPSE_ERRORS * error:
+    collapse = collapse_of(rewards)
+    if collapse is None:
         return None
     text = (
-        f"the run has collapsed: its mean over {count} rows was {best:.3g} and is {level:.3g}; find out why before "
-        "going on; the forecast takes the collapse for a fluctuation or a change of plateau, and no law here knows "
-        "which"
+        f"the run has collapsed: its mean over {collapse.rows} rows was {collapse.best:.3g} and is "
+        f"{collapse.level:.3g}; find out why before going on; the forecast takes the collapse for a fluctuation or a "
+        "change of plateau, and no law here knows which"
     )
     return Note("alarm", "reward", text)

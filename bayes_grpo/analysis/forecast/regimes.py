@@ -10,16 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: Share of the log, and least number of rewards, that levels are means over.
-WINDOW_SHARE, WINDOW_LEAST = 0.1, 5
-#: A change of this share of the gain so far, and of so many standard errors, counts.
-CHANGE_SHARE, CHANGE_ERRORS = 0.5, 4.0
-#: Steps within which it counts.
-STEPS = 100
+from bayes_grpo.analysis.collapses import CHANGE_ERRORS, CHANGE_SHARE, WINDOW_LEAST, WINDOW_SHARE
 
 
 class Chances(NamedTuple):
-    """Probabilities of a jump and of a collapse within the next `STEPS` steps."""
+    """Probabilities of a jump and of a collapse within the next 100 steps."""
 
     jump: float
     collapse: float
@@ -56,11 +51,21 @@ def happened(state: State, later: np.ndarray) -> tuple[bool, bool]:
     """Whether the rewards of the next steps hold a jump, and a collapse."""
     window = min(state.window, later.size)
     means = np.convolve(later, np.full(window, 1 / window), "valid")
-    error = state.error * np.sqrt(state.window / window)
-    least = CHANGE_ERRORS * np.hypot(state.error, error)
     rise, fall = float(means.max()) - state.level, state.level - float(means.min())
-    jumped = rise > max(CHANGE_SHARE * state.gain, least)
-    return jumped, fall > max(CHANGE_SHARE * max(state.gain, CHANGE_ERRORS * error), least)
+    jumped = rise > max(CHANGE_SHARE * state.gain, CHANGE_ERRORS * np.hypot(state.error, _error(state, window)))
+    return jumped, fall > least_fall(state, window)
+
+
+def least_fall(state: State, window: int) -> float:
+    """What a mean over a window of so many rows must lie below the level for a collapse (reward)."""
+    error = _error(state, window)
+    least = CHANGE_ERRORS * np.hypot(state.error, error)
+    return float(max(CHANGE_SHARE * max(state.gain, CHANGE_ERRORS * error), least))
+
+
+def _error(state: State, window: int) -> float:
+    """Standard error of a mean over so many rows (reward)."""
+    return float(state.error * np.sqrt(state.window / window))
 
 
 def chances(state: State, path: Path | None = None) -> Chances:

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.collapses import Recovery, recovery
 from bayes_grpo.analysis.forecast.ahead import GAIN_STEPS
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval, interval_row
 from bayes_grpo.analysis.notes import Noted, fit_notes, noted, stored_notes
@@ -72,6 +73,7 @@ class ForecastSummary(Noted):
     step_seconds: float | None
     probability_jump: float | None
     probability_collapse: float | None
+    recovery: Recovery | None
     recommendation: Recommendation
     interval: dict[str, Any]
 
@@ -112,6 +114,8 @@ def summarise_forecast(
         - ``gain_per_hour``, ``step_seconds``: None where it is not known how long a step takes.
         - ``probability_jump``, ``probability_collapse``: that more than half of the gain so far is added, or taken
           back, within the next 100 steps, from how often that came in other runs; the bands do not hold it.
+        - ``recovery``: of a run that has collapsed, how often such runs recover, see
+          `bayes_grpo.analysis.collapses.Recovery`; None of others.
         - ``recommendation``: ``action`` (stop, go on, cannot tell yet, look), ``rule``, ``step`` at which the rule says
           stop as
           seen now, ``gain_forgone_by_stopping_there``, ``gain_forgone_by_stopping_now`` and ``steps_saved``.
@@ -154,6 +158,7 @@ def summarise_forecast(
         "step_seconds": step_seconds,
         "probability_jump": attrs.get("probability_jump"),
         "probability_collapse": attrs.get("probability_collapse"),
+        "recovery": recovery() if attrs["collapsed"] else None,
         "recommendation": _recommend(result, epsilon, worth),
         "interval": INTERVAL,
         **noted(sorted([*stored_notes(result), *inherited], key=lambda note: note.kind != "not_converged")),

@@ -1,5 +1,6 @@
 """A forecast as text that fits a terminal."""
 
+from bayes_grpo.analysis.collapses import recovery_text
 from bayes_grpo.analysis.forecast.live import LiveSummary
 from bayes_grpo.analysis.forecast.summary import ForecastSummary
 from bayes_grpo.analysis.intervals import IntervalRow
@@ -37,6 +38,8 @@ def forecast_table(summary: ForecastSummary) -> str:
             f"within 100 steps: P(jump) = {summary['probability_jump']:.2f}, P(collapse) = "
             f"{summary['probability_collapse']:.2f}, as often as in other runs; the bands hold neither"
         )
+    if summary["recovery"] is not None:
+        lines.append(recovery_text(summary["recovery"]))
     lines.append(f"recommendation: {advice['action'].upper()}{_when(summary)} ({advice['rule']})")
     return "\n".join([render(table), *(wrapped(line) for line in lines)])
 
@@ -79,6 +82,8 @@ def live_line(summary: LiveSummary) -> str:
         parts.append(
             f"ALARM at step {last['step']:g}: reward fell from {number(last['best'])} to {number(last['reward'])}"
         )
+    if summary["recovery"] is not None:
+        parts.append(recovery_text(summary["recovery"]))
     if not summary["converged"]:
         parts.append("NOT CONVERGED")
     advice = summary["recommendation"]["action"].upper()

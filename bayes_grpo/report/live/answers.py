@@ -1,5 +1,6 @@
 """What a run that trains says, in sentences."""
 
+from bayes_grpo.analysis.collapses import recovery_text
 from bayes_grpo.analysis.forecast.ahead import GAIN_STEPS
 from bayes_grpo.analysis.forecast.live import LiveSummary
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
@@ -73,6 +74,9 @@ def _of_forecast(summary: LiveSummary) -> list[Finding]:
                 f"{chance(collapse)}, as often as other runs did; the bands hold neither.",
             )
         )
+    if summary["recovery"] is not None:
+        words = recovery_text(summary["recovery"])
+        answers.append(Finding("regime", f"{words[0].upper()}{words[1:]}.", attention=True))
     if not summary["converged"]:
         answers.insert(0, Finding("forecast", "The last fit did not converge: do not act on it.", attention=True))
     return answers

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.collapses import recent
 from bayes_grpo.analysis.diagnosis.diagnose import diagnose
 from bayes_grpo.analysis.forecast.forecast import forecast
-from bayes_grpo.analysis.forecast.paths import recent
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
 from bayes_grpo.analysis.posterior.bounds import fit_beyond_bounds, passed_bounds
 from bayes_grpo.analysis.stability.conditions import CLIP_RANGE, INFERRED, conditions_of

@@ -5,9 +5,9 @@ from typing import TypedDict
 import numpy as np
 import xarray as xr
 
+from bayes_grpo.analysis.collapses import recent
 from bayes_grpo.analysis.decisions.hindsight.peers import scalerl_ahead
 from bayes_grpo.analysis.decisions.words import rounded, with_interval
-from bayes_grpo.analysis.forecast.paths import recent
 from bayes_grpo.analysis.intervals import INTERVAL_PROB, IntervalRow, interval, interval_row
 from bayes_grpo.errors import InputError
 

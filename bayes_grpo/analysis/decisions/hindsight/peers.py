@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.forecast.paths import recent
+from bayes_grpo.analysis.collapses import recent
 from bayes_grpo.errors import InputError
 from bayes_grpo.runs.dataset import hyperparameters_of
 
