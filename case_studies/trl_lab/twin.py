@@ -142,20 +142,22 @@ def loss(weights: dict[str, Array], batch: Batch, reference: Array, knobs: Knobs
     return (knobs.kl * pull - gain).mean(), seen
 
 
-def _step(weights: Any, moments: Any, gradient: Any, count: Array, knobs: Knobs, shape: Shape) -> tuple[Any, Any]:
-    """One step of the optimizer."""
-    if shape.optimizer == "sgd":
-        moments = jax.tree.map(lambda m, g: shape.momentum * m + g, moments, gradient)
-        return jax.tree.map(lambda w, m: w - knobs.learning_rate * m, weights, moments), moments
+def step(
+    weights: Any, moments: Any, gradient: Any, count: Array, optimizer: str, learning_rate: Any, momentum: Any
+) -> tuple[Any, Any]:
+    """One step of the optimizer: the weights and the moments after it."""
+    if optimizer == "sgd":
+        moments = jax.tree.map(lambda m, g: momentum * m + g, moments, gradient)
+        return jax.tree.map(lambda w, m: w - learning_rate * m, weights, moments), moments
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(gradient)))
     gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, 1.0 / (norm + 1e-6)), gradient)
-    b1, b2 = shape.momentum, 0.999
+    b1, b2 = momentum, 0.999
     first = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, moments[0], gradient)
     second = jax.tree.map(lambda m, g: b2 * m + (1 - b2) * g * g, moments[1], gradient)
     c1, c2 = 1 - b1**count, 1 - b2**count
 
     def moved(w: Array, m: Array, v: Array) -> Array:
-        return w - knobs.learning_rate * (m / c1) / (jnp.sqrt(v / c2) + 1e-8)
+        return w - learning_rate * (m / c1) / (jnp.sqrt(v / c2) + 1e-8)
 
     return jax.tree.map(moved, weights, first, second), (first, second)
 
@@ -185,7 +187,9 @@ def run(key: Array, knobs: Knobs, shape: Shape) -> dict[str, Array]:
             )
             gradient, seen = slope(weights, rollouts, reference, knobs)
             kept = jax.lax.cond(knobs.frozen & ~new, lambda: kept, lambda: gradient)
-            weights, moments = _step(weights, moments, kept, place + 1.0, knobs, shape)
+            weights, moments = step(
+                weights, moments, kept, place + 1.0, shape.optimizer, knobs.learning_rate, shape.momentum
+            )
             seen |= {"expected": (jnp.exp(log_policy(weights)) * paid).sum(-1).mean(), "reward": reward}
             return (weights, moments, rollouts, reward, kept), seen
 
