@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from case_studies.trl_lab.moments import moments_of
 from case_studies.trl_lab.lab import Trial, build_trainer
+from case_studies.trl_lab.moments import moments_of
 
 SIZES = (8, 64)
 RATES = {"sgd": 2e-3, "adamw_torch": 1e-3}  # both with momentum 0.9, as `fluctuation_twin.RATES`
