@@ -7,6 +7,13 @@ from bayes_grpo.analysis.stability.threshold_summary import THRESHOLDS, Threshol
 from bayes_grpo.analysis.tables import number, render, titled, wrapped
 
 _ENDS = ("median", "lower", "upper")
+#: Where the share of the lag is from, in words.
+_SOURCES = {
+    "stated": "as stated",
+    "posterior": "learned from the runs",
+    "prior": "which is its prior: the runs say nothing of it",
+    "uniform": "which is unknown and was drawn uniformly",
+}
 
 
 def threshold_table(summary: ThresholdSummary) -> str:
@@ -19,7 +26,12 @@ def threshold_table(summary: ThresholdSummary) -> str:
     for key, name in THRESHOLDS.items():
         row: Any = summary["threshold"][key]
         table.add_row(name, *(_or_none(row[end]) for end in _ENDS), f"{row['probability_none']:.2f}")
-    lines = [render(table)]
+    share = summary["lag_share"]
+    lines = [
+        render(table),
+        f"share of the lag that counts: {_or_none(share['median'])} ({level} interval {_or_none(share['lower'])} to "
+        f"{_or_none(share['upper'])}), {_SOURCES[share['source']]}",
+    ]
     margin = summary["learning_rate_margin"]
     if margin is not None:
         lines.append(

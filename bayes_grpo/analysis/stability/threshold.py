@@ -13,6 +13,7 @@ import xarray as xr
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.analysis.stability.conditions import STATED
 from bayes_grpo.analysis.stability.dynamics import MOST_UNSTABLE, fitted_dynamics, running_away
+from bayes_grpo.analysis.stability.lag_share import lag_share_of
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.laws import delay, stability
 from bayes_grpo.runs.fields import check_hyperparameters
@@ -62,8 +63,8 @@ def threshold(
           where the interval is unknown.
         - ``stiffness`` (1/step), ``lag_share``: what they were computed from.
 
-        Attributes: run, model, refresh_interval (NaN if unknown), momentum, lag_share_source, hyperparameters (as
-        JSON), notes.
+        Attributes: run, model, refresh_interval (NaN if unknown), momentum, lag_share_source (stated, posterior, prior
+        where the runs of a fit say nothing of it, uniform where it was not asked), hyperparameters (as JSON), notes.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def threshold(
         raise InputError("threshold", faults)
     draws, known = fitted_dynamics(fit, run)
     k, momentum = draws["stiffness"].values, known["momentum"]
-    share, share_source = _lag_share(draws, lag_share, seed)
+    share, share_source, share_notes = lag_share_of(fit, draws, lag_share, seed)
     asked = refresh_interval or known.get("refresh_interval", np.nan)
     thresholds = {
         "leading": stability.leading_refresh_threshold(k, share),
@@ -108,7 +109,7 @@ def threshold(
         momentum=momentum,
         lag_share_source=share_source,
         hyperparameters=json.dumps(stated),
-        **stored(_notes(share_source, asked, running_away(fit, run))),
+        **stored([*share_notes, *_notes(asked, running_away(fit, run))]),
     )
 
 
@@ -146,20 +147,10 @@ def lag_limit(fit: xr.DataTree, limit: int, seed: int = 0) -> tuple[xr.Dataset, 
         The draws, and the notes.
     """
     draws, known = fitted_dynamics(fit, curves=True)
-    share, source = _lag_share(draws, None, seed)
+    share, _, share_notes = lag_share_of(fit, draws, seed=seed)
     exact = stability.refresh_threshold(draws["stiffness"].values, known["momentum"], share, limit)
-    notes = _notes(source, known.get("refresh_interval", np.nan), running_away(fit, None))
-    return draws.assign(lag=("sample", exact)), notes
-
-
-def _lag_share(draws: xr.Dataset, stated: float | None, seed: int) -> tuple[np.ndarray, str]:
-    """Draws of the lag share, and where they are from."""
-    count = draws.sizes["sample"]
-    if stated is not None:
-        return np.full(count, stated), "stated"
-    if "lag_share" in draws:
-        return draws["lag_share"].values, "posterior"
-    return np.random.default_rng(seed).uniform(size=count), "uniform"
+    notes = _notes(known.get("refresh_interval", np.nan), running_away(fit, None))
+    return draws.assign(lag=("sample", exact)), [*share_notes, *notes]
 
 
 def _margin(stiffness: np.ndarray, share: np.ndarray, momentum: float, interval: int) -> np.ndarray:
@@ -170,16 +161,8 @@ def _margin(stiffness: np.ndarray, share: np.ndarray, momentum: float, interval:
     return np.asarray(np.interp(share, table, critical) / stiffness)
 
 
-def _notes(share_source: str, refresh_interval: float, unstable: float) -> list[Note]:
+def _notes(refresh_interval: float, unstable: float) -> list[Note]:
     notes = []
-    if share_source == "uniform":
-        text = (
-            "the share of the lag that importance ratios leave is unknown and was drawn uniformly between 0 and 1, "
-            "for one on-policy run says nothing about it; the threshold at which all lag counts (`frozen`) takes it "
-            "as 1, the worst case; state --lag-share, or fit runs of several refresh intervals with the model "
-            "pooled_lag"
-        )
-        notes.append(Note("assumption", "lag_share", text))
     if not np.isfinite(refresh_interval):
         text = "the run's refresh interval is unknown: no probability and no margin; state --refresh-interval"
         notes.append(Note("limit", "refresh_interval", text))

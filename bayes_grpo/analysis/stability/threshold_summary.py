@@ -23,6 +23,12 @@ class ThresholdRow(IntervalRow):
     probability_none: float
 
 
+class LagShareRow(IntervalRow):
+    """Median and interval of the share of the lag that counts, and where they are from."""
+
+    source: str
+
+
 class ThresholdSummary(Noted):
     """What `summarise_threshold` says; see there."""
 
@@ -33,6 +39,7 @@ class ThresholdSummary(Noted):
     probability_unstable: float | None
     refresh_interval_margin: ThresholdRow | None
     learning_rate_margin: ThresholdRow | None
+    lag_share: LagShareRow
     interval: dict[str, Any]
 
 
@@ -57,6 +64,8 @@ def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> T
         - ``probability_beyond_threshold``: that this interval is at or beyond the exact threshold, and so unstable near
           the plateau; ``probability_unstable`` is the same under its name of version 0.1.0.
         - ``refresh_interval_margin``, ``learning_rate_margin``: factors by which either can be raised.
+        - ``lag_share``: ``median``, ``lower``, ``upper`` of the share of the lag that counts, and its ``source``:
+          ``stated``, ``posterior``, ``prior`` (the runs fitted together say nothing of it) or ``uniform`` (unknown).
         - ``interval``: probability and kind of the intervals.
         - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
 
@@ -79,6 +88,7 @@ def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> T
         "probability_unstable": beyond,
         "refresh_interval_margin": _row(result["exact"].values / asked) if known else None,
         "learning_rate_margin": _row(result["learning_rate_margin"].values) if known else None,
+        "lag_share": {**interval_row(result["lag_share"].values), "source": result.attrs["lag_share_source"]},
         "interval": INTERVAL,
         **noted([*fit_notes(fit, ("momentum", "refresh_interval")), *stored_notes(result)]),
     }

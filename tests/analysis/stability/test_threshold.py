@@ -24,6 +24,7 @@ from bayes_grpo import (
     threshold,
 )
 from bayes_grpo.analysis.notes import notes_of
+from bayes_grpo.analysis.stability.table import threshold_table
 from bayes_grpo.cli import main
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.laws.delay import exact_delay_threshold
@@ -206,5 +207,30 @@ def test_runs_of_several_intervals_tell_the_lag_share() -> None:
     assert (share < 0.25).mean() < 0.1
     found = threshold(pooled, run="K40")
     assert found.attrs["lag_share_source"] == "posterior" and found.attrs["refresh_interval"] == 40
+    summary = summarise_threshold(found, pooled)
+    assert summary["lag_share"]["source"] == "posterior" and "learned from the runs" in threshold_table(summary)
+    assert "lag_share" not in {note["subject"] for note in summary["notes"] if note["kind"] == "little_learned"}
     with pytest.raises(InputError, match="run: expected one of K1, K40"):
         threshold(pooled)
+
+
+def test_runs_that_say_nothing_of_the_lag_share_are_told(ringing_fit: xr.DataTree) -> None:
+    """Two runs on fresh rollouts have no lag: the share is its prior, and the answer says so, and what lag took."""
+    runs = []
+    for seed in (1, 2):
+        steps = np.arange(48)
+        reward = 0.6 - 0.4 * np.exp(-steps / 10) + 0.02 * np.random.default_rng(seed).normal(size=48)
+        columns = {"optimizer_step": steps, "reward": reward, "learning_rate": np.full(48, 1e-6)}
+        runs.append(make_run(f"run{seed}", columns, FACTS | {"refresh_interval": 1, "planned_steps": 48}))
+    pooled = fit(combine(runs), "pooled_lag", seed=1, method="importance")
+    found = threshold(pooled, run="run1", refresh_interval=8)
+    summary = summarise_threshold(found)
+    share = summary["lag_share"]
+    assert share["source"] == "prior"
+    np.testing.assert_allclose([share["lower"], share["median"], share["upper"]], [0.05, 0.5, 0.95], atol=0.08)
+    notes = [note for note in summary["notes"] if note["subject"] == "lag_share"]
+    assert [note["kind"] for note in notes] == ["little_learned"] and "take 0% of the damping" in notes[0]["text"]
+    assert "the runs say nothing of it" in threshold_table(summary)
+    stated = threshold(pooled, run="run1", lag_share=0.5)
+    assert stated.attrs["lag_share_source"] == "stated" and "lag_share" not in stated.attrs["notes"]
+    assert summarise_threshold(threshold(ringing_fit))["lag_share"]["source"] == "uniform"
