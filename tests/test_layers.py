@@ -32,6 +32,7 @@ QUESTIONS = {
     "notes": 0,
     "figures": 1,
     "tables": 1,
+    "switching": 0,
     "alarms": 1,
     "posterior": 2,
     "decisions": 4,

@@ -1,8 +1,9 @@
-"""A sequential test for a fall of the reward: a CUSUM with a calibrated boundary.
+"""A sequential test for a fall of the reward: a switching filter with a calibrated boundary.
 
 The test looks at every row and keeps a stated rate of false alarms, for its boundary was set on the rate at which
-healthy runs cross it. Each reward is compared with the best level so far, in units of the scatter so far; falls beyond
-`SLACK` add up, and all else takes the sum back towards zero (Page 1954). Only rows up to the current one count.
+healthy runs cross it. A filter of the regimes steady, jump and collapse (`bayes_grpo.analysis.switching`) follows the
+level, and its log odds that the level is in a collapse are compared with the boundary. Only rows up to the current one
+count.
 """
 
 import tomllib
@@ -13,16 +14,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayes_grpo.analysis.switching import LEAST_GAIN, Regimes, Switching, follow, load_rates, scatter_of, start
 from bayes_grpo.errors import InputError
 
 #: False alarms per 1,000 steps of a healthy run unless another rate is asked for: 4 % of healthy runs are then alarmed.
-FALSE_ALARMS = 0.2
+FALSE_ALARMS = 0.3
 #: Rows that level and scatter are learned from before the test begins.
 LEAST_ROWS = 15
-#: Scatters that a reward may lie below the best level without counting, and the most that one row may count.
-SLACK, MOST = 1.5, 4.0
-#: Weight of a row in the running level, and what the scatter is at least of the root mean square of differences.
-LEVEL_WEIGHT, LEAST_SCATTER = 0.2, 0.8
+#: Weight of a row in the running level.
+LEVEL_WEIGHT = 0.2
+#: A collapse has begun where its log odds pass this: a probability of 0.05.
+BEGUN = float(np.log(0.05 / 0.95))
+#: While a collapse is more probable than not, this share of the log odds of each row counts at the next ones, too. The
+#: odds of one row are bounded, for a regime may end at any row.
+CARRIED = 0.1
 
 
 class Boundary(NamedTuple):
@@ -41,8 +46,8 @@ class Boundary(NamedTuple):
 class Alarm(NamedTuple):
     """A fall of the reward.
 
-    ``step`` is the optimizer step at which the boundary was crossed, ``since`` the step from which on the reward was
-    below its best level, ``reward`` the mean since then, and ``best`` that level.
+    ``step`` is the optimizer step at which the boundary was crossed, ``since`` the step from which on a collapse was
+    likelier than `BEGUN`, ``reward`` the mean since then, and ``best`` the best running mean before.
     """
 
     step: float
@@ -61,25 +66,28 @@ def load_boundary(path: Path | None = None) -> Boundary:
 
 @dataclass
 class Detector:
-    """The test of one run, row by row.
+    """The test of one run, row by row; rows are its unit of time.
 
     Parameters
     ----------
     boundary : float
-        The sum at which an alarm is raised; `boundary_for` gives it for a rate of false alarms.
+        The log odds at which an alarm is raised; `boundary_for` gives it for a rate of false alarms.
     """
 
     boundary: float
-    statistic: float = 0.0
+    statistic: float = float("-inf")
     best: float = float("-inf")
     _level: float = float("nan")
+    _highest: float = float("-inf")
+    _first: list[float] = field(default_factory=list)
     _differences: list[float] = field(default_factory=list)
     _below: list[tuple[float, float]] = field(default_factory=list)
+    _carried: float = 0.0
     _last: float = float("nan")
-    _rows: int = 0
+    _regimes: Regimes | None = None
 
     def add(self, step: float, reward: float) -> Alarm | None:
-        """Take in a row; an alarm where the boundary is crossed, after which sum and best level begin anew.
+        """Take in a row; an alarm where the boundary is crossed, after which filter and best level begin anew.
 
         Parameters
         ----------
@@ -90,32 +98,43 @@ class Detector:
         """
         if not np.isfinite(reward):
             return None
-        alarm = None
-        if self._rows >= LEAST_ROWS:
-            fall = min((self.best - reward) / self._scatter(), MOST) - SLACK
-            self.statistic = max(0.0, self.statistic + max(fall, -MOST - SLACK))
-            self._below = [*self._below, (step, reward)] if self.statistic > 0 else []
-            if self.statistic > self.boundary:
-                mean = float(np.mean([value for _, value in self._below]))
-                alarm = Alarm(step, self._below[0][0], mean, self.best, self.statistic, self.boundary)
-                self.statistic, self._below = 0.0, []
-                self.best = self._level = reward  # the next alarm is for a further fall
-        self._learn(reward)
+        alarm = self._test(step, reward) if self._regimes is not None else None
+        if self._last == self._last:
+            self._differences.append(abs(reward - self._last))
+        self._last = reward
+        if self._regimes is None:
+            self._begin(reward)
+        elif alarm is None:
+            self._level += LEVEL_WEIGHT * (reward - self._level)
+            self.best, self._highest = max(self.best, self._level), max(self._highest, self._level)
         return alarm
 
-    def _scatter(self) -> float:
-        size = np.abs(self._differences)
-        robust = float(np.median(size)) / 0.954  # the median of |a - b| of two normal values over their scatter
-        rough = LEAST_SCATTER * float(np.sqrt(np.mean(size**2) / 2))
-        return max(robust, rough, 1e-9)
+    def _begin(self, reward: float) -> None:
+        """Learn the first level; the filter begins where there are enough rows."""
+        self._first.append(reward)
+        if len(self._first) == LEAST_ROWS:
+            self.best = self._level = self._highest = float(np.mean(self._first))
+            self._regimes = start(self._level, float(np.var(self._first)) / LEAST_ROWS)
 
-    def _learn(self, reward: float) -> None:
-        if self._rows:
-            self._differences.append(reward - self._last)
-        self._last, self._rows = reward, self._rows + 1
-        weight = max(LEVEL_WEIGHT, 1 / self._rows)
-        self._level = reward if self._rows == 1 else self._level + weight * (reward - self._level)
-        self.best = max(self.best, self._level) if self._rows > LEAST_ROWS else self._level
+    def _test(self, step: float, reward: float) -> Alarm | None:
+        scatter = scatter_of(np.array(self._differences))
+        gain = max(self._highest - float(np.mean(self._first)), LEAST_GAIN * scatter)
+        assert self._regimes is not None
+        self._regimes = follow(self._regimes, Switching(gain, scatter, load_rates()), 1.0, reward)
+        probability = min(max(float(self._regimes.probability[2]), 1e-12), 1 - 1e-12)
+        odds = float(np.log(probability / (1 - probability)))
+        self.statistic = odds + (self._carried if odds > 0 else 0.0)
+        self._carried = self._carried + CARRIED * odds if odds > 0 else 0.0
+        self._below = [*self._below, (step, reward)] if odds > BEGUN else []
+        if self.statistic <= self.boundary:
+            return None
+        since = self._below or [(step, reward)]
+        mean = float(np.mean([value for _, value in since]))
+        alarm = Alarm(step, since[0][0], mean, self.best, self.statistic, self.boundary)
+        self.statistic, self._carried, self._below = float("-inf"), 0.0, []
+        self.best = self._level = reward  # the next alarm is for a further fall
+        self._regimes = start(reward, scatter**2)
+        return alarm
 
 
 def boundary_for(false_alarms: float, step_spacing: float = 1.0) -> float:
@@ -167,7 +186,7 @@ def alarms(steps: Iterable[float], rewards: Iterable[float], boundary: float) ->
     >>> from bayes_grpo.analysis.alarms import alarms, boundary_for
     >>> reward = np.where(np.arange(100) < 60, 0.7, 0.1) + 0.05 * np.sin(np.arange(100) * 7.0)
     >>> [float(alarm.step) for alarm in alarms(np.arange(100), reward, boundary_for(0.1))][:1]
-    [66.0]
+    [60.0]
     """
     detector = Detector(boundary)
     raised = (detector.add(step, reward) for step, reward in zip(steps, rewards, strict=True))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bayes_grpo.analysis.monitor.follow import Look
 
 #: False alarms per 1,000 steps unless stated otherwise.
-DEFAULT_RATE = 0.2
+DEFAULT_RATE = 0.3
 
 
 def add_outlets(command: Any) -> None:

@@ -1,8 +1,8 @@
 """Set the boundary of alarms on healthy runs, and count what it does on runs that collapsed.
 
 Healthy are public runs, runs of the laboratory and TRL runs that the rule of ``case_studies/diagnosis`` labels so; the
-rule knows nothing of alarms. The logarithm of the rate of alarms is linear in the boundary, as the tail of a CUSUM is
-exponential; a line is fitted to it, a repository of n runs counting as sqrt(n). The counts are of runs whose whole
+rule knows nothing of alarms. The logarithm of the rate of alarms is nearly linear in the boundary, which is in log
+odds; a line is fitted to it, a repository of n runs counting as sqrt(n). The counts are of runs whose whole
 repository was left out of the line.
 
     python -m case_studies.alarms.calibrate ../shared/data
@@ -24,8 +24,8 @@ from case_studies.diagnosis import bench
 from case_studies.diagnosis.labels import label_of, lost_a_third
 from case_studies.diagnosis.public_runs import runs_of
 
-BOUNDARIES = np.arange(4.0, 17.0)
-RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
+BOUNDARIES = np.arange(-4.0, 3.5, 0.5)
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 FALLS = ("collapsed", "dynamical_instability")
 
 

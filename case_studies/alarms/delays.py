@@ -2,11 +2,11 @@
 
     python -m case_studies.alarms.delays [../shared/data] [--figure docs/alarms_delay.png]
 
-Beside the package's test stand two tests as rl-doctor 0.2 uses them, looked at after every row: a scan for one level
-shift by cumulative sums, after a robust line is taken out, scaled by the scatter of differences; and the Mann-Kendall
-test for a trend in the later half of the rows. Both are written anew here. Each test's boundary is moved; a healthy run
-is alarmed if the boundary is crossed at any row. With a folder of public runs, the trend test is compared on the real
-healthy and fallen runs of `case_studies.alarms.calibrate`, too.
+Beside the package's test stand a CUSUM of falls, which it had before, and two tests as rl-doctor 0.2 uses them, looked
+at after every row: a scan for one level shift by cumulative sums, after a robust line is taken out, scaled by the
+scatter of differences; and the Mann-Kendall test for a trend in the later half of the rows. Both are written anew here.
+Each test's boundary is moved; a healthy run is alarmed if the boundary is crossed at any row. With a folder of public
+runs, CUSUM and trend test are compared on the real healthy and fallen runs of `case_studies.alarms.calibrate`, too.
 """
 
 import argparse
@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayes_grpo.analysis.alarms import LEAST_ROWS, Detector, boundary_for
+from bayes_grpo.analysis.alarms import FALSE_ALARMS, LEAST_ROWS, LEVEL_WEIGHT, Detector, boundary_for
+from bayes_grpo.analysis.switching import scatter_of
 from case_studies.alarms.calibrate import FALLS as FALLEN
 from case_studies.alarms.calibrate import logs
 from case_studies.diagnosis.labels import lost_a_third
@@ -57,7 +58,7 @@ def simulated(kind: str, seed: int) -> Run:
 def ours(rewards: np.ndarray) -> np.ndarray:
     """The package's statistic after each row, without a boundary that would set it back."""
     detector = Detector(np.inf)
-    out = np.zeros(rewards.size)
+    out = np.full(rewards.size, -np.inf)
     for row, reward in enumerate(rewards):
         detector.add(float(row), float(reward))
         out[row] = detector.statistic
@@ -91,8 +92,22 @@ def falling_trend(rewards: np.ndarray) -> np.ndarray:
     return out
 
 
+def cusum(rewards: np.ndarray) -> np.ndarray:
+    """Falls below the best running mean, beyond 1.5 scatters and at most 4, added up (Page 1954)."""
+    out = np.zeros(rewards.size)
+    total, level, best = 0.0, float(rewards[:LEAST_ROWS].mean()), -np.inf
+    for row in range(LEAST_ROWS, rewards.size):
+        best = max(best, level)
+        fall = (best - rewards[row]) / scatter_of(np.abs(np.diff(rewards[:row])))
+        total = max(0.0, total + max(min(fall, 4.0) - 1.5, -5.5))
+        level += LEVEL_WEIGHT * (float(rewards[row]) - level)
+        out[row] = total
+    return out
+
+
 TESTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "bayes_grpo": ours,
+    "CUSUM of falls": cusum,
     "level shift (CUSUM scan)": level_shift,
     "Mann-Kendall, later half": falling_trend,
 }
@@ -138,10 +153,26 @@ def main() -> None:
                 )
             places = [(1 - i / RUNS, seen(statistics[kind], runs[kind], float(highest[i]))) for i in range(0, RUNS, 4)]
             curves[name, kind] = [(share, found.delay) for share, found in places if found.after >= 0.5]
+    for kind in ("drop", "decline"):
+        print(f"bayes_grpo, {kind}: {recovered(runs[kind])}")
     errors = [error for kind in ("drop", "decline") for run in runs[kind] if (error := error_of(run)) is not None]
     print(f"the step that the alarm names as the begin is off by {np.median(np.abs(errors)):.0f} rows (median)")
     if options.figure:
         draw(curves, options.figure)
+
+
+def recovered(runs: list[Run]) -> str:
+    """How well the filter finds a switch, where a collapse counts as begun once it is more probable than not."""
+    before, late = 0, []
+    for run in runs:
+        begun = ours(run.rewards) > 0
+        before += bool(begun[: run.switch].any())
+        if begun[run.switch :].any():
+            late.append(int(np.argmax(begun[run.switch :])))
+    return (
+        f"found in {len(late) / len(runs):.2f} of the runs, {np.median(late):.0f} rows after the switch (median), "
+        f"and before it in {before / len(runs):.2f}"
+    )
 
 
 def on_real_runs(data: Path) -> None:
@@ -149,7 +180,7 @@ def on_real_runs(data: Path) -> None:
     everything = list(logs(data))
     healthy, fallen = ([log for log in everything if (log.kind in FALLEN) == fell] for fell in (False, True))
     healthy = [log for log in healthy if log.kind == "healthy"]
-    for name in ("bayes_grpo", "Mann-Kendall, later half"):
+    for name in ("bayes_grpo", "CUSUM of falls", "Mann-Kendall, later half"):
         quiet = np.sort([TESTS[name](log.rewards).max() for log in healthy])
         statistics = [TESTS[name](log.rewards) for log in fallen]
         for share in ALARMED:
@@ -164,7 +195,7 @@ def on_real_runs(data: Path) -> None:
 
 def error_of(run: Run) -> int | None:
     """Rows between the switch and what the first alarm after it says; None without one."""
-    detector = Detector(boundary_for(0.2))
+    detector = Detector(boundary_for(FALSE_ALARMS))
     for row, reward in enumerate(run.rewards):
         alarm = detector.add(float(row), float(reward))
         if alarm is not None and row >= run.switch:

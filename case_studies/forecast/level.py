@@ -8,8 +8,10 @@ CRPS on the other repositories.
 """
 
 import argparse
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -30,18 +32,32 @@ FLOORS = (0.0, 0.025, 0.05, 0.1, 0.15)
 LEAST_COVERAGE = 0.87
 
 
-def variant(chosen: list[Look], cases: mixture.Cases, logs: dict[str, tuple[np.ndarray, np.ndarray]]) -> mixture.Cases:
-    """The cases with persistence drawn anew, by the constants of its module as they are."""
+#: Gives paths of the level and the noise of a reward from steps and rewards so far and the steps to come.
+Persistence = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+
+
+def local_level(
+    steps: np.ndarray, past: np.ndarray, ahead: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The package's persistence, by the constants of its module as they are."""
+    drawn = level.draw_level(steps, past, RESOLUTION * np.ptp(past), 2 * DRAWS, rng)
+    return level.level_paths(drawn, float(steps[-1]), ahead, rng), drawn.noise_sd[:, None]
+
+
+def variant(
+    chosen: list[Look],
+    cases: mixture.Cases,
+    logs: dict[str, tuple[np.ndarray, np.ndarray]],
+    persistence: Persistence = local_level,
+) -> mixture.Cases:
+    """The cases with persistence drawn anew."""
     distance, between = cases.distance.copy(), cases.between.copy()
     below, densities = cases.below.copy(), []
     for i, look in enumerate(chosen):
         steps, rewards = logs[look.label]
         seen = rewards.size - look.later.size
         rng = np.random.default_rng(i)
-        past = rewards[:seen]
-        drawn = level.draw_level(steps[:seen], past, RESOLUTION * np.ptp(past), 2 * DRAWS, rng)
-        paths = level.level_paths(drawn, float(steps[seen - 1]), steps[seen:], rng)
-        forecast = predicted(Forecast(paths, drawn.noise_sd[:, None]), look.later, i)
+        forecast = predicted(Forecast(*persistence(steps[:seen], rewards[:seen], steps[seen:], rng)), look.later, i)
         draws = forecast.blocks[:: len(forecast.blocks) // DRAWS][:DRAWS]
         distance[i, 0] = np.abs(forecast.blocks - look.truth).mean()
         pairs = [np.abs(draws[:, None] - other[None]).mean() for other in (draws, *look.draws[1:])]
@@ -98,22 +114,50 @@ def raised(shares: np.ndarray, floor: float) -> np.ndarray:
     return (1 - floor) * shares + floor * np.eye(len(MEMBERS))[-1]
 
 
+class Inputs(NamedTuple):
+    """What variants of persistence are judged on, in the same order, and the logs by label (rewards over their sd)."""
+
+    chosen: list[Look]
+    cases: mixture.Cases
+    repositories: np.ndarray
+    logs: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def inputs(scores: Path, data: Path | None) -> Inputs:
+    """Read the benchmark's draws and the logs."""
+    chosen = sorted(looks(scores, data), key=lambda look: (look.label, look.origin))
+    cases = mixture.load(scores, MEMBERS)
+    assert [(row["label"], row["origin"]) for row in cases.about] == [(look.label, look.origin) for look in chosen]
+    labels = {look.label for look in chosen}
+    logs = {
+        each.label: (each.run["optimizer_step"].values[0].astype(float), each.run["reward"].values[0].astype(float))
+        for each in all_series(data)
+        if each.label in labels
+    }
+    logs = {label: (steps, rewards / rewards.std()) for label, (steps, rewards) in logs.items()}
+    return Inputs(chosen, cases, np.array([look.repository for look in chosen]), logs)
+
+
+def chosen_without(given: Inputs, rows: dict[str, list[dict[str, float]]]) -> list[dict[str, float]]:
+    """Scores of each look by the variant with the least mean CRPS on the other repositories; says which it is."""
+    crps = np.array([[row["crps_blocks"] for row in part] for part in rows.values()])
+    best: list[dict[str, float]] = [{}] * len(given.chosen)
+    for name in np.unique(given.repositories):
+        others = given.repositories != name
+        pick = list(rows)[int(np.argmin(np.average(crps[:, others], axis=1, weights=given.cases.weight[others])))]
+        print(f"without {name}: {pick}")
+        for i in np.flatnonzero(~others):
+            best[i] = rows[pick][i]
+    return best
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scores", type=Path, help="folder of the benchmark, with draws")
     parser.add_argument("data", type=Path, nargs="?", help="folder of public runs")
     options = parser.parse_args()
-    chosen = sorted(looks(options.scores, options.data), key=lambda look: (look.label, look.origin))
-    cases = mixture.load(options.scores, MEMBERS)
-    assert [(row["label"], row["origin"]) for row in cases.about] == [(look.label, look.origin) for look in chosen]
-    repositories = np.array([look.repository for look in chosen])
-    labels = {look.label for look in chosen}
-    logs = {
-        each.label: (each.run["optimizer_step"].values[0].astype(float), each.run["reward"].values[0].astype(float))
-        for each in all_series(options.data)
-        if each.label in labels
-    }
-    logs = {label: (steps, rewards / rewards.std()) for label, (steps, rewards) in logs.items()}
+    given = inputs(options.scores, options.data)
+    chosen, cases, repositories, logs = given
     rows: dict[str, list[dict[str, float]]] = {}
     for share, spans, change in product(SHARES, SPANS, CHANGES):
         with patch.multiple(level, LEVEL_SHARE=share, SPANS=spans, CHANGE_MEDIAN=change):
@@ -121,15 +165,7 @@ def main() -> None:
         name = f"share {share:.2f}, spans {spans[0]:g} to {spans[1]:g}, change {change:g}"
         rows[name] = scores(drawn, shares_without(drawn, repositories))
         told(name, chosen, rows[name])
-    crps = np.array([[row["crps_blocks"] for row in part] for part in rows.values()])
-    best: list[dict[str, float]] = [{}] * len(chosen)
-    for name in np.unique(repositories):
-        others = repositories != name
-        pick = list(rows)[int(np.argmin(np.average(crps[:, others], axis=1, weights=cases.weight[others])))]
-        print(f"without {name}: {pick}")
-        for i in np.flatnonzero(~others):
-            best[i] = rows[pick][i]
-    told("chosen without the repository", chosen, best)
+    told("chosen without the repository", chosen, chosen_without(given, rows))
     shares = shares_without(cases, repositories)
     for floor in FLOORS:
         lifted = raised(shares, floor)

@@ -7,6 +7,7 @@ It also tries what else a log holds as a covariate of collapses, one by one and 
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from bayes_grpo.analysis.collapses import STEPS
-from bayes_grpo.analysis.forecast.regimes import happened, state_of
+from bayes_grpo.analysis.forecast.regimes import State, covariates, happened, state_of
+from bayes_grpo.analysis.switching import Rates, load_rates, regimes_of
 from benchmarks.curves.series import all_series
 
 #: Shares of a run after which it is looked at, and rows that must follow within `STEPS` steps.
@@ -27,25 +29,67 @@ CHANGES = ("entropy", "kl", "grad_norm", "clip_ratio", "completion_length", "zer
 SETTINGS, LEVELS = ("refresh_interval", "group_size", "prompts_per_step"), ("clip_ratio", "zero_spread_share")
 
 
-def table(data: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, float]]]:
-    """Repository, covariates (1, share seen, momentum / 3), events (jump, collapse) and further covariates.
+class Look(NamedTuple):
+    """A series at an origin: rows so far, rewards of the next `STEPS` steps and the gaps before them."""
 
-    A row is a series and origin.
-    """
-    repositories, covariates, events, further = [], [], [], []
+    repository: str
+    steps: np.ndarray
+    rewards: np.ndarray
+    state: State
+    later: np.ndarray
+    gaps: np.ndarray
+    events: tuple[bool, bool]
+    further: dict[str, float]
+
+
+def looks(data: Path | None) -> list[Look]:
+    """All series at all origins that are followed by enough rows."""
+    out = []
     for series in all_series(data):
-        rewards, steps = (series.run[name].values[0] for name in ("reward", "optimizer_step"))
+        rewards, steps = (series.run[name].values[0].astype(float) for name in ("reward", "optimizer_step"))
         for origin in ORIGINS:
             rows = max(round(origin * rewards.size), 10)
             soon = (steps > steps[rows - 1]) & (steps <= steps[rows - 1] + STEPS)
             if soon.sum() < LEAST_ROWS:
                 continue
             state = state_of(rewards[:rows], float(origin))
-            repositories.append(series.repository)
-            covariates.append((1.0, state.seen, state.momentum / 3))
-            events.append(happened(state, rewards[soon]))
-            further.append(further_covariates(series.run.isel(run=0, step=slice(rows)), state.window))
-    return np.array(repositories), np.array(covariates), np.array(events, float), further
+            further = further_covariates(series.run.isel(run=0, step=slice(rows)), state.window)
+            gaps = np.diff(steps[soon], prepend=steps[rows - 1])
+            past = series.repository, steps[:rows], rewards[:rows], state
+            out.append(Look(*past, rewards[soon], gaps, happened(state, rewards[soon]), further))
+    return out
+
+
+class Table(NamedTuple):
+    """Looks as arrays: repository, events (jump, collapse), weight, and the plain rates of the other repositories."""
+
+    repositories: np.ndarray
+    events: np.ndarray
+    weight: np.ndarray
+    plain: np.ndarray
+
+    @classmethod
+    def of(cls, rows: list[Look]) -> "Table":
+        """A row a look; a repository of n counts as sqrt(n)."""
+        repositories = np.array([look.repository for look in rows])
+        events = np.array([look.events for look in rows], float)
+        counts = dict(zip(*np.unique(repositories, return_counts=True), strict=True))
+        weight = 1 / np.sqrt(np.array([counts[name] for name in repositories]))
+        ones = np.ones((len(rows), 1))
+        plain = np.column_stack([left_out(repositories, ones, event, weight) for event in events.T])
+        return cls(repositories, events, weight, plain)
+
+    def rates(self, duration: float) -> list[Rates]:
+        """Rates of regimes at each look, of the other repositories."""
+        return [Rates(*(-np.log1p(-row) / STEPS).tolist(), duration) for row in self.plain]
+
+
+def covariates_of(rows: list[Look], rates: list[Rates]) -> np.ndarray:
+    """What the package's hazard depends on, shape (look, covariate)."""
+    filtered = [
+        regimes_of(each.steps, each.rewards, each.state.gain, r)[1] for each, r in zip(rows, rates, strict=True)
+    ]
+    return np.array([covariates(look.state, now.probability) for look, now in zip(rows, filtered, strict=True)])
 
 
 def further_covariates(past: xr.Dataset, window: int) -> dict[str, float]:
@@ -117,14 +161,16 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?", help="folder of public runs")
     parser.add_argument("--figure", type=Path, help="reliability diagram")
     options = parser.parse_args()
-    repositories, covariates, events, further = table(options.data)
-    names, counts = np.unique(repositories, return_counts=True)
-    weight = 1 / np.sqrt(np.array([dict(zip(names, counts, strict=True))[name] for name in repositories]))
+    rows = looks(options.data)
+    repositories, events, weight, plain = Table.of(rows)
+    further = [look.further for look in rows]
+    known = covariates_of(rows, Table.of(rows).rates(load_rates().duration))
+    print("rates of all repositories:", [float(learn(known[:, :1], event, weight)[0]) for event in events.T])
     diagrams: dict[str, list[tuple[float, float, int]]] = {"jump": [], "collapse": []}
     for number, kind in enumerate(diagrams):
         event = events[:, number]
-        said = left_out(repositories, covariates, event, weight)
-        rate = left_out(repositories, covariates[:, :1], event, weight)
+        said = left_out(repositories, known, event, weight)
+        rate = plain[:, number]
         skill = 1 - ((said - event) ** 2).mean() / ((rate - event) ** 2).mean()
         print(f"{kind}: {event.sum():.0f} of {event.size}; Brier skill over the rate of the others {skill:.3f}")
         for part in np.array_split(np.argsort(said), 5):
@@ -132,14 +178,14 @@ def main() -> None:
             diagrams[kind].append((float(said[part].mean()), float(event[part].mean()), part.size))
         print(
             "  all:",
-            learn(covariates, event, weight).round(2),
+            learn(known, event, weight).round(2),
             "rate:",
-            learn(covariates[:, :1], event, weight).round(2),
+            learn(known[:, :1], event, weight).round(2),
         )
     if options.figure:
         draw(diagrams, options.figure)
     collapse = events[:, 1]
-    rate = left_out(repositories, covariates[:, :1], collapse, weight)
+    rate = plain[:, 1]
     names = sorted({name for row in further for name in row})
     for chosen in ([name] for name in names), [names]:
         for tried in chosen:

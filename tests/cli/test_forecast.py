@@ -18,7 +18,7 @@ from tests.common import FACTS, SAMPLER, curve, options, shapes_compiled
 
 KEYS = {"until", "steps", "mean", "logged", "plateau", "step_95", "gain_per_100_steps", "recommendation", "interval"}
 KEYS |= {"warnings", "notes", "run", "model", "last_step", "schedule", "persistence", "shares"}
-KEYS |= {"gain_per_hour", "step_seconds", "probability_jump", "probability_collapse", "recovery"}
+KEYS |= {"gain_per_hour", "step_seconds", "probability_jump", "probability_collapse", "recovery", "regime"}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from bayes_grpo.analysis.forecast.mixture import (
     mix_paths,
 )
 from bayes_grpo.analysis.forecast.paths import SAMPLED, Basis, basis_of, collapse_note, sample_paths
-from bayes_grpo.analysis.forecast.regimes import chances, state_of
+from bayes_grpo.analysis.forecast.regimes import chances
 from bayes_grpo.analysis.notes import stored
 from bayes_grpo.analysis.posterior.bounds import beyond_bounds
 from bayes_grpo.errors import InputError, Note
@@ -94,7 +94,8 @@ def forecast(
 
         Attributes: run, model, until, last_step, schedule, persistence (its weight), shares (JSON: of all members),
         collapsed (1 or 0), probability_jump and probability_collapse within the next 100 steps (see
-        `bayes_grpo.analysis.forecast.regimes`), reward_range, notes.
+        `bayes_grpo.analysis.forecast.regimes`), regime (JSON: probability that the level is steady, jumps or collapses
+        now), reward_range, notes.
 
     Raises
     ------
@@ -176,7 +177,7 @@ def _labelled(
     rate_notes = [Note("assumption", "schedule", planned.assumed)] if planned.assumed else []
     rate_notes += [note for note in (_rate_note(ahead.steps, planned.rate, until), collapse) if note is not None]
     known = basis.setting.values["planned_steps"] if "planned_steps" not in basis.setting.assumptions else 0.0
-    soon = chances(state_of(ahead.rewards, min(ahead.logged[-1] / max(known, until, 1.0), 1.0)))
+    soon = chances(ahead.logged, ahead.rewards, min(ahead.logged[-1] / max(known, until, 1.0), 1.0))
     units = {"units": "reward"}
     per_path = {
         key: ("sample", paths[key], {"units": unit}) for key, unit in (("plateau", "reward"), ("step_95", "step"))
@@ -197,6 +198,7 @@ def _labelled(
             "collapsed": int(collapse is not None),
             "probability_jump": soon.jump,
             "probability_collapse": soon.collapse,
+            "regime": json.dumps({name: round(value, 4) for name, value in soon.regime.items()}),
             "reward_range": basis.setting.values["reward_range"],
             **({} if (seconds := step_seconds(basis.run)) is None else {"step_seconds": seconds}),
             **stored([*rate_notes, *notes, *beyond_bounds(paths["plateau"], hyperparameters_of(basis.run), model)]),

@@ -73,6 +73,7 @@ class ForecastSummary(Noted):
     step_seconds: float | None
     probability_jump: float | None
     probability_collapse: float | None
+    regime: dict[str, float] | None
     recovery: Recovery | None
     recommendation: Recommendation
     interval: dict[str, Any]
@@ -114,6 +115,8 @@ def summarise_forecast(
         - ``gain_per_hour``, ``step_seconds``: None where it is not known how long a step takes.
         - ``probability_jump``, ``probability_collapse``: that more than half of the gain so far is added, or taken
           back, within the next 100 steps, from how often that came in other runs; the bands do not hold it.
+        - ``regime``: probability that the level is ``steady``, in a ``jump`` or in a ``collapse`` now, see
+          `bayes_grpo.analysis.switching`.
         - ``recovery``: of a run that has collapsed, how often such runs recover, see
           `bayes_grpo.analysis.collapses.Recovery`; None of others.
         - ``recommendation``: ``action`` (stop, go on, cannot tell yet, look), ``rule``, ``step`` at which the rule says
@@ -158,6 +161,7 @@ def summarise_forecast(
         "step_seconds": step_seconds,
         "probability_jump": attrs.get("probability_jump"),
         "probability_collapse": attrs.get("probability_collapse"),
+        "regime": json.loads(attrs["regime"]) if "regime" in attrs else None,
         "recovery": recovery() if attrs["collapsed"] else None,
         "recommendation": _recommend(result, epsilon, worth),
         "interval": INTERVAL,

@@ -38,6 +38,9 @@ def forecast_table(summary: ForecastSummary) -> str:
             f"within 100 steps: P(jump) = {summary['probability_jump']:.2f}, P(collapse) = "
             f"{summary['probability_collapse']:.2f}, as often as in other runs; the bands hold neither"
         )
+    if summary["regime"] is not None:
+        now = ", ".join(f"{name} {probability:.2f}" for name, probability in summary["regime"].items())
+        lines.append(f"the level now, with probability: {now}")
     if summary["recovery"] is not None:
         lines.append(recovery_text(summary["recovery"]))
     lines.append(f"recommendation: {advice['action'].upper()}{_when(summary)} ({advice['rule']})")

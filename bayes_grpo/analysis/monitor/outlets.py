@@ -115,7 +115,7 @@ def prometheus_text(run: str, step: float, statistic: float, boundary: float, ra
     label = printable(run, keep="\n").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     rows = (
         ("last_step", "gauge", "optimizer step of the last reward", step),
-        ("statistic", "gauge", "CUSUM of falls of the reward below its best level", statistic),
+        ("statistic", "gauge", "log odds that the reward is in a collapse", statistic),
         ("boundary", "gauge", "the statistic at which an alarm is raised", boundary),
         ("alarms_total", "counter", "alarms raised so far", float(len(raised))),
         (

@@ -17,7 +17,7 @@ from bayes_grpo.runs.fields import RUN_FIELDS, check_hyperparameters
 from bayes_grpo.runs.files import end_last_line, write_atomically
 
 #: False alarms per 1,000 steps of a healthy run, as of `bayes-grpo monitor`.
-FALSE_ALARMS = 0.2
+FALSE_ALARMS = 0.3
 
 
 class VerlLogger:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from bayes_grpo.analysis.forecast.regimes import chances, happened, state_of
+from bayes_grpo.analysis.forecast.regimes import chances, covariates, happened, state_of
 from case_studies.forecast import regimes
 from tests.common import curve
 
@@ -28,10 +28,20 @@ def test_noise_is_no_change() -> None:
 
 
 def test_probabilities_follow_the_file() -> None:
-    early, late = (chances(state_of(curve(60), seen)) for seen in (0.2, 0.9))
-    momentum = state_of(curve(60), 0.2).momentum
-    assert early.jump == pytest.approx(expit(-1.27 - 2.68 * 0.2 + 0.54 * momentum / 3))
+    steps, rewards = np.arange(1.0, 61.0), curve(60)
+    early, late = (chances(steps, rewards, seen) for seen in (0.2, 0.9))
+    values = covariates(state_of(rewards, 0.2), np.array(list(early.regime.values())))
+    assert early.jump == pytest.approx(expit(np.dot((-0.09, -1.95, -0.02, 1.28), values)))
     assert late.jump < early.jump and late.collapse == early.collapse == pytest.approx(expit(-3.79))
+
+
+def test_a_jump_that_has_begun_makes_one_probable() -> None:
+    """A level with noise of 0.02 that begins to rise by 0.01 a row: ten rows later a jump is twice as probable."""
+    noise = 0.02 * np.random.default_rng(3).standard_normal(120)
+    level = 0.3 + 0.2 * (1 - np.exp(-np.arange(120) / 10))
+    still, rising = level + noise, level + noise + np.clip(0.01 * (np.arange(120) - 110), 0, None)
+    before, begun = (chances(np.arange(120.0), rewards, 0.5) for rewards in (still, rising))
+    assert begun.jump > 2 * before.jump and begun.regime["jump"] > 0.5 > before.regime["jump"]
 
 
 def test_coefficients_are_recovered() -> None:

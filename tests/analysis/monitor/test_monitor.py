@@ -60,10 +60,10 @@ def test_the_rate_on_healthy_runs_is_at_most_the_stated_one() -> None:
 
 def test_boundaries_follow_the_rate_and_the_spacing_of_rows() -> None:
     line = load_boundary()
-    assert boundary_for(0.1) > boundary_for(0.2) > 0
+    assert boundary_for(0.1) > boundary_for(0.2) > boundary_for(0.5)
     assert boundary_for(0.1, 2.0) == pytest.approx(boundary_for(0.2))  # half the rows, twice the rate a row
     assert np.exp(line.intercept - line.slope * boundary_for(0.2)) == pytest.approx(0.2)
-    with pytest.raises(InputError, match="expected a rate per 1,000 steps between 0.01 and 2"):
+    with pytest.raises(InputError, match="expected a rate per 1,000 steps between 0.01 and 3"):
         boundary_for(50.0)
 
 
