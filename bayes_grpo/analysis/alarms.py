@@ -28,6 +28,8 @@ BEGUN = float(np.log(0.05 / 0.95))
 #: While a collapse is more probable than not, this share of the log odds of each row counts at the next ones, too. The
 #: odds of one row are bounded, for a regime may end at any row.
 CARRIED = 0.1
+#: Log odds are no less than this, and so much before the test begins and after an alarm.
+LEAST_ODDS = -25.0
 
 
 class Boundary(NamedTuple):
@@ -75,7 +77,7 @@ class Detector:
     """
 
     boundary: float
-    statistic: float = float("-inf")
+    statistic: float = LEAST_ODDS
     best: float = float("-inf")
     _level: float = float("nan")
     _highest: float = float("-inf")
@@ -121,8 +123,8 @@ class Detector:
         gain = max(self._highest - float(np.mean(self._first)), LEAST_GAIN * scatter)
         assert self._regimes is not None
         self._regimes = follow(self._regimes, Switching(gain, scatter, load_rates()), 1.0, reward)
-        probability = min(max(float(self._regimes.probability[2]), 1e-12), 1 - 1e-12)
-        odds = float(np.log(probability / (1 - probability)))
+        falling = float(self._regimes.probability[2])
+        odds = float(np.clip(np.log(max(falling, 1e-300)) - np.log(max(1 - falling, 1e-300)), LEAST_ODDS, -LEAST_ODDS))
         self.statistic = odds + (self._carried if odds > 0 else 0.0)
         self._carried = self._carried + CARRIED * odds if odds > 0 else 0.0
         self._below = [*self._below, (step, reward)] if odds > BEGUN else []
@@ -131,7 +133,7 @@ class Detector:
         since = self._below or [(step, reward)]
         mean = float(np.mean([value for _, value in since]))
         alarm = Alarm(step, since[0][0], mean, self.best, self.statistic, self.boundary)
-        self.statistic, self._carried, self._below = float("-inf"), 0.0, []
+        self.statistic, self._carried, self._below = LEAST_ODDS, 0.0, []
         self.best = self._level = reward  # the next alarm is for a further fall
         self._regimes = start(reward, scatter**2)
         return alarm

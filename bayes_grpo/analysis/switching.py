@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayes_grpo.laws.normal import conditioned
+
 #: What the level does: it hardly moves, rises, or falls.
 REGIMES = ("steady", "jump", "collapse")
 #: Standard deviation of a step of the steady level, in scatters.
@@ -117,14 +119,10 @@ def follow(before: Regimes, model: Switching, gap: float, reward: float) -> Regi
     mixed = share.T @ before.mean
     spread = (share * (before.variance[:, None] + (before.mean[:, None] - mixed) ** 2)).sum(0)
     drift, moving = changes(model, gap)
-    mean, variance = mixed + drift, spread + moving
-    total = variance + model.scatter**2
-    error = reward - mean
+    mean, variance, error, total = conditioned(mixed + drift, spread + moving, reward, model.scatter**2)
     log_density = np.log(predicted) - 0.5 * (error**2 / total + np.log(total))
     probability = np.exp(log_density - log_density.max())
-    return Regimes(
-        probability / probability.sum(), mean + variance / total * error, variance * model.scatter**2 / total
-    )
+    return Regimes(probability / probability.sum(), mean, variance)
 
 
 def regimes_of(steps: np.ndarray, rewards: np.ndarray, gain: float, rates: Rates) -> tuple[Switching, Regimes]:

@@ -26,6 +26,7 @@ from bayes_grpo.analysis.forecast import level
 from bayes_grpo.analysis.switching import scatter_of
 from bayes_grpo.laws import kalman
 from bayes_grpo.laws.kalman import Logged, Observations, State
+from bayes_grpo.laws.normal import conditioned
 from benchmarks.curves.contract import Case, Forecast
 from benchmarks.curves.laws import law
 from case_studies.forecast.bands import told
@@ -55,13 +56,11 @@ def robust_filter(
     log_likelihood, squares = np.zeros(rates.size), np.zeros(rates.size)
     for gap, value, rows in zip(np.diff(blocks.steps), blocks.means[1:], blocks.rows[1:], strict=True):
         variance = variance + rates * gap
-        error = value - mean
-        standardised = error / noise / np.sqrt(variance + 1 / rows)
-        total = variance + (1 + (standardised / threshold) ** 2) / rows
+        standardised = (value - mean) / noise / np.sqrt(variance + 1 / rows)
+        weighted = (1 + (standardised / threshold) ** 2) / rows
+        mean, variance, error, total = conditioned(mean, variance, value, weighted)
         log_likelihood -= 0.5 * np.log(total)
         squares += error**2 / total
-        mean = mean + variance / total * error
-        variance = variance * (1 - variance / total)
     if part == "level":
         _, _, log_likelihood, squares = _PLAIN(blocks, rates)
     return mean, variance, log_likelihood, squares

@@ -66,8 +66,13 @@ def test_paths_go_on_in_the_regime_that_they_begin_in() -> None:
     assert abs(ends.mean() - expected) < 4.5 * ends.std() / np.sqrt(4000)
 
 
-def test_the_past_alone_counts() -> None:
-    rewards = np.random.default_rng(2).standard_normal(300)
-    before = regimes_of(np.arange(250.0), rewards[:250], 1.0, MODEL.rates)[1]
-    again = regimes_of(np.arange(250.0), rewards.copy()[:250], 1.0, MODEL.rates)[1]
-    assert np.array_equal(before.probability, again.probability)
+def test_a_log_is_filtered_from_its_last_rows_alone() -> None:
+    """300 rows: what the first 90 are in does not matter, as far as gain and scatter are the same."""
+    rng = np.random.default_rng(2)
+    rewards = 0.5 + 0.05 * rng.standard_normal(300)
+    other = np.concatenate([rewards[:90][::-1], rewards[90:]])
+    other[89:91] = rewards[89:91]
+    (model, now), (again, same) = (regimes_of(np.arange(300.0), part, 0.3, MODEL.rates) for part in (rewards, other))
+    assert model.gain == again.gain == 0.3
+    assert np.allclose(now.probability, same.probability, rtol=0.02)
+    assert now.probability[0] > 0.9 and now.mean[0] == pytest.approx(0.5, abs=0.03)

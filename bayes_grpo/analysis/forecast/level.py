@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayes_grpo.laws.normal import conditioned
+
 #: Share of the log, and least number of rewards, that the level is learned from.
 LEVEL_SHARE, LEVEL_LEAST = 1 / 3, 10
 #: More rows than these enter as means over blocks of neighbours.
@@ -123,11 +125,7 @@ def _filter(blocks: _Blocks, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     mean, variance = np.full(rates.size, blocks.means[0]), np.full(rates.size, 1 / blocks.rows[0])
     log_likelihood, squares = np.zeros(rates.size), np.zeros(rates.size)
     for gap, value, rows in zip(np.diff(blocks.steps), blocks.means[1:], blocks.rows[1:], strict=True):
-        variance = variance + rates * gap
-        total = variance + 1 / rows
-        error = value - mean
+        mean, variance, error, total = conditioned(mean, variance + rates * gap, value, 1 / rows)
         log_likelihood -= 0.5 * np.log(total)
         squares += error**2 / total
-        mean = mean + variance / total * error
-        variance = variance / (rows * total)
     return mean, variance, log_likelihood, squares
