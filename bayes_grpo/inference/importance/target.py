@@ -1,7 +1,8 @@
 """The posterior of a model's parameters as a density over the real coordinates that importance sampling moves in."""
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jax import Array
 
 from bayes_grpo.inference.evaluate import Structure
 from bayes_grpo.inference.importance.families import DAMPING, FAMILIES, REAL, Family
+from bayes_grpo.inference.importance.noises import forgotten_share, noises_of
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.programs import Program
 from bayes_grpo.laws.likelihood import log_likelihood
@@ -41,6 +43,7 @@ class Target:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.dimension = len(spec.parameters)
+        self._noises = noises_of({name: prior.distribution for name, prior in spec.parameters.items()})
         self._evaluate = Program(self._evaluated, spec.structure, returns=(Evaluated,))
 
     def evaluate(self, points: Array | np.ndarray, data: ModelData) -> Evaluated:
@@ -59,19 +62,33 @@ class Target:
             point = family.point(FAMILIES[prior.distribution].draw(rng, given, shape), given)
             points.append(point)
             values[name] = family.value(point, given)
-        return np.stack(points, axis=-1), values
+        stacked = np.stack(points, axis=-1)
+        if self._noises is not None:
+            stacked = self._noises.join(stacked, self._forgotten(values, data))
+        return stacked, values
 
     def _evaluated(self, points: Array, data: ModelData) -> Evaluated:
         evaluated: Evaluated = jax.vmap(jax.vmap(self._at, (0, None)), (0, None))(points, data)
         return evaluated
 
     def _at(self, point: Array, data: ModelData) -> Evaluated:
-        values, log_prior = {}, jnp.zeros(())
+        if self._noises is not None:
+            point = self._noises.split(point, self._forgotten(self._values(point, data), data))
+        log_prior = jnp.zeros(())
         for place, (name, prior) in enumerate(self.spec.parameters.items()):
-            given, family = arguments_of(name, data), family_of(name, prior)
-            values[name] = family.value(point[place], given)
-            log_prior += family.density_of_point(point[place], given)
+            log_prior += family_of(name, prior).density_of_point(point[place], arguments_of(name, data))
+        values = self._values(point, data)
         return Evaluated(log_prior, log_likelihood(self.spec.law, values, data.run), values)
+
+    def _values(self, point: Array, data: ModelData) -> dict[str, Array]:
+        """Parameters at a point whose noises are logarithms."""
+        named = enumerate(self.spec.parameters.items())
+        return {name: family_of(name, prior).value(point[i], arguments_of(name, data)) for i, (name, prior) in named}
+
+    def _forgotten(self, values: Mapping[str, Any], data: ModelData) -> Any:
+        """Share of a fluctuation that is new in a row, by the mean gap between rows."""
+        rows = data.run.grid.observed.sum()
+        return forgotten_share(values, data.run.duration / (rows - (rows > 1)))
 
 
 def family_of(name: str, prior: Prior) -> Family:
