@@ -7,6 +7,7 @@ true values must be uniform; equal-tailed 90 % intervals must hold the truth in 
 import argparse
 import csv
 import json
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,12 @@ from case_studies.trl_lab.laws import KNOWN
 
 RANKS = 100
 FACTS = {"momentum": 0.9, "logging_window": 1, "reward_lower": 0, "reward_upper": 1, "prompts_per_step": 16}
-#: Runs of a model that pools: group sizes, peak learning rates and model sizes that its predictors need.
+#: Runs of a model that pools, over and over: group sizes, peak learning rates and model sizes that its predictors need.
 POOL = [(2, 1e-6, 1e8), (4, 2e-6, 1e9), (8, 1e-6, 1e9), (16, 2e-6, 1e8)]
 
 
-def blank_runs(rows: int, pooled: bool, known: bool = False) -> xr.Dataset:
-    """Runs whose rewards do not matter.
+def blank_runs(rows: int, pool: int = 0, known: bool = False) -> xr.Dataset:
+    """One run whose rewards do not matter, or so many for a model that pools.
 
     The learning rate warms up and decays, and rollouts are used several times, so that clock and lag count. With
     ``known``, the KL weight and the rewards of reference, wrong and right answers are stated, as in the laboratory.
@@ -39,7 +40,7 @@ def blank_runs(rows: int, pooled: bool, known: bool = False) -> xr.Dataset:
     shape = np.minimum(1, steps / (0.1 * rows)) * (1 - 0.5 * steps / rows)
     stated = KNOWN if known else {}
     runs = []
-    for i, (group, rate, size) in enumerate(POOL if pooled else POOL[2:3]):
+    for i, (group, rate, size) in enumerate(islice(cycle(POOL), pool) if pool else POOL[2:3]):
         columns = {
             "optimizer_step": steps,
             "reward": np.linspace(0.2, 0.8 - 0.01 * i, rows),
@@ -51,17 +52,17 @@ def blank_runs(rows: int, pooled: bool, known: bool = False) -> xr.Dataset:
 
 
 def ranks(
-    model: str, replicates: int, rows: int, seed: int, start: int = 0, method: str = "auto", known: bool = False
+    model: str, replicates: int, blank: xr.Dataset, seed: int, start: int = 0, method: str = "auto"
 ) -> dict[str, np.ndarray]:
     """Rank (0..RANKS-1) of the true value among thinned posterior draws, for each parameter, shape (replicates,).
 
     Rewards are not clipped to the bounds: the laws under test are not either. Of runs fitted together the first one's
-    parameters are ranked, beside the population's. ``method`` is that of `bayes_grpo.fit`; the entry ``fallback`` is 1
-    where importance sampling could not be trusted, so that NUTS follows with the method ``auto``. ``known`` is that of
-    `blank_runs`.
+    parameters are ranked, beside the population's. ``blank`` is from `blank_runs`, and ``method`` that of
+    `bayes_grpo.fit`; the entry ``fallback`` is 1 where importance sampling could not be trusted, so that NUTS follows
+    with the method ``auto``.
     """
     spec = bayes_grpo.load_model(model)
-    prepared = prepare(blank_runs(rows, spec.pooled, known), spec)
+    prepared = prepare(blank, spec)
     data, functions = prepared.data, evaluator(spec)
     out: dict[str, list[int]] = {name: [] for name in (*recorded(spec), "fallback")}
     for replicate in range(start, start + replicates):
@@ -122,6 +123,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--method", choices=METHODS, default="auto")
+    parser.add_argument("--pool", type=int, default=len(POOL), help="runs that a model that pools is given")
     parser.add_argument("--known", action="store_true", help="what the balance law is given is stated")
     parser.add_argument("--out", type=Path, default=Path("calibration"))
     options = parser.parse_args()
@@ -131,12 +133,14 @@ def main() -> None:
     fallbacks: dict[str, float] = {}
     for model in options.models:
         label = f"{model}-known" if options.known else model
+        pool = options.pool if bayes_grpo.load_model(model).pooled else 0
+        blank = blank_runs(options.rows, pool, options.known)
         kept = options.out / f"{label}.json"
         found = {name: list(values) for name, values in json.loads(kept.read_text()).items()} if kept.exists() else {}
         done = len(next(iter(found.values()), []))
         for start in range(done, options.replicates, 10):
             count = min(10, options.replicates - start)
-            more = ranks(model, count, options.rows, options.seed, start, options.method, options.known)
+            more = ranks(model, count, blank, options.seed, start, options.method)
             found = {name: [*found.get(name, []), *values.tolist()] for name, values in more.items()}
             kept.write_text(json.dumps(found))
             print(f"{label}: {start + 10} of {options.replicates}", flush=True)

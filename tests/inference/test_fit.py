@@ -174,7 +174,7 @@ def test_calibration_in_the_small() -> None:
     """
     from case_studies.calibration import sbc as study
 
-    ranks = study.ranks("overdamped", replicates=24, rows=40, seed=11)
+    ranks = study.ranks("overdamped", replicates=24, blank=study.blank_runs(40), seed=11)
     assert ranks.pop("fallback").sum() <= 2
     assert set(ranks) >= {"plateau", "stiffness"}
     for name, values in ranks.items():
