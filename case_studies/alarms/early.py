@@ -6,6 +6,7 @@ The runs of ``case_studies/diagnosis/trl_failures.py`` that are made unstable, a
 other study uses and with the recorder's columns of the importance ratios. From a known row on the learning rate is 10
 to 50 times as high. The test of `bayes_grpo.analysis.alarms` looks at the reward, at the logarithm of the effective
 sample share and at minus the logarithm of the log ratio's variance, a row a batch of rollouts. Resumable.
+False alarms are counted on the healthy runs of the later laboratory, too, which reuse their rollouts and log both.
 """
 
 import argparse
@@ -16,11 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 import bayes_grpo
 from bayes_grpo.analysis.alarms import Detector, boundary_for
 from bayes_grpo.runs.dataset import one_run
-from case_studies.diagnosis.labels import lost_a_third
+from case_studies.common.runs import LABORATORY
+from case_studies.diagnosis.labels import label_of, lost_a_third
 from case_studies.diagnosis.trl_failures import make
 
 #: Seeds from here on are of this study alone.
@@ -28,6 +31,8 @@ FIRST_SEED = 100
 MODES = ("dynamical_instability", "healthy")
 #: Asked for, per 1,000 rows.
 RATES = (0.3, 1.0)
+#: Columns of a log, and rewards of a run of the laboratory at least.
+NAMES, LEAST_ROWS = ("reward", "effective_sample_share", "log_ratio_variance"), 30
 
 
 class Made(NamedTuple):
@@ -42,18 +47,36 @@ class Made(NamedTuple):
 def made(root: Path) -> Iterator[Made]:
     """What is finished."""
     for done in sorted(root.glob("*/done.json")):
-        run = one_run(bayes_grpo.read_run(done.parent / "bayes_grpo.jsonl"))
-        names = ("reward", "effective_sample_share", "log_ratio_variance", "clip_ratio", "grad_norm", "kl")
-        rows = pd.DataFrame({name: run[name].values for name in names if name in run})
-        rows = rows.groupby(np.isfinite(run["reward"].values).cumsum()).mean()
-        channels = {"reward": rows["reward"].to_numpy()}
-        if "effective_sample_share" in rows:
-            channels["log ESS"] = np.log(np.clip(rows["effective_sample_share"].to_numpy(), 1e-6, 1))
-            channels["-log variance"] = -np.log(rows["log_ratio_variance"].to_numpy() + 1e-8)
+        channels = channels_of(one_run(bayes_grpo.read_run(done.parent / "bayes_grpo.jsonl")))
+        rows = channels["reward"].size
         settings = json.loads(done.read_text(encoding="utf-8"))
         fallen = settings["mode"] != "healthy"
-        third = int(lost_a_third(np.arange(len(rows)), channels["reward"])) if fallen else len(rows)
-        yield Made(done.parent.name, channels, settings["onset"] if fallen else len(rows), third)
+        third = int(lost_a_third(np.arange(rows), channels["reward"])) if fallen else rows
+        yield Made(done.parent.name, channels, settings["onset"] if fallen else rows, third)
+
+
+def laboratory() -> Iterator[Made]:
+    """Healthy runs of the later laboratory that reuse their rollouts and log the ratios."""
+    runs = bayes_grpo.read_run(LABORATORY.with_name("second_lab.nc"))
+    for name in map(str, runs["run"].values):
+        run = one_run(runs, name)
+        rewards = run["reward"].values[np.isfinite(run["reward"].values)]
+        if float(run.get("refresh_interval", 1)) < 2 or rewards.size < LEAST_ROWS:
+            continue
+        channels = channels_of(run)
+        if label_of(rewards, np.zeros(0)) == "healthy" and "log ESS" in channels:
+            yield Made(name, channels, rewards.size, rewards.size)
+
+
+def channels_of(run: xr.Dataset) -> dict[str, np.ndarray]:
+    """Reward and channels of the ratios, means over the updates on a batch of rollouts; constant ones are left out."""
+    rows = pd.DataFrame({name: run[name].values for name in NAMES if name in run})
+    rows = rows.groupby(np.isfinite(run["reward"].values).cumsum()).mean()
+    channels = {"reward": rows["reward"].to_numpy()}
+    if "effective_sample_share" in rows and np.ptp(rows["effective_sample_share"].dropna()) > 0:
+        channels["log ESS"] = np.log(np.clip(rows["effective_sample_share"].to_numpy(), 1e-6, 1))
+        channels["-log variance"] = -np.log(rows["log_ratio_variance"].to_numpy() + 1e-8)
+    return channels
 
 
 def first_alarms(values: np.ndarray, boundary: float, onset: int) -> tuple[int, int | None]:
@@ -67,19 +90,19 @@ def first_alarms(values: np.ndarray, boundary: float, onset: int) -> tuple[int, 
 def report(runs: list[Made]) -> Iterator[str]:
     """For each channel and rate: false alarms, what is seen, how soon, and before a third of the gain is lost."""
     unstable = [run for run in runs if run.onset < run.channels["reward"].size]
-    quiet = sum(run.onset for run in runs)
-    yield f"{len(unstable)} unstable and {len(runs) - len(unstable)} healthy runs, {quiet} rows before an onset"
+    yield f"{len(unstable)} unstable and {len(runs) - len(unstable)} healthy runs"
     for rate in RATES:
         for channel in ("reward", "log ESS", "-log variance"):
             boundary = boundary_for(rate)
-            false = [first_alarms(r.channels[channel], boundary, r.onset)[0] for r in runs if channel in r.channels]
+            logged = [run for run in runs if channel in run.channels]
+            false = [first_alarms(run.channels[channel], boundary, run.onset)[0] for run in logged]
             pairs = [(run, first_alarms(run.channels[channel], boundary, run.onset)[1]) for run in unstable]
             seen = [(run, delay) for run, delay in pairs if delay is not None]
             early = sum(run.onset + delay <= run.third for run, delay in seen)
-            delays = sorted(delay for _, delay in seen)
             yield (
-                f"{rate:g} asked, {channel}: {sum(false)} alarms before an onset ({1000 * sum(false) / quiet:.1f} per "
-                f"1,000 rows), {len(seen)} of {len(unstable)} seen, {early} before a third is lost, delays {delays}"
+                f"{rate:g} asked, {channel}: {sum(false)} alarms in {sum(run.onset for run in logged)} rows before an "
+                f"onset, in {sum(map(bool, false))} of {len(false)} runs; {len(seen)} of {len(unstable)} seen, {early} "
+                f"before a third is lost, delays {sorted(delay for _, delay in seen)}"
             )
 
 
@@ -91,7 +114,7 @@ def main() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
         for mode in MODES:
             print(make(mode, seed, options.runs, attempts=3), flush=True)
-    for line in report(list(made(options.runs))):
+    for line in (*report(list(made(options.runs))), "later laboratory:", *report(list(laboratory()))):
         print(line)
 
 
