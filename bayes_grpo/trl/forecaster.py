@@ -23,7 +23,7 @@ from bayes_grpo.analysis.alarms import FALSE_ALARMS
 from bayes_grpo.analysis.forecast.ahead import LEAST_REWARDS
 from bayes_grpo.analysis.forecast.live import headline
 from bayes_grpo.trl.alarms import TrainingAlarms
-from bayes_grpo.trl.recorder import hyperparameters
+from bayes_grpo.trl.settings import hyperparameters
 
 #: So many forecasts in a row must say stop before a training is stopped.
 AGREEING = 2

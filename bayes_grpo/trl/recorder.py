@@ -12,16 +12,20 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import transformers
 from transformers import TrainerCallback
 
 from bayes_grpo.runs.files import end_last_line, write_atomically
+from bayes_grpo.trl.settings import hyperparameters, refresh_interval
 from bayes_grpo.trl.updates import GradientWatch, RatioWatch
 
 LOG = "bayes_grpo.jsonl"
+#: A model of fewer weights is a toy whose step is so short that ratios and gradients of one batch in four are enough.
+TOY, TOY_EVERY = 1_000_000, 4
 
 
-def record(trainer: Any, path: str | Path | None = None, *, evaluation: str = "eval_reward") -> "Recorder":
+def record(
+    trainer: Any, path: str | Path | None = None, *, evaluation: str = "eval_reward", watch_every: int | None = None
+) -> "Recorder":
     """Attach a `Recorder` to a GRPOTrainer.
 
     Parameters
@@ -34,8 +38,24 @@ def record(trainer: Any, path: str | Path | None = None, *, evaluation: str = "e
     evaluation : str
         The figure of TRL's log that is the mean reward by the metric that counts, kept as ``evaluation_reward``: that
         of the trainer's evaluations, or ``rewards/NAME/mean`` of a reward function that has weight 0 and only watches.
+    watch_every : int, optional
+        Batches of rollouts of which one has its importance ratios and gradients watched, all its updates. By default 1,
+        every one, and 4 for a model of fewer than a million weights, so that recording takes less than 1 % of a step.
+
+    Returns
+    -------
+    Recorder
+        Attached, a callback of the trainer.
+
+    Raises
+    ------
+    ValueError
+        If ``watch_every`` is not a whole number of at least 1.
     """
-    recorder = Recorder(trainer, Path(path) if path is not None else Path(trainer.args.output_dir) / LOG, evaluation)
+    if watch_every is not None and (watch_every != int(watch_every) or watch_every < 1):
+        raise ValueError(f"watch_every: expected a whole number of at least 1, found {watch_every!r}")
+    where = Path(path) if path is not None else Path(trainer.args.output_dir) / LOG
+    recorder = Recorder(trainer, where, evaluation, watch_every)
     trainer.add_callback(recorder)
     return recorder
 
@@ -49,10 +69,12 @@ class Recorder(TrainerCallback):
     was an evaluation, ``evaluation_reward``; where rollouts were drawn, also ``reward`` (mean), ``reward_spread`` (root
     of the mean variance within groups, G - 1 in the denominator), ``reward_variance_between`` (variance of the groups'
     means), ``zero_spread_share`` and ``groups``. Each line is handed to the operating system at once, so a killed
-    trainer loses the last at most.
+    trainer loses the last at most. Ratios and cosine are those of one batch of rollouts in ``watch_every``.
     """
 
-    def __init__(self, trainer: Any, path: Path, evaluation: str = "eval_reward") -> None:
+    def __init__(
+        self, trainer: Any, path: Path, evaluation: str = "eval_reward", watch_every: int | None = None
+    ) -> None:
         self.path = path
         self.evaluation = evaluation
         self.failure: str | None = None
@@ -64,6 +86,9 @@ class Recorder(TrainerCallback):
         self._heard = False
         self._ratios: RatioWatch | None = None
         self._gradients: GradientWatch | None = None
+        self._size = sum(weight.numel() for weight in trainer.model.parameters())
+        self._every = watch_every or (TOY_EVERY if self._size < TOY else 1)
+        self._interval = round(refresh_interval(trainer.args))
         self._guard(self._watch_rewards)
         self._guard(self._watch_ratios)
 
@@ -97,15 +122,20 @@ class Recorder(TrainerCallback):
         if not trainer.model.training:
             return
         weights = trainer.reward_weights.to(per_function.device)
-        groups = (per_function * weights).nansum(dim=1).view(-1, trainer.num_generations).double()
-        variance = groups.var(dim=1)
+        # One transfer; of the few hundred numbers of a batch plain sums are cheaper than a dozen calls of a library.
+        totals, size = (per_function * weights).nansum(dim=1).tolist(), trainer.num_generations
+        groups = [totals[first : first + size] for first in range(0, len(totals), size)]
+        means = [sum(group) / size for group in groups]
+        squares = [sum((x - mean) ** 2 for x in group) for group, mean in zip(groups, means, strict=True)]
+        count, mean = len(groups), sum(means) / len(means)
+        between = sum((x - mean) ** 2 for x in means)
         self._drawn_at = trainer.state.global_step
         self._row |= {
-            "reward": float(groups.mean()),
-            "reward_spread": float(variance.mean().sqrt()),
-            "reward_variance_between": float(groups.mean(dim=1).var()) if len(groups) > 1 else math.nan,
-            "zero_spread_share": float((variance == 0).double().mean()),
-            "groups": len(groups),
+            "reward": mean,
+            "reward_spread": math.sqrt(sum(squares) / (size - 1) / count),
+            "reward_variance_between": between / (count - 1) if count > 1 else math.nan,
+            "zero_spread_share": sum(min(group) == max(group) for group in groups) / count,
+            "groups": count,
         }
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -116,9 +146,8 @@ class Recorder(TrainerCallback):
     def _begin(self, args: Any, state: Any) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         facts = hyperparameters(args, state.max_steps)
-        size = sum(p.numel() for p in self._trainer.model.parameters())
         self._gradients = GradientWatch(self._trainer.model)
-        facts |= {"model_size": size, "spread": "within_group", "x_arguments": args.to_dict()}
+        facts |= {"model_size": self._size, "spread": "within_group", "x_arguments": args.to_dict()}
         text = json.dumps(facts, indent=1, default=str)
         write_atomically(self.path.with_suffix(".hyperparameters.json"), text.encode())
         end_last_line(self.path)
@@ -133,6 +162,15 @@ class Recorder(TrainerCallback):
         self._row = {"optimizer_step": state.global_step + 1}
         if scheduler is not None:
             self._row["learning_rate"] = float(scheduler.get_last_lr()[0])
+        now = self._watched(state.global_step)
+        if self._ratios is not None:
+            self._ratios.active = now
+        if self._gradients is not None:  # a cosine needs the gradient before
+            self._gradients.active = now or self._watched(state.global_step + 1)
+
+    def _watched(self, step: int) -> bool:
+        """Whether the batch of rollouts that a step (from 0) is made on is one of those that are watched."""
+        return step // self._interval % self._every == 0
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Note the direction of the gradient."""
@@ -182,34 +220,6 @@ class Recorder(TrainerCallback):
         row = {k: v for k, v in self._row.items() if not (isinstance(v, float) and math.isnan(v))}
         os.write(self._file, (json.dumps(row) + "\n").encode())
         self._row = {}
-
-
-def hyperparameters(args: Any, max_steps: int) -> dict[str, Any]:
-    """What a GRPOConfig says of a run, by the names of `bayes_grpo.runs.fields.RUN_FIELDS`.
-
-    Parameters
-    ----------
-    args : trl.GRPOConfig
-        The trainer's arguments.
-    max_steps : int
-        Optimizer steps of the run.
-    """
-    import trl
-
-    accumulated = args.gradient_accumulation_steps
-    return {
-        "group_size": args.num_generations,
-        "prompts_per_step": args.per_device_train_batch_size * accumulated * args.world_size / args.num_generations,
-        "momentum": args.adam_beta1,
-        "refresh_interval": max(1.0, args.steps_per_generation * args.num_iterations / accumulated),
-        "logging_window": 1,
-        "planned_steps": max_steps,
-        "kl_weight": args.beta,
-        "clip_range": args.epsilon,
-        "optimizer": str(getattr(args.optim, "value", args.optim)),
-        "trl_version": trl.__version__,
-        "x_transformers_version": transformers.__version__,
-    }
 
 
 def _is_number(value: Any) -> bool:

@@ -145,7 +145,7 @@ def train(trial: Trial, folder: Path, steps: int) -> float:
     from bayes_grpo.trl.recorder import record
 
     trainer = build_trainer(trial, folder, steps)
-    record(trainer, evaluation="expected_reward")
+    record(trainer, evaluation="expected_reward", watch_every=1)
     began = time.perf_counter()
     trainer.train()
     shutil.rmtree(folder / "start")

@@ -15,7 +15,7 @@ ENDLESS = 100_000
 
 
 def train(
-    folder: Path, steps: int, interval: int = 1, evaluate: int = 0, log: Path | None = None, **options: str
+    folder: Path, steps: int, interval: int = 1, evaluate: int = 0, log: Path | None = None, **options: str | int
 ) -> dict:
     """Train for so many steps; what was rewarded, and what the recorder says.
 
@@ -51,7 +51,8 @@ def train(
 def main(folder: Path) -> None:
     (folder / "file").write_text("no folder")
     runs = {
-        "recorded": {"steps": 30, "interval": 2, "evaluate": 15},
+        "recorded": {"steps": 30, "interval": 2, "evaluate": 15, "watch_every": 1},
+        "toy": {"steps": 10, "interval": 2},
         "misnamed": {"steps": 3, "evaluation": "rewards/wrong/mean"},
         "broken": {"steps": 3, "log": folder / "file" / "log.jsonl"},
     }

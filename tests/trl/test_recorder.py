@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=complaints, text=True) as process,
     ):
         try:
-            while len(outcomes) < 3 and (line := process.stdout.readline()):
+            while len(outcomes) < 4 and (line := process.stdout.readline()):
                 if line.startswith("{"):
                     outcome = json.loads(line)
                     outcomes[outcome.pop("name")] = outcome
@@ -53,7 +54,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         finally:
             process.send_signal(signal.SIGKILL)
             process.communicate()
-    assert len(outcomes) == 3, errors.read_text()[-2000:]
+    assert len(outcomes) == 4, errors.read_text()[-2000:]
     return Recorded(outcomes, folder, process.returncode)
 
 
@@ -96,6 +97,60 @@ def test_a_run_is_recorded_as_it_was(recorded: Recorded) -> None:
     assert (run["step_time"].values > 0).all()
     assert np.isfinite(run["entropy"].values).all() and float(run["model_size"][0]) > 10_000
     assert np.isfinite(run["reward"].values[0]).sum() == 15
+
+
+def test_of_a_toy_one_batch_in_four_is_watched(recorded: Recorded) -> None:
+    """Ten steps, every batch used twice: ratios of the first and the fifth batch, cosines where both gradients are."""
+    assert recorded.outcomes["toy"]["failure"] is None
+    lines = (recorded.folder / "toy" / "bayes_grpo.jsonl").read_text().splitlines()
+    rows = {row["optimizer_step"]: row for row in map(json.loads, lines)}
+    assert [step for step, row in rows.items() if "log_ratio_variance" in row] == [1, 2, 9, 10]
+    assert [step for step, row in rows.items() if "gradient_cosine" in row] == [2, 9, 10]
+    assert [step for step, row in rows.items() if "reward_spread" in row] == [1, 3, 5, 7, 9]
+
+
+def test_figures_of_ratios_and_gradients_are_those_of_the_definition() -> None:
+    """Two batches of tokens, padding and a tool's tokens among them; three gradients on all weights."""
+    import torch
+
+    from bayes_grpo.trl.updates import GradientWatch, RatioWatch
+
+    rng = np.random.default_rng(3)
+    trainer = SimpleNamespace(
+        epsilon_low=0.1, epsilon_high=0.2, _compute_loss=None, _get_per_token_logps_and_entropies=None
+    )
+    watch, logs = RatioWatch(trainer, None), []
+    for _ in range(2):
+        before, mask = rng.normal(size=(6, 4)) - 2, rng.random((6, 4)) < 0.7
+        tool, advantage, moved = rng.random((6, 4)) < 0.8, rng.normal(size=6), 0.15 * rng.normal(size=(6, 4))
+        moved[~mask] = np.nan
+        watch._log_probability = torch.tensor(before + moved)
+        inputs = {"old_per_token_logps": before, "completion_mask": mask.astype(int), "tool_mask": tool.astype(int)}
+        watch._add({name: torch.tensor(value) for name, value in (inputs | {"advantages": advantage}).items()})
+        here = mask & tool
+        logs.append(np.stack([moved[here], np.broadcast_to(advantage[:, None], here.shape)[here]]))
+    log_ratio, advantage = np.concatenate(logs, axis=1)
+    ratio = np.exp(log_ratio)
+    clipped = ((ratio > 1.2) & (advantage > 0)) | ((ratio < 0.9) & (advantage < 0))
+    assert watch.figures() == pytest.approx(
+        {
+            "log_ratio_mean": log_ratio.mean(),
+            "log_ratio_variance": log_ratio.var(),
+            "effective_sample_share": ratio.mean() ** 2 / (ratio**2).mean(),
+            "clipped_drive_share": np.abs(advantage)[clipped].sum() / np.abs(advantage).sum(),
+        }
+    )
+    assert watch.figures() == {}
+    model = torch.nn.Linear(5, 3)
+    gradients, cosines = rng.normal(size=(3, 18)), []
+    cosine = GradientWatch(model)
+    for gradient in gradients:
+        model.weight.grad = torch.tensor(gradient[:15].reshape(3, 5), dtype=torch.float32)
+        model.bias.grad = torch.tensor(gradient[15:], dtype=torch.float32)
+        cosine.see()
+        cosines.append(cosine.figures().get("gradient_cosine"))
+    unit = gradients / np.linalg.norm(gradients, axis=1, keepdims=True)
+    assert cosines[0] is None and cosines[1:] == pytest.approx(list((unit[1:] * unit[:-1]).sum(1)), rel=1e-5)
 
 
 def test_evaluations_of_the_trainer_are_recorded(recorded: Recorded) -> None:
