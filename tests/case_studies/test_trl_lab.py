@@ -5,10 +5,14 @@ import pytest
 import xarray as xr
 
 import bayes_grpo
+from bayes_grpo.analysis.stability.law_error import LAW_DISCREPANCY, LAW_OFFSET
 from bayes_grpo.bandit import Bandit, linearise
 from case_studies.common.runs import LABORATORY
-from case_studies.trl_lab.compare import rows
+from case_studies.trl_lab.compare import FOLDER, rows
+from case_studies.trl_lab.fluctuation import exponent, exponent_by_t, predicted, read
 from case_studies.trl_lab.half_gain import half_of
+from case_studies.trl_lab.law_error import held, pairs, settings, spread
+from case_studies.trl_lab.moments import moments_of
 from case_studies.trl_lab.sweeps import SWEEPS, trials
 
 RUNS = LABORATORY
@@ -67,3 +71,44 @@ def test_half_of_the_gain_is_found_between_two_intervals() -> None:
     """K = 1, 16, 32, 64, 128: halfway in the logarithm between 32 and 64, or nowhere."""
     assert half_of([0.0, 0.2, 0.4, 0.6, 0.5]) == pytest.approx(32 * 2**0.5)
     assert half_of([0.0, 0.2, 0.4, 0.49, 0.49]) == np.inf
+
+
+def test_moments_of_a_path_of_known_variance_and_memory() -> None:
+    """An autoregression of variance 1 and correlation time 20; twelve paths, five standard errors each (seed fixed)."""
+    rng, decay = np.random.default_rng(1), np.exp(-1 / 20)
+    path = np.zeros((12, 6000))
+    for place in range(1, 6000):
+        path[:, place] = decay * path[:, place - 1] + np.sqrt(1 - decay**2) * rng.standard_normal(12)
+    figures = [moments_of(each[1000:]) for each in path]
+    assert np.mean([f["variance"] for f in figures]) == pytest.approx(1, abs=5 * np.sqrt(2 * 20 / 5000 / 12))
+    assert np.mean([f["time"] for f in figures]) == pytest.approx(20, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("table", "sizes"), [("twin/fluctuation_long", (8, 16, 32, 64)), ("compared/fluctuation", (8, 64))]
+)
+def test_fluctuation_falls_otherwise_under_adam_than_under_sgd(table: str, sizes: tuple[int, ...]) -> None:
+    """At equal momentum each optimizer's 90 % interval of the exponent excludes the other's value, called and seen."""
+    runs = [row for row in read(FOLDER / f"{table}.csv") if float(row["momentum"]) == 0.9]
+    by = {name: [row for row in runs if row["optimizer"] == name] for name in ("sgd", "adamw_torch")}
+    assert all(len(some) >= 6 * len(sizes) for some in by.values())
+    found = {
+        name: exponent_by_t(some, sizes) if len(sizes) == 2 else exponent(some, "variance", sizes, np.mean)
+        for name, some in by.items()
+    }
+    called = predicted()
+    for name, other in (("sgd", "adamw_torch"), ("adamw_torch", "sgd")):
+        _, low, high = found[name]
+        assert not low <= found[other][0] <= high and not low <= called[other] <= high
+    assert found["sgd"][2] < found["adamw_torch"][1] or len(sizes) == 2
+
+
+def test_the_doubts_about_the_law_are_those_that_the_settings_teach() -> None:
+    """The numbers of the package are the spreads over all settings; a doubt learned on one task fails on the other."""
+    every = settings()
+    between = [pair for some in pairs(every).values() for pair in some]
+    assert spread(every) == pytest.approx(LAW_OFFSET, abs=0.02) and spread(between) == pytest.approx(
+        LAW_DISCREPANCY, abs=0.01
+    )
+    first, second = ([s for s in every if (s.sweep == "graded") == graded] for graded in (False, True))
+    assert held(second, spread(first)) <= 2 and held(first, spread(second)) == len(first)

@@ -40,7 +40,7 @@ class Conditions:
     def drive(self, z: np.ndarray) -> np.ndarray:
         """Drive of the rewards at logits of the success probability."""
         table = np.asarray(balance_drive(1 / (1 + np.exp(-_LOGITS)), self.group_size, self.right - self.wrong))
-        drive: np.ndarray = np.interp(_odds(self.reward(z)), _LOGITS, table)
+        drive: np.ndarray = np.interp(odds(self.reward(z)), _LOGITS, table)
         return drive
 
     def reward(self, z: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ class Conditions:
         return force
 
 
-def _odds(place: np.ndarray, edge: float = 1e-6) -> np.ndarray:
+def odds(place: np.ndarray, edge: float = 1e-6) -> np.ndarray:
     """Logit of a place between 0 and 1, kept inside by an edge."""
     inside = np.clip(place, edge, 1 - edge)
     return np.asarray(np.log(inside) - np.log1p(-inside))
@@ -93,7 +93,7 @@ def conditions_of(
     )
 
     def logits(reward: np.ndarray) -> np.ndarray:
-        return _odds((reward - wrong) / (right - wrong), 1e-3)
+        return odds((reward - wrong) / (right - wrong), 1e-3)
 
     start, rest = logits(draws["initial_reward"].values), logits(draws["plateau"].values)
     reference, kl = start, np.zeros_like(start)

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from bayes_grpo.analysis.stability.conditions import CLIP_RANGE, Conditions
+from bayes_grpo.analysis.stability.law_error import LAW_DISCREPANCY, Seen
 from bayes_grpo.errors import InputError
 from bayes_grpo.laws import reuse
 
@@ -23,9 +24,6 @@ LEAST_SHARE, LOST_SHARE = 0.5, 0.5
 #: Standard deviation of the logarithm of the growth, between what one run shows and what it is at another refresh
 #: interval: in the laboratory it scattered by 0.13 to 0.28 over K = 4 to 64 (case_studies/trl_lab/refresh_interval.md).
 DISCREPANCY = 0.35
-#: Standard deviation of the logit of success at a plateau about the balance law's: clipped runs of the laboratory were
-#: off by 0.05 to 0.1, B = 4 by more (case_studies/trl_lab/compared).
-LAW_DISCREPANCY = 0.1
 _BLOCKS = 8
 _LONGEST = 4096
 
@@ -115,6 +113,7 @@ def interval_table(
     batches: float,
     generation: float | None,
     update: float | None,
+    seen: Seen,
 ) -> xr.Dataset:
     """For each refresh interval: plateau; updates, batches and hours to 95 % of the way; reward within the budget.
 
@@ -128,6 +127,8 @@ def interval_table(
         Rollout batches of the budget; its hours are those of the run at its own refresh interval.
     generation, update : float or None
         Seconds that drawing a batch and making an update take.
+    seen : Seen
+        What the run shows at its own refresh interval. At others the law may be off by more, `LAW_DISCREPANCY`.
 
     Returns
     -------
@@ -138,12 +139,15 @@ def interval_table(
         name: [] for name in ("plateau", "updates", "batches", "hours", "per_batch", "per_hour")
     }
     known = generation is not None and update is not None
-    # All intervals have the same draws of the discrepancy, from another stream than the growth's.
-    shift = LAW_DISCREPANCY * np.random.default_rng([0, 1]).standard_normal(growth.size)
+    # All other intervals have the same draws of the discrepancy, from another stream than the growth's.
+    further = LAW_DISCREPANCY * np.random.default_rng([0, 1]).standard_normal(growth.size)
     spread = reuse.effective_share_limit(growth, conditions.clip_range, LEAST_SHARE)
     budget = batches * ((generation or 0.0) + (update or 0.0))
     for interval in INTERVALS:
-        share = reuse.clipped_share(growth, interval, np.full(growth.size, conditions.clip_range))
+        if own := interval == seen.interval:
+            share = np.full(growth.size, seen.clipped)
+        else:
+            share = reuse.clipped_share(growth, interval, np.full(growth.size, conditions.clip_range))
         z, time = conditions.paths(share)
         reward = conditions.reward(z)
         start, end = reward[:, 0], reward[:, -1]
@@ -151,6 +155,7 @@ def interval_table(
         updates = time[np.arange(len(time)), reached]
         seconds = (generation or 0.0) / interval + (update or 0.0)
         overfitted = interval > spread
+        shift = seen.offset + (0.0 if own else further)
         columns["plateau"].append(np.where(overfitted, start, conditions.reward(z[:, -1] + shift)))
         columns["updates"].append(updates)
         columns["batches"].append(updates / interval)

@@ -10,6 +10,7 @@ from bayes_grpo.analysis.intervals import interval_row
 from bayes_grpo.analysis.notes import noted
 from bayes_grpo.analysis.stability.conditions import CLIP_RANGE, INFERRED, conditions_of
 from bayes_grpo.analysis.stability.dynamics import DRAWS
+from bayes_grpo.analysis.stability.law_error import Seen, law_offset
 from bayes_grpo.analysis.stability.reuse import (
     check_seconds,
     growth_draws,
@@ -98,7 +99,10 @@ def reuse_summary(
     if growth is not None and conditions is not None:
         generation, update = _seconds(rows, generation_seconds, update_seconds)
         batches = max(known["planned_steps"] / known.get("refresh_interval", 1.0), 1.0)
-        table = interval_table(growth, conditions, batches, generation, update)
+        clipped = known.get("clipped", 0.0)
+        offset = law_offset(conditions, draws["plateau"].values, clipped)
+        seen = Seen(known.get("refresh_interval", 1.0), clipped, offset)
+        table = interval_table(growth, conditions, batches, generation, update, seen)
         out |= {"intervals": _rows(table), "best": _best(table), "batches": batches}
         if generation is None:
             text = (

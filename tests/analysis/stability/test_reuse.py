@@ -9,6 +9,8 @@ import xarray as xr
 from bayes_grpo import InputError, balance_plateau, fit, make_run, threshold
 from bayes_grpo.analysis.stability import reuse as limits_of
 from bayes_grpo.analysis.stability.conditions import INFERRED, Conditions, conditions_of
+from bayes_grpo.analysis.stability.law_error import LAW_DISCREPANCY, LAW_OFFSET, Seen, law_offset
+from bayes_grpo.analysis.stability.reuse import INTERVALS
 from bayes_grpo.analysis.stability.reuse_summary import ONLY_LAG, reuse_summary
 from bayes_grpo.analysis.stability.reuse_table import reuse_text
 from bayes_grpo.laws import reuse
@@ -140,12 +142,38 @@ def test_what_is_stated_narrows_the_answer_and_ends_its_note() -> None:
     assert not set(STATED) & {note["subject"] for note in all_stated["notes"]}
     assert not any(note["kind"] == "alarm" for note in all_stated["notes"])
     before, after = ([width(row["plateau"]) for row in summary["intervals"]] for summary in (nothing, all_stated))
-    law = 2 * 1.645 * limits_of.LAW_DISCREPANCY * 0.6 / 4  # at K = 1 nothing is clipped: what is left is the law's
-    assert after[0] == pytest.approx(law, rel=0.15)
-    assert after[3] > after[0], "the law's and the growth's doubts do not cancel at K = 8"
-    assert all(late < early for late, early in zip(after[:4], before[:4], strict=True)), (before, after)
+    own = INTERVALS.index(INTERVAL)
+    assert after[0] > after[own], "the law is known better at the run's own K"
+    plateau = all_stated["intervals"][own]["plateau"]
+    assert plateau["lower"] < float(tree["posterior"]["plateau"].median()) < plateau["upper"]
+    others = [place for place in range(4) if place != own]
+    assert all(after[place] < before[place] for place in others), (before, after)
+    law = [balance_plateau(0.4, 8, (0.255 - 0.2) / 0.6, 0.2, 0.8, clipped=float(c)) for c in (0.0, share)]
     first = all_stated["intervals"][0]["plateau"]["median"]
-    assert first == pytest.approx(balance_plateau(0.4, 8, (0.255 - 0.2) / 0.6, 0.2, 0.8), abs=0.005)
+    assert law[0] < first and law[1] < plateau["median"], "the run lies above the law, so it would at K = 1"
+
+
+def test_the_runs_own_plateau_tells_how_far_the_law_is_off() -> None:
+    """A plateau known well moves the law's by what it is off, at every K alike; one known badly moves it less."""
+    count, share = 4000, float(reuse.clipped_share(GROWTH, INTERVAL, 0.2))
+    start = np.full(count, np.log((0.255 - 0.2) / (0.8 - 0.255)))
+    conditions = Conditions(0.05 * np.ones(count), start, start, np.full(count, 0.4), 0.2, 0.8, 8, 0.2)
+    law = balance_plateau(0.4, 8, (0.255 - 0.2) / 0.6, 0.2, 0.8, clipped=share)
+    logit = np.log((law - 0.2) / (0.8 - law))
+    draws = np.random.default_rng(5).normal(size=count)
+    sharp = law_offset(conditions, conditions.reward(logit - 0.7 + 0.05 * draws), share)
+    assert sharp.mean() == pytest.approx(-0.7, abs=0.01) and sharp.std() == pytest.approx(0.05, rel=0.1)
+    vague = law_offset(conditions, conditions.reward(logit - 0.7 + LAW_OFFSET * draws), share)
+    assert vague.mean() == pytest.approx(-0.35, abs=0.04)  # prior and run weigh alike
+    assert vague.std() == pytest.approx(LAW_OFFSET / np.sqrt(2), rel=0.1)
+    growth = np.full(count, GROWTH)
+    seen = [Seen(INTERVAL, share, offset) for offset in (np.zeros(count), sharp)]
+    tables = [limits_of.interval_table(growth, conditions, 100, None, None, at) for at in seen]
+    plain, moved = (np.log((t["plateau"] - 0.2) / (0.8 - t["plateau"])) for t in tables)
+    np.testing.assert_allclose((moved - plain).mean("sample"), -0.7, atol=0.01)
+    own = plain.sel(refresh_interval=INTERVAL).std("sample")
+    assert float(own) < 1e-6
+    np.testing.assert_allclose(plain.sel(refresh_interval=[1, 16]).std("sample"), LAW_DISCREPANCY, rtol=0.1)
 
 
 def test_a_run_that_contradicts_what_is_stated_is_told_and_keeps_its_time(reused: xr.DataTree) -> None:
