@@ -1,7 +1,7 @@
 """What a fit costs against the number of rows of a run, and a batch against the number of runs.
 
 Rows: one run of each length, importance sampling, processor seconds of draws (warm) and the memory of the process.
-Runs: `bayes_grpo.batch` on simulated logs with each number of workers, seconds by the clock and processor seconds.
+Runs: `bayes_grpo.batch` on simulated logs with each engine and number of workers, by the clock and the processors.
 
     python -m benchmarks.scale --rows 100 1000 10000 100000 --runs 10 100 1000 --figure benchmarks/scale.png
 """
@@ -11,7 +11,9 @@ import json
 import resource
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.progress import use_compilation_cache
 from bayes_grpo.inference.sampler_settings import Sampler
+from bayes_grpo.report.batch.engines import ENGINES
 from benchmarks.posterior import memory, simulated
 
 
@@ -47,8 +50,8 @@ def write_logs(folder: Path, count: int) -> None:
         (folder / f"run{i:05}.csv").write_text("\n".join(["step,reward", *lines]) + "\n", encoding="utf-8")
 
 
-def cost_of_runs(model: str, count: int, workers: int) -> dict[str, float]:
-    """Seconds of a batch, by the clock and of the processors."""
+def cost_of_runs(model: str, count: int, workers: int, engine: str) -> dict[str, Any]:
+    """Seconds of a batch, by the clock and, where its workers are children of this process, of the processors."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "logs").mkdir()
@@ -56,12 +59,18 @@ def cost_of_runs(model: str, count: int, workers: int) -> dict[str, float]:
         began, before = time.perf_counter(), _children()
         settings = {"group_size": 8, "prompts_per_step": 16, "reward_lower": 0, "reward_upper": 1}
         table = bayes_grpo.batch(
-            [folder / "logs"], folder / "out", model=model, workers=workers, reading={"hyperparameters": settings}
+            [folder / "logs"],
+            folder / "out",
+            model=model,
+            engine=engine,
+            workers=workers,
+            reading={"hyperparameters": settings},
         )
         clock = time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     assert len(table) == count and not table["error"].notna().any()
     return {
+        "engine": engine,
         "runs": count,
         "workers": workers,
         "seconds": clock,
@@ -76,7 +85,7 @@ def _children() -> float:
     return usage.ru_utime + usage.ru_stime + time.process_time()
 
 
-def plot(rows: list[dict[str, float]], runs: list[dict[str, float]], path: Path) -> None:
+def plot(rows: list[dict[str, float]], runs: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.5, 3.2), layout="constrained")
@@ -84,9 +93,9 @@ def plot(rows: list[dict[str, float]], runs: list[dict[str, float]], path: Path)
     if rows:
         left.loglog([row["rows"] for row in rows], [row["seconds"] for row in rows], "o-")
     left.set(xlabel="rows of the run", ylabel="processor seconds of a fit")
-    for workers in sorted({row["workers"] for row in runs}):
-        mine = [row for row in runs if row["workers"] == workers]
-        label = f"{workers:.0f} worker{'s' if workers > 1 else ''}"
+    for engine, workers in sorted({(row["engine"], row["workers"]) for row in runs}):
+        mine = [row for row in runs if (row["engine"], row["workers"]) == (engine, workers)]
+        label = f"{engine}, {workers} worker{'s' if workers > 1 else ''}"
         right.loglog([row["runs"] for row in mine], [row["seconds"] for row in mine], "o-", label=label)
     right.set(xlabel="runs", ylabel="seconds of the batch")
     if runs:
@@ -100,6 +109,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=[100, 1000, 10000])
     parser.add_argument("--runs", type=int, nargs="*", default=[10, 100])
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--engines", nargs="*", default=["local"], choices=ENGINES)
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
     use_compilation_cache()
@@ -107,10 +117,9 @@ def main() -> None:
     for rows in options.rows:
         by_rows.append(cost_of_rows(options.model, rows))
         print(json.dumps(by_rows[-1]), flush=True)
-    for workers in options.workers:
-        for count in options.runs:
-            by_runs.append(cost_of_runs(options.model, count, workers))
-            print(json.dumps(by_runs[-1]), flush=True)
+    for engine, workers, count in product(options.engines, options.workers, options.runs):
+        by_runs.append(cost_of_runs(options.model, count, workers, engine))
+        print(json.dumps(by_runs[-1]), flush=True)
     if options.figure:
         plot(by_rows, by_runs, options.figure)
 
