@@ -21,6 +21,8 @@ from jax.scipy.special import gammaln
 #: An array of JAX, or of NumPy.
 AnyArray = Any
 Arguments = Mapping[str, AnyArray]
+#: Largest logarithm of a parameter: squares of its exponential are numbers.
+_MOST = 300.0
 
 
 class Coordinate(NamedTuple):
@@ -60,7 +62,9 @@ def _damping_inverse(x: AnyArray, _: Arguments) -> AnyArray:
 
 
 REAL = Coordinate(lambda z, _: z, lambda x, _: x, lambda z, _: jnp.zeros_like(z))
-POSITIVE = Coordinate(lambda z, _: _library(z).exp(z), lambda x, _: _library(x).log(x), lambda z, _: z)
+POSITIVE = Coordinate(
+    lambda z, _: _library(z).exp(_library(z).clip(z, -_MOST, _MOST)), lambda x, _: _library(x).log(x), lambda z, _: z
+)
 UNIT = Coordinate(
     lambda z, _: _sigmoid(z),
     lambda x, _: _library(x).log(x) - _library(x).log1p(-x),
@@ -100,16 +104,21 @@ class Family(NamedTuple):
 
     def point(self, drawn: AnyArray, given: Arguments) -> AnyArray:
         """The point of something drawn."""
-        place = drawn if self.of_coordinate else self.coordinate.inverse(drawn, given)
-        return self.tails.inverse(place, given)
+        return self.tails.inverse(self.place(drawn, given), given)
+
+    def place(self, drawn: AnyArray, given: Arguments) -> AnyArray:
+        """The coordinate u of something drawn."""
+        return drawn if self.of_coordinate else self.coordinate.inverse(drawn, given)
 
     def density_of_point(self, point: Array, given: Arguments) -> Array:
         """Log density of the point."""
-        place, log_slope = self.tails.value(point, given), self.tails.log_slope(point, given)
+        return self.density_of_place(self.tails.value(point, given), given) + self.tails.log_slope(point, given)
+
+    def density_of_place(self, place: Array, given: Arguments) -> Array:
+        """Log density of the coordinate u."""
         if self.of_coordinate:
-            return self.log_density(place, given) + log_slope
-        value = self.coordinate.value(place, given)
-        return self.log_density(value, given) + self.coordinate.log_slope(place, given) + log_slope
+            return self.log_density(place, given)
+        return self.log_density(self.coordinate.value(place, given), given) + self.coordinate.log_slope(place, given)
 
     def density_of_value(self, value: Array, given: Arguments) -> Array:
         """Log density of the parameter itself, not of its coordinate."""
@@ -148,9 +157,9 @@ FAMILIES: dict[str, Family] = {
     "Normal": Family(REAL, _normal, _draw_normal),
     "StudentT": Family(REAL, _student, _draw_student, of_coordinate=True, tails=HEAVY),
     "LogNormal": Family(POSITIVE, _normal, _draw_normal, of_coordinate=True),
-    "LogStudentT": Family(POSITIVE, _student, _draw_student, of_coordinate=True),
+    "LogStudentT": Family(POSITIVE, _student, _draw_student, of_coordinate=True, tails=HEAVY),
     "LogitNormal": Family(UNIT, _normal, _draw_normal, of_coordinate=True),
-    "LogitStudentT": Family(UNIT, _student, _draw_student, of_coordinate=True),
+    "LogitStudentT": Family(UNIT, _student, _draw_student, of_coordinate=True, tails=HEAVY),
     "HalfNormal": Family(
         POSITIVE,
         lambda x, given: jnp.log(2.0) + stats.norm.logpdf(x, 0.0, given["scale"]),

@@ -43,6 +43,7 @@ class Target:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.dimension = len(spec.parameters)
+        self._families = {name: (prior, family_of(name, prior)) for name, prior in spec.parameters.items()}
         self._noises = noises_of({name: prior.distribution for name, prior in spec.parameters.items()})
         self._evaluate = Program(self._evaluated, spec.structure, returns=(Evaluated,))
 
@@ -55,16 +56,17 @@ class Target:
         self, rng: np.random.Generator, data: ModelData, *shape: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Points drawn from the prior, shape (..., dimension), and their parameters, shape (...)."""
-        points, values = [], {}
-        for name, prior in self.spec.parameters.items():
-            family = family_of(name, prior)
+        places, values = [], {}
+        for name, (prior, family) in self._families.items():
             given = {key: np.asarray(value, float) for key, value in data.priors[name].items()}
-            point = family.point(FAMILIES[prior.distribution].draw(rng, given, shape), given)
-            points.append(point)
-            values[name] = family.value(point, given)
-        stacked = np.stack(points, axis=-1)
+            places.append(family.place(FAMILIES[prior.distribution].draw(rng, given, shape), given))
+            values[name] = family.coordinate.value(places[-1], given)
+        stacked = np.stack(places, axis=-1)
         if self._noises is not None:
             stacked = self._noises.join(stacked, self._forgotten(values, data))
+        for place, (name, (_, family)) in enumerate(self._families.items()):
+            given = {key: np.asarray(value, float) for key, value in data.priors[name].items()}
+            stacked[..., place] = family.tails.inverse(stacked[..., place], given)
         return stacked, values
 
     def _evaluated(self, points: Array, data: ModelData) -> Evaluated:
@@ -72,18 +74,20 @@ class Target:
         return evaluated
 
     def _at(self, point: Array, data: ModelData) -> Evaluated:
+        families = [(family, arguments_of(name, data)) for name, (_, family) in self._families.items()]
+        places = jnp.stack([family.tails.value(z, given) for z, (family, given) in zip(point, families, strict=True)])
         if self._noises is not None:
-            point = self._noises.split(point, self._forgotten(self._values(point, data), data))
+            places = self._noises.split(places, self._forgotten(self._values(places, data), data))
         log_prior = jnp.zeros(())
-        for place, (name, prior) in enumerate(self.spec.parameters.items()):
-            log_prior += family_of(name, prior).density_of_point(point[place], arguments_of(name, data))
-        values = self._values(point, data)
+        for z, u, (family, given) in zip(point, places, families, strict=True):
+            log_prior += family.tails.log_slope(z, given) + family.density_of_place(u, given)
+        values = self._values(places, data)
         return Evaluated(log_prior, log_likelihood(self.spec.law, values, data.run), values)
 
-    def _values(self, point: Array, data: ModelData) -> dict[str, Array]:
-        """Parameters at a point whose noises are logarithms."""
-        named = enumerate(self.spec.parameters.items())
-        return {name: family_of(name, prior).value(point[i], arguments_of(name, data)) for i, (name, prior) in named}
+    def _values(self, places: Array, data: ModelData) -> dict[str, Array]:
+        """Parameters at their coordinates u."""
+        named = zip(self._families.items(), places, strict=True)
+        return {name: family.coordinate.value(u, arguments_of(name, data)) for (name, (_, family)), u in named}
 
     def _forgotten(self, values: Mapping[str, Any], data: ModelData) -> Any:
         """Share of a fluctuation that is new in a row, by the mean gap between rows."""
