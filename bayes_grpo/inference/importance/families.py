@@ -3,9 +3,10 @@
 A parameter x has a coordinate u on the whole real line: x itself, log x for positive ones, and the logit of its place
 between bounds. Families with heavy tails are drawn in on top of that: the point z that is sampled is
 ``arcsinh((u - loc) / scale)``, u itself near the centre and its logarithm far out. Otherwise a few hundred points lose
-the far ends of ridges, along which a large gain goes with a slow rise. Densities are those of `jax.scipy.stats`; tests
-hold them against NumPyro's distributions, which sample the same priors by NUTS. Draws are NumPy's, and the maps take
-arrays of NumPy as well as of JAX: no program has to be compiled or loaded for draws from a prior.
+the far ends of ridges, along which a large gain goes with a slow rise, and those far out in one parameter weigh most.
+Densities are those of `jax.scipy.stats`; tests hold them against NumPyro's distributions, which sample the same priors
+by NUTS. Draws are NumPy's, and the maps take arrays of NumPy as well as of JAX: no program has to be compiled or loaded
+for draws from a prior.
 """
 
 from collections.abc import Callable, Mapping
