@@ -90,8 +90,8 @@ class Target:
         return {name: family.coordinate.value(u, arguments_of(name, data)) for (name, (_, family)), u in named}
 
     def _forgotten(self, values: Mapping[str, Any], data: ModelData) -> Any:
-        """Share of a fluctuation that is new in a row, by the mean gap between rows."""
-        rows = data.run.grid.observed.sum()
+        """Share of a fluctuation that is new in a row, by the mean gap between rows of the log, merged or not."""
+        rows = (data.run.grid.observed * data.run.grid.repeats).sum()
         return forgotten_share(values, data.run.duration / (rows - (rows > 1)))
 
 

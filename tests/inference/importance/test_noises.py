@@ -11,6 +11,7 @@ from bayes_grpo.inference.importance.families import FAMILIES
 from bayes_grpo.inference.importance.noises import Noises, forgotten_share, noises_of
 from bayes_grpo.inference.importance.target import target_of
 from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.timeline import merged_grid
 
 
 @pytest.mark.parametrize("ratio", [False, True])
@@ -67,3 +68,14 @@ def test_points_of_the_prior_are_its_draws(model: str, small_run: xr.Dataset) ->
 
     slopes = jax.vmap(jax.jacfwd(at))(jnp.asarray(points[0]))
     np.testing.assert_allclose(evaluated.log_prior, prior + jnp.linalg.slogdet(slopes)[1], rtol=1e-6, atol=1e-5)
+
+
+def test_blocks_of_rows_share_the_coordinates(small_run: xr.Dataset) -> None:
+    """A long run is sampled by blocks first: their points must be the same parameters with all rows."""
+    spec = bayes_grpo.load_model("s_curve")
+    data = prepare(small_run, spec).data
+    merged = data._replace(run=data.run._replace(grid=merged_grid(data.run.grid, 8)))
+    points, _ = target_of(spec).draw_prior(np.random.default_rng(2), data, 1, 100)
+    every, blocks = (target_of(spec).evaluate(points, given).values for given in (data, merged))
+    for name, values in every.items():
+        np.testing.assert_allclose(values, blocks[name], rtol=1e-9)
