@@ -51,6 +51,14 @@ def test_a_run_that_takes_back_its_loss_recovers() -> None:
     assert fate_of(steps[:150], rewards[:150]) is None  # it did not collapse
 
 
+def test_a_loss_of_less_than_half_the_gain_is_no_collapse() -> None:
+    """The gain is 1 and the noise 0.01, so that every loss here is seen for certain."""
+    rise, noise = np.linspace(0, 1, 60), 0.01 * np.random.default_rng(0).standard_normal(100)
+    lost = {loss: collapse_of(np.concatenate([rise, np.full(40, 1 - loss)]) + noise) for loss in (0.2, 0.4, 0.6, 0.9)}
+    assert [loss for loss, collapse in lost.items() if collapse is not None] == [0.6, 0.9]
+    assert lost[0.9] is not None and lost[0.9].level == pytest.approx(0.1, abs=0.01)
+
+
 def test_counts_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "counts.toml"
     path.write_text('[repositories]\na = { runs = 2, recovered = 3, kept = 0 }\nb = { runs = "x" }\n', encoding="utf-8")
