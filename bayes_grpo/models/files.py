@@ -94,6 +94,8 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         raise InputError(str(path), f"cannot be read as a model file: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(str(path), f"expected TOML, found a syntax error: {error}") from error
+    except RecursionError as error:
+        raise InputError(str(path), "expected TOML, found lists or tables nested too deeply") from error
 
 
 def _inherit(path: Path, depth: int = 0) -> tuple[str, str, dict[str, Any], set[str]]:

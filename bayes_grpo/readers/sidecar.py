@@ -36,6 +36,8 @@ def read_sidecar(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
                 content: Any = tomllib.loads(file.read())
         except tomllib.TOMLDecodeError as error:
             raise InputError(str(path), f"expected TOML, found a syntax error: {error}") from error
+        except RecursionError as error:
+            raise InputError(str(path), "expected TOML, found lists or tables nested too deeply") from error
     else:
         content = load_json(path)
     if not isinstance(content, dict):

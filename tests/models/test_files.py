@@ -74,6 +74,7 @@ def test_a_copied_file_with_an_edited_prior_is_read(tmp_path: Path) -> None:
         ('"second_order"', '"third_order"', "expected one of first_order, second_order, balance_first_order"),
         ("process_noise = true", "process_noise = true\nnoise = 3", "unknown key 'noise'"),
         ("process_noise = true", "process_noise = true\n= 3", "syntax error"),
+        ("process_noise = true", "process_noise = " + "[" * 3000 + "]" * 3000, "nested too deeply"),
     ],
 )
 def test_faults_list_what_exists(tmp_path: Path, old: str, new: str, said: str) -> None:

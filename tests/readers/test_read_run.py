@@ -171,6 +171,15 @@ def test_long_tables_hold_several_runs(tmp_path: Path) -> None:
     assert run["run"].values.tolist() == ["x", "y"]
 
 
+def test_a_sidecar_of_endless_brackets_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("step,reward\n" + "".join(f"{i},0.5\n" for i in range(1, 21)))
+    (tmp_path / "hyperparameters.toml").write_text("group_size = " + "[" * 3000 + "]" * 3000 + "\n")
+    with pytest.raises(
+        InputError, match=r"hyperparameters\.toml: expected TOML, found lists or tables nested too deeply"
+    ):
+        read_run(tmp_path)
+
+
 def test_sidecar_and_stated_values(tmp_path: Path) -> None:
     log = lines(tmp_path / "log.jsonl", trl_rows())
     (tmp_path / "hyperparameters.toml").write_text('group_size = 4\nmomentum = 0.5\ntrl_version = "0.15.2"\n')

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from scipy.stats import ks_2samp
 
 from bayes_grpo.analysis.intervals import interval
 from bayes_grpo.errors import Note
@@ -49,6 +48,8 @@ def lag_share_of(fit: xr.DataTree, draws: xr.Dataset, stated: float | None = Non
         return LagShare(np.full(count, stated), "stated", [])
     if "lag_share" not in draws:
         return LagShare(np.random.default_rng(seed).uniform(size=count), "uniform", [_UNKNOWN])
+    from scipy.stats import ks_2samp  # it takes long to import, and few fits need it
+
     share = draws["lag_share"].values
     posterior, prior = (fit[group].to_dataset()["lag_share"].values.ravel() for group in ("posterior", "prior"))
     if ks_2samp(posterior, prior).statistic > LEAST_DISTANCE:
