@@ -134,7 +134,8 @@ def drawn_from(
         khat=khat,
         importance_ess=effective_draws(smoothed),
         modes=count_modes(posterior, points, log_posterior, log_weight),
-        disagreement=disagreement_of(values, weighted.log_weight_alone[run]),
+        # By coordinates: a parameter with a Student t on its logarithm has no mean.
+        disagreement=disagreement_of({"coordinates": points}, weighted.log_weight_alone[run]),
         power=float(weighted.power[run]),
         generations=weighted.generations,
         evaluations=weighted.evaluations,

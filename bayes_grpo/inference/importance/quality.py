@@ -95,7 +95,7 @@ def disagreement_of(values: dict[str, np.ndarray], log_weights: np.ndarray) -> f
     """Largest difference of means between repetitions, in standard deviations.
 
     Weights are (repetition, point) and make each repetition an estimate of its own; values have the same shape, or a
-    last dimension for runs.
+    last dimension for runs or coordinates.
     """
     smoothed = np.stack([smooth_weights(of_repetition)[0] for of_repetition in log_weights])
     weights = np.exp(smoothed - smoothed.max(1, keepdims=True))

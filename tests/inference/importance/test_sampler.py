@@ -220,3 +220,15 @@ def test_components_are_those_of_scipy() -> None:
         # The same partition, each part named by its smallest node.
         assert len(set(zip(labels.tolist(), expected.tolist(), strict=True))) == len(set(expected.tolist()))
         assert all(labels[label] == label for label in labels)
+
+
+def test_repetitions_are_compared_by_coordinates() -> None:
+    """One repetition misses half of the posterior; the parameter, exp(50 z), has a mean that one point decides."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(1, 2, 2000, 1))
+    points[0, 1] = np.abs(points[0, 1])
+    flat = np.zeros(points.shape[:3])
+    weighted = Weighted(points, {"far": np.exp(50 * points[..., 0])}, flat, flat, flat, np.ones(1), 1, 4000)
+    quality = drawn_from(weighted, 0, Sampler(), lambda at: -0.5 * (at**2).sum(-1), rng).quality
+    # The means are 0 and sqrt(2 / pi), the standard deviations 1 and 0.6 about them.
+    assert 0.7 < quality.disagreement < 1.1
