@@ -101,7 +101,7 @@ class Detector:
         if not np.isfinite(reward):
             return None
         alarm = self._test(step, reward) if self._regimes is not None else None
-        if self._last == self._last:
+        if np.isfinite(self._last):
             self._differences.append(abs(reward - self._last))
         self._last = reward
         if self._regimes is None:

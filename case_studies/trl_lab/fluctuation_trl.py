@@ -45,7 +45,7 @@ def make(trial: Trial, root: Path, until: float) -> str:
         return f"{trial.name}: {'there' if kept.exists() else 'not begun'}"
     path: list[float] = []
 
-    class Path_(TrainerCallback):
+    class KeepPath(TrainerCallback):
         def on_log(self, args, state, control, logs=None, **_):
             if "expected_reward" in (logs or {}):
                 path.append(float(logs["expected_reward"]))
@@ -53,7 +53,7 @@ def make(trial: Trial, root: Path, until: float) -> str:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         trainer = build_trainer(trial, Path(folder), trial.updates)
-        trainer.add_callback(Path_())
+        trainer.add_callback(KeepPath())
         trainer.train()
         shutil.rmtree(folder, ignore_errors=True)
     with kept.with_suffix(".part").open("wb") as file:

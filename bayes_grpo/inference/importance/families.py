@@ -34,7 +34,7 @@ class Coordinate(NamedTuple):
     log_slope: Callable[[Array, Arguments], Array]
 
 
-def _library(values: AnyArray) -> Any:
+def library_of(values: AnyArray) -> Any:
     """The library that an array is of."""
     return jnp if isinstance(values, Array) else np
 
@@ -48,27 +48,29 @@ def _between(z: AnyArray, given: Arguments) -> AnyArray:
 
 
 def _place_between(x: AnyArray, given: Arguments) -> AnyArray:
-    library = _library(x)
+    library = library_of(x)
     return library.log(x - given["low"]) - library.log(given["high"] - x)
 
 
 def _damping(z: AnyArray, _: Arguments) -> AnyArray:
-    library = _library(z)
+    library = library_of(z)
     return library.minimum(z, 1.0) + library.expm1(library.maximum(z, 1.0) - 1)
 
 
 def _damping_inverse(x: AnyArray, _: Arguments) -> AnyArray:
-    library = _library(x)
+    library = library_of(x)
     return library.minimum(x, 1.0) + library.log(library.maximum(x, 1.0))
 
 
 REAL = Coordinate(lambda z, _: z, lambda x, _: x, lambda z, _: jnp.zeros_like(z))
 POSITIVE = Coordinate(
-    lambda z, _: _library(z).exp(_library(z).clip(z, -_MOST, _MOST)), lambda x, _: _library(x).log(x), lambda z, _: z
+    lambda z, _: library_of(z).exp(library_of(z).clip(z, -_MOST, _MOST)),
+    lambda x, _: library_of(x).log(x),
+    lambda z, _: z,
 )
 UNIT = Coordinate(
     lambda z, _: _sigmoid(z),
-    lambda x, _: _library(x).log(x) - _library(x).log1p(-x),
+    lambda x, _: library_of(x).log(x) - library_of(x).log1p(-x),
     lambda z, _: -jax.nn.softplus(z) - jax.nn.softplus(-z),
 )
 INTERVAL = Coordinate(
@@ -80,8 +82,8 @@ INTERVAL = Coordinate(
 DAMPING = Coordinate(_damping, _damping_inverse, lambda z, _: jnp.maximum(z, 1.0) - 1)
 #: The inverse hyperbolic sine of the distance from the prior's centre, in scales.
 HEAVY = Coordinate(
-    lambda z, given: given["loc"] + given["scale"] * _library(z).sinh(z),
-    lambda u, given: _library(u).arcsinh((u - given["loc"]) / given["scale"]),
+    lambda z, given: given["loc"] + given["scale"] * library_of(z).sinh(z),
+    lambda u, given: library_of(u).arcsinh((u - given["loc"]) / given["scale"]),
     lambda z, given: jnp.log(given["scale"]) + jnp.logaddexp(z, -z) - jnp.log(2.0),
 )
 

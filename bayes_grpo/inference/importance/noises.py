@@ -7,17 +7,15 @@ of the scatter from row to row both arms lie on one line. The map has the Jacobi
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax.numpy as jnp
-import numpy as np
-from jax import Array
+from bayes_grpo.inference.importance.families import AnyArray, library_of
 
-#: An array of JAX, or of NumPy.
-AnyArray = Any
 _OBSERVATION = "observation_sd"
 #: Parameters that say how large the other noise is: by itself, or in units of the observation noise.
 _SIZES, _RATIO = ("fluctuation", "step_sd"), "noise_ratio"
+#: Least share of a fluctuation that counts as new: of runs without a duration, and at rates without end.
+_LEAST = 1e-200
 #: Families with the logarithm as their coordinate.
 LOGARITHMIC = ("LogNormal", "LogStudentT", "HalfNormal", "HalfCauchy", "Gamma", "Exponential", "InverseGamma")
 
@@ -50,15 +48,14 @@ class Noises(NamedTuple):
         return self._put(logarithms, observation + _excess(ratio, forgotten), ratio)
 
     def _put(self, point: AnyArray, observation: AnyArray, other: AnyArray) -> AnyArray:
-        library = jnp if isinstance(point, Array) else np
         columns = [point[..., place] for place in range(point.shape[-1])]
         columns[self.observation], columns[self.other] = observation, other
-        return library.stack(columns, axis=-1)
+        return library_of(point).stack(columns, axis=-1)
 
 
 def _excess(log_ratio: AnyArray, forgotten: AnyArray) -> AnyArray:
     """Logarithm of the scatter from row to row over the observation noise."""
-    library = jnp if isinstance(log_ratio, Array) else np
+    library = library_of(log_ratio)
     return library.logaddexp(0.0, 2 * log_ratio + library.log(forgotten)) / 2
 
 
@@ -81,9 +78,11 @@ def forgotten_share(values: Mapping[str, AnyArray], gap: AnyArray) -> AnyArray:
     gap : array
         Optimizer steps from a row to the next.
     """
-    library = jnp if any(isinstance(value, Array) for value in values.values()) else np
     if "correlation_time" in values:
-        return -library.expm1(-gap / values["correlation_time"])
-    if "stiffness" in values:
-        return -library.expm1(-gap * values["stiffness"])
-    return library.full(library.shape(next(iter(values.values()))), 0.5)
+        rate = 1 / values["correlation_time"]
+    elif "stiffness" in values:
+        rate = values["stiffness"]
+    else:
+        return 0.5
+    library = library_of(rate)
+    return library.maximum(-library.expm1(-gap * rate), _LEAST)

@@ -56,17 +56,16 @@ class Target:
         self, rng: np.random.Generator, data: ModelData, *shape: int
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Points drawn from the prior, shape (..., dimension), and their parameters, shape (...)."""
+        given = {name: {key: np.asarray(v, float) for key, v in data.priors[name].items()} for name in self._families}
         places, values = [], {}
         for name, (prior, family) in self._families.items():
-            given = {key: np.asarray(value, float) for key, value in data.priors[name].items()}
-            places.append(family.place(FAMILIES[prior.distribution].draw(rng, given, shape), given))
-            values[name] = family.coordinate.value(places[-1], given)
+            places.append(family.place(FAMILIES[prior.distribution].draw(rng, given[name], shape), given[name]))
+            values[name] = family.coordinate.value(places[-1], given[name])
         stacked = np.stack(places, axis=-1)
         if self._noises is not None:
             stacked = self._noises.join(stacked, self._forgotten(values, data))
         for place, (name, (_, family)) in enumerate(self._families.items()):
-            given = {key: np.asarray(value, float) for key, value in data.priors[name].items()}
-            stacked[..., place] = family.tails.inverse(stacked[..., place], given)
+            stacked[..., place] = family.tails.inverse(stacked[..., place], given[name])
         return stacked, values
 
     def _evaluated(self, points: Array, data: ModelData) -> Evaluated:

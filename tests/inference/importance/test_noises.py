@@ -79,3 +79,9 @@ def test_blocks_of_rows_share_the_coordinates(small_run: xr.Dataset) -> None:
     every, blocks = (target_of(spec).evaluate(points, given).values for given in (data, merged))
     for name, values in every.items():
         np.testing.assert_allclose(values, blocks[name], rtol=1e-9)
+
+
+def test_a_run_without_a_duration_has_finite_coordinates() -> None:
+    share = forgotten_share({"stiffness": np.full(3, 0.1)}, 0.0)
+    point = Noises(observation=0, other=1, ratio=False).join(np.zeros((3, 2)), share)
+    np.testing.assert_allclose(point, 0, atol=1e-12)
