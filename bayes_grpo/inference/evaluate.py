@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.programs import Program
+from bayes_grpo.inference.threads import on_all_cores
 from bayes_grpo.laws import likelihood
 from bayes_grpo.laws.ahead import Ahead, ahead
 from bayes_grpo.laws.law import Law
@@ -170,12 +171,13 @@ def in_batches(
     """
     count = next(iter(values.values())).shape[0]
     size = int(np.clip(_MOST_NUMBERS // rows, 1, _BATCH))
-    parts = []
-    for first in range(0, count, size):
+
+    def batch(first: int) -> Any:
         taken = np.minimum(np.arange(first, first + size), count - 1)
         part = function({name: value[taken] for name, value in values.items()}, *fixed, *(b[taken] for b in bits))
-        parts.append(jax.tree.map(lambda leaf, left=count - first: np.asarray(leaf)[:left], part))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[: count - first], part)
+
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *on_all_cores(batch, range(0, count, size)))
 
 
 def evaluator(spec: ModelSpec) -> Evaluator:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import jax
@@ -57,6 +58,7 @@ class Program:
         self._name = f"{function.__module__}.{function.__qualname__} {identity!r}"
         self._loaded: dict[Any, Callable[..., Any]] = {}
         self._returns = returns
+        self._loading = Lock()
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the function.
@@ -79,7 +81,12 @@ class Program:
         leaves, structure = jax.tree.flatten(arguments[:split])
         shapes = (structure, arguments[split:], *((np.shape(leaf), _kind(leaf)) for leaf in leaves))
         if shapes not in self._loaded:
-            self._loaded[shapes] = self._load(folder, shapes, arguments[split:], leaves)
+            with self._loading:  # one thread loads and compiles, the others wait for it
+                if shapes not in self._loaded:
+                    loaded = self._load(folder, shapes, arguments[split:], leaves)
+                    result = loaded(*leaves)
+                    self._loaded[shapes] = loaded
+                    return result
         return self._loaded[shapes](*leaves)
 
     def _load(
@@ -179,7 +186,7 @@ def _write(path: Path, content: bytes | bytearray) -> None:
             states = sorted(path.parent.parent.iterdir(), key=lambda state: state.stat().st_mtime)
             for old in states[:-_STATES]:
                 shutil.rmtree(old, ignore_errors=True)
-        write_atomically(path, hashlib.sha256(content).digest() + content)
+        write_atomically(path, hashlib.sha256(content).digest(), content)
     except OSError:
         pass
 

@@ -52,8 +52,14 @@ class Grid(NamedTuple):
 
 
 def padded_length(n: int) -> int:
-    """Smallest of the lengths 64, 96, 128, 192, 256, ... that holds n rows."""
+    """Smallest of the lengths 64, 96, 128, 192, ..., 2048, 2304, 2560, ..., 4096, 4608, ... that holds n rows.
+
+    Rows beyond 2,048 take seconds, so that a tenth of them costs more than one more program now and then.
+    """
     size = 64
-    while size < n:
+    while size < n and size < 2048:
         size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
-    return size
+    if n <= size:
+        return size
+    part = 1 << (n - 1).bit_length() - 4  # an eighth of the power of two below
+    return -(-n // part) * part

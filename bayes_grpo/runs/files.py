@@ -56,8 +56,8 @@ def end_last_line(path: str | Path) -> None:
             file.write(b"\n")
 
 
-def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
-    """Write a file so that at any moment the path holds the old content or the new, never a part.
+def write_atomically(path: str | Path, *content: bytes | bytearray | memoryview) -> None:
+    """Write a file in pieces so that at any moment the path holds the old content or the new, never a part.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def write_atomically(path: str | Path, content: bytes | memoryview) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
@@ -99,14 +99,9 @@ def write_netcdf(content: xr.Dataset | xr.DataTree, path: str | Path, level: int
         }
         for group in tree.subtree
     }
-    write_atomically(path, _sealed(tree.to_netcdf(engine="h5netcdf", encoding=compressed)))
+    whole = tree.to_netcdf(engine="h5netcdf", encoding=compressed)
+    write_atomically(path, whole, _SEAL, hashlib.sha256(whole).hexdigest().encode())
     return path
-
-
-def _sealed(content: bytes | memoryview) -> bytes:
-    """Content with its checksum behind it."""
-    whole = bytes(content)
-    return whole + _SEAL + hashlib.sha256(whole).hexdigest().encode()
 
 
 def check_seal(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Traced programs that one process leaves to the next: never a wrong one, and no error where there is none."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -195,3 +196,12 @@ def test_programs_of_old_states_are_removed(folder, monkeypatch):
         program(Counter())(VALUES, 3.0, 4)
         os.utime(folder / f"state {state}", (state, state))
     assert [path.name for path in sorted(folder.iterdir())] == ["state 3", "state 4", "state 5", "state 6"]
+
+
+def test_threads_that_come_at_the_same_time_trace_once(folder):
+    counter = Counter()
+    made = program(counter)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        results = list(pool.map(lambda _: made(VALUES, 3.0, 4), range(8)))
+    assert (counter.count, len(files(folder))) == (1, 1)
+    assert all(same([plain(VALUES, 3.0, 4), result]) for result in results)

@@ -28,10 +28,12 @@ def laid(steps, facts=None, **columns) -> tuple[Grid, np.ndarray]:
 
 
 def test_padded_lengths_are_few_and_close() -> None:
-    lengths = sorted({padded_length(n) for n in range(1, 5001)})
-    assert lengths[:5] == [64, 96, 128, 192, 256]
-    assert len(lengths) < 16
-    assert all(n <= padded_length(n) <= max(64, 1.5 * n) for n in range(1, 5001))
+    lengths = [padded_length(n) for n in range(1, 5001)]
+    short = [64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536]
+    assert sorted(set(lengths)) == [*short, *range(2048, 4096, 256), 4096, 4608, 5120]
+    assert all(n <= length <= max(64, 1.5 * n) for n, length in enumerate(lengths, 1))
+    assert all(length <= 1.125 * n for n, length in enumerate(lengths, 1) if n > 2048)
+    assert padded_length(10_000) == 10_240
 
 
 def test_irregular_and_repeated_steps_keep_their_gaps() -> None:

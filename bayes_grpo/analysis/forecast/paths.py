@@ -68,10 +68,12 @@ def sample_paths(
     ``weight`` is the share of paths that stay about the level that the run has reached. Expected rewards are kept
     inside bounds that are known.
     """
-    paths = _follow_law(basis, _extended(basis.run, steps, rate), seed, count)
     rng = np.random.default_rng([_OWN_KEY, seed])
     stays = np.zeros(count, bool)
     stays[rng.permutation(count)[: round(weight * count)]] = True
+    # Where all paths stay, one tells whether the law has a plateau.
+    followed = _follow_law(basis, _extended(basis.run, steps, rate), seed, 1 if stays.all() else count)
+    paths = {name: np.repeat(values, count // len(values), axis=0) for name, values in followed.items()}
     staying = persistent_paths(basis.run, basis.setting, steps, int(stays.sum()), rng)
     for key in SAMPLED:
         paths[key][stays] = staying[key]

@@ -1,8 +1,6 @@
 """A model's density at the points that importance sampling draws, a generation at a time."""
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
@@ -12,8 +10,9 @@ from jax import Array
 from bayes_grpo.inference.importance.sampler import Settings
 from bayes_grpo.inference.importance.target import Evaluated, Target
 from bayes_grpo.inference.layout import ModelData
+from bayes_grpo.inference.threads import on_all_cores
 
-#: Rows beyond which a run is long: it is sampled by way of blocks of its rows, and on several cores.
+#: Rows beyond which a run is long: it is sampled by way of blocks of its rows.
 LONG = 2048
 
 
@@ -65,20 +64,18 @@ class RunDensity:
         return by_generation(of_generation, points, self.settings)
 
     def _evaluated(self, points: Array | np.ndarray) -> Evaluated:
-        evaluate = self._by_repetition if is_long(self.data) else self.target.evaluate
-        first, *others = (evaluate(points, data) for data in self.data)
+        first, *others = (self._of_run(points, data) for data in self.data)
         return first._replace(log_likelihood=sum((other.log_likelihood for other in others), first.log_likelihood))
 
-    def _by_repetition(self, points: Array | np.ndarray, data: ModelData) -> Evaluated:
-        """The model at points, the repetitions at the same time."""
+    def _of_run(self, points: Array | np.ndarray, data: ModelData) -> Evaluated:
+        """The model of one run at points, the repetitions at the same time."""
         repetitions = np.split(np.asarray(points), len(points))
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            parts = list(pool.map(partial(self._finished, data=data), repetitions))
+        parts = on_all_cores(partial(self._finished, data=data), repetitions)
         joined: Evaluated = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
         return joined
 
     def _finished(self, points: np.ndarray, data: ModelData) -> Evaluated:
-        finished: Evaluated = jax.block_until_ready(self.target.evaluate(points, data))
+        finished: Evaluated = jax.tree.map(np.asarray, self.target.evaluate(points, data))
         return finished
 
 

@@ -29,29 +29,47 @@ def long_run(rows: int) -> xr.Dataset:
     return make_run("a", {"optimizer_step": steps, "reward": reward}, facts)
 
 
-def moments(weighted: Weighted) -> tuple[np.ndarray, np.ndarray, float]:
+def quartiles(weighted: Weighted) -> tuple[np.ndarray, float]:
+    """Quartiles of each coordinate, shape (3, dimension), and the effective number of draws."""
     log_weight = weighted.log_weight[0].ravel()
-    weights = np.exp(log_weight - log_weight.max())
-    points = weighted.points[0].reshape(weights.size, -1)
-    mean = np.average(points, axis=0, weights=weights)
-    return mean, np.sqrt(np.average((points - mean) ** 2, axis=0, weights=weights)), effective_draws(log_weight)
+    points = weighted.points[0].reshape(log_weight.size, -1)
+    return weighted_quantiles(points, np.exp(log_weight - log_weight.max())), effective_draws(log_weight)
+
+
+def weighted_quantiles(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    found = []
+    for values in points.T:
+        order = np.argsort(values)
+        mass = np.cumsum(weights[order])
+        found.append(values[order][np.searchsorted(mass, np.array([0.25, 0.5, 0.75]) * mass[-1])])
+    return np.array(found).T
 
 
 def test_the_posterior_is_that_of_all_rows() -> None:
-    """Means within 5 standard errors and sds within 5 of theirs of a sampler that sees all rows from the start."""
+    """Medians and widths within 5 standard errors of those of a sampler that sees all rows from the start.
+
+    Over four seeds each. Quartiles, for a plateau that has not been reached has a heavy tail, whose standard deviation
+    no sample knows well. Of a normal posterior and n draws a median has a standard error of 0.93 and the logarithm of
+    the distance of quartiles one of 1.17, both over the square root of n and the first in distances of quartiles.
+    """
     data, target = prepare(long_run(700), MODEL).data, target_of(MODEL)
-    rng = np.random.default_rng(1)
-    start, _ = target.draw_prior(rng, data, SETTINGS.repetitions, SETTINGS.points)
     every = RunDensity(target, [data], SETTINGS, lambda _: None)
-    direct = sample_weighted(every, start, rng, SETTINGS, trusted_weights)
-    by_blocks = sample_by_blocks(every, start, rng, SETTINGS)
-    (mean, sd, effective), (ours, our_sd, our_effective) = moments(direct), moments(by_blocks)
-    error = np.sqrt(1 / effective + 1 / our_effective)
-    assert our_effective > 1000 and by_blocks.power[0] == 1
-    np.testing.assert_array_less(np.abs(ours - mean) / sd, 5 * error)
-    np.testing.assert_array_less(np.abs(np.log(our_sd / sd)), 5 * error)
-    values = {name: value[0] for name, value in by_blocks.values.items()}
-    assert disagreement_of(values, by_blocks.log_weight_alone[0]) < 5 * np.sqrt(4 / our_effective)
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        start, _ = target.draw_prior(rng, data, SETTINGS.repetitions, SETTINGS.points)
+        by_blocks = sample_by_blocks(every, start, rng, SETTINGS)
+        assert by_blocks.power[0] == 1
+        apart = disagreement_of({"coordinates": by_blocks.points[0]}, by_blocks.log_weight_alone[0])
+        assert apart < 5 * np.sqrt(4 / effective_draws(by_blocks.log_weight[0].ravel()))
+        found.append((quartiles(sample_weighted(every, start, rng, SETTINGS, trusted_weights)), quartiles(by_blocks)))
+    (low, middle, high), (our_low, our_middle, our_high) = (
+        np.mean([pair[side][0] for pair in found], axis=0) for side in (0, 1)
+    )
+    error = np.sqrt(sum(1 / pair[side][1] for pair in found for side in (0, 1))) / len(found)
+    assert min(pair[1][1] for pair in found) > 1000
+    np.testing.assert_array_less(np.abs(our_middle - middle) / (high - low), 5 * 0.93 * error)
+    np.testing.assert_array_less(np.abs(np.log((our_high - our_low) / (high - low))), 5 * 1.17 * error)
 
 
 def test_a_long_run_is_sampled_by_blocks_in_few_passes_over_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,7 @@ normal sites in place of the likelihoods, which costs no filter, corrected by a 
 at some of them; places come from the sites given the point.
 """
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import jax
@@ -33,6 +31,7 @@ from bayes_grpo.inference.importance.target import Evaluated
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler_settings import Sampler
+from bayes_grpo.inference.threads import on_all_cores
 from bayes_grpo.models.spec import ModelSpec
 
 #: How the runs are sampled one by one for their first sites, and the population's points under the sites.
@@ -235,10 +234,9 @@ class _Population:
         parts = points.reshape(-1, _PART, points.shape[-1])
         bits = self.rng.integers(0, 2**32, size=(len(parts), 2), dtype=np.uint32)
         draw = partial(self.places.draw, data=self.data, sites=sites, count=self.count)
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            for result in pool.map(lambda part, key: kept(draw(part, bits=key)), parts, bits):
-                self._advance(_PART * self.count)
-                yield result
+        for result in on_all_cores(lambda part: kept(draw(part[0], bits=part[1])), zip(parts, bits, strict=True)):
+            self._advance(_PART * self.count)
+            yield result
 
     def _advance(self, densities: int) -> None:
         self.done += densities

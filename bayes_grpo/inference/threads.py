@@ -1,0 +1,21 @@
+"""Parts of a computation on all cores of a processor."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+
+
+def on_all_cores[Part, Result](function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+    """The results of a function, part by part, computed on all cores of the processor.
+
+    A compiled program leaves the interpreter to other threads while it runs, so a function that waits for one gains by
+    it. An accelerator computes one part after the other.
+    """
+    cores = os.cpu_count() or 1
+    if cores == 1 or jax.default_backend() != "cpu":
+        yield from map(function, parts)
+        return
+    with ThreadPoolExecutor(max_workers=cores) as pool:
+        yield from pool.map(function, parts)
