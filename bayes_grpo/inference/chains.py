@@ -1,6 +1,5 @@
 """Running chains: one thread a chain, progress, and a clean stop on Ctrl-C."""
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -16,6 +15,7 @@ from bayes_grpo.inference.evaluate import Values
 from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.progress import Progress
 from bayes_grpo.inference.sampler_settings import Sampler
+from bayes_grpo.inference.threads import usable_cores
 
 
 def sample(
@@ -86,7 +86,7 @@ class _Chains:
     def reach(self, total: int, progress: Progress | None) -> None:
         """Bring every chain to so many draws, warm-up included."""
         chains = len(self.states)
-        with ThreadPoolExecutor(max_workers=min(chains, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(max_workers=min(chains, usable_cores())) as pool:
             futures = [pool.submit(self._run, index, total) for index in range(chains)]
             try:
                 pending: Any = set(futures)

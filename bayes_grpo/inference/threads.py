@@ -13,9 +13,16 @@ def on_all_cores[Part, Result](function: Callable[[Part], Result], parts: Iterab
     A compiled program leaves the interpreter to other threads while it runs, so a function that waits for one gains by
     it. An accelerator computes one part after the other.
     """
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     if cores == 1 or jax.default_backend() != "cpu":
         yield from map(function, parts)
         return
     with ThreadPoolExecutor(max_workers=cores) as pool:
         yield from pool.map(function, parts)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use; Linux tells, where it has been bound to some of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,10 +1,10 @@
-"""Importance sampling against NUTS on real runs: how far means and interval limits lie apart, in posterior sds.
+"""Importance sampling against Markov chains on real runs: how far means and interval limits lie apart.
 
-Public runs come from a folder beside the repository, the laboratory's from this one. Resumable: a line of JSON a run
-and model. Prints the share of runs where all means agree within 0.1 and all 5 and 95 % points within 0.15 standard
-deviations. A limit of 2,000 effective draws is uncertain by 0.05 standard deviations itself, and the largest of the
-fourteen of a model with seven parameters by more; so differences are also given in their own standard errors, whose
-root mean square is one where the methods agree.
+The chains are an ensemble of walkers (`ensemble.py`), or NUTS. Public runs come from a folder beside the repository,
+the laboratory's from this one. Resumable: a line of JSON a run and model. Prints the share of runs where all means
+agree within 0.1 and all 5 and 95 % points within 0.15 standard deviations. A limit of 2,000 effective draws is
+uncertain by 0.05 standard deviations itself, and the largest of the fourteen of a model with seven parameters by more;
+so differences are also given in their own standard errors, whose root mean square is one where the methods agree.
 
     python -m case_studies.calibration.agreement ../shared/data --models overdamped --runs 30 --out agreement.jsonl
 """
@@ -13,22 +13,23 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from arviz_stats.base import array_stats
 
 from bayes_grpo.errors import InputError
-from bayes_grpo.inference.importance.quality import Quality
-from bayes_grpo.inference.layout import prepare
+from bayes_grpo.inference.layout import Prepared, prepare
 from bayes_grpo.inference.posterior import draw_posterior, settled
 from bayes_grpo.inference.progress import use_compilation_cache
 from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import load_model
+from bayes_grpo.models.spec import ModelSpec
 from benchmarks.curves.series import Series, training_series
+from case_studies.calibration.ensemble import draw_ensemble
 
 LEVELS = (0.05, 0.95)
 MEAN_LIMIT, POINT_LIMIT = 0.1, 0.15
@@ -48,6 +49,8 @@ LAWS = (
     "balance_overdamped",
     "balance",
     "delayed_oscillator",
+    "oscillator_free",
+    "random_walk",
     "bounded",
 )
 
@@ -61,62 +64,95 @@ def chosen(data: Path | None, count: int) -> Iterator[Series]:
         yield from (group[place] for place in places)
 
 
-def compared(series: Series, model: str) -> dict[str, Any]:
-    """How far the two methods lie apart on a run."""
+class Reference(NamedTuple):
+    """Draws of each parameter, whether they have settled, and how often one lies below a limit, with its error."""
+
+    values: Mapping[str, np.ndarray]
+    settled: bool
+    share_below: Callable[[str, float], tuple[float, float]]
+
+
+def by_ensemble(spec: ModelSpec, prepared: Prepared, levels: Mapping[str, np.ndarray]) -> Reference:
+    """An ensemble of walkers. It has settled where no share below a limit differs by 5 errors between its halves."""
+    ensemble = draw_ensemble(spec, prepared.data, seed=2)
+    drifts = [ensemble.drift(name, limit) for name, limits in levels.items() for limit in limits]
+    return Reference(ensemble.values, max(map(abs, drifts)) < 5, ensemble.share_below)
+
+
+def by_nuts(spec: ModelSpec, prepared: Prepared, levels: Mapping[str, np.ndarray]) -> Reference:
+    """NUTS with four chains."""
+    posterior = draw_posterior(spec, prepared, Sampler("nuts", seed=2, tune=NUTS_TUNE, draws=NUTS_DRAWS))
+
+    def share_below(name: str, limit: float) -> tuple[float, float]:
+        below = (posterior.values[name] <= limit).astype(float)
+        effective = float(array_stats.ess(below, chain_axis=0, draw_axis=1, method="mean"))
+        return float(below.mean()), float(np.sqrt(below.var() / effective))
+
+    return Reference(posterior.values, settled(posterior), share_below)
+
+
+def compared(series: Series, model: str, reference: str) -> dict[str, Any]:
+    """How far the two methods lie apart on a run, for each parameter."""
     began = time.process_time()
     spec = load_model(model)
     prepared = prepare(series.run, spec)
     ours = draw_posterior(spec, prepared, Sampler("importance", seed=1))
-    theirs = draw_posterior(spec, prepared, Sampler("nuts", seed=2, tune=NUTS_TUNE, draws=NUTS_DRAWS))
     assert ours.quality is not None and ours.weighted is not None
     weights = np.exp(ours.weighted.log_weight.ravel())
-    means, points, errors = [], [], []
-    for name, values in ours.weighted.points.items():
-        other, draws = theirs.values[name], values.ravel()
-        sd = float(other.std())
-        means.append(abs(float(np.average(draws, weights=weights) - other.mean())) / sd)
-        limits = np.quantile(draws, LEVELS, weights=weights, method="inverted_cdf")
-        differences = limits - np.quantile(other, LEVELS)
-        points.append(float(np.abs(differences).max()) / sd)
-        errors += [float(d) / _error(other, level, ours.quality) for d, level in zip(differences, LEVELS, strict=True)]
+    drawn = {name: values.ravel() for name, values in ours.weighted.points.items()}
+    limits = {name: np.quantile(v, LEVELS, weights=weights, method="inverted_cdf") for name, v in drawn.items()}
+    theirs = (by_ensemble if reference == "ensemble" else by_nuts)(spec, prepared, limits)
+    means, points, errors, shares = {}, {}, {}, {}
+    for name, values in drawn.items():
+        other, sd = theirs.values[name], float(theirs.values[name].std())
+        means[name] = (float(np.average(values, weights=weights)) - float(other.mean())) / sd
+        points[name] = ((limits[name] - np.quantile(other, LEVELS)) / sd).tolist()
+        found = [theirs.share_below(name, limit) for limit in limits[name]]
+        shares[name] = [share for share, _ in found]
+        errors[name] = [
+            (share - level) / float(np.hypot(error, np.sqrt(level * (1 - level) / ours.quality.importance_ess)))
+            for (share, error), level in zip(found, LEVELS, strict=True)
+        ]
     return {
         "model": model,
         "run": series.label,
         "kind": series.kind,
-        "mean": max(means),
-        "point": max(points),
+        "reference": reference,
+        "mean": means,
+        "point": points,
+        "share_below": shares,
         "in_errors": errors,
         "khat": ours.quality.khat,
         "importance_ess": ours.quality.importance_ess,
         "steps": prepared.data.run.grid.value.size,
         "seconds": time.process_time() - began,
         "trusted": not ours.quality.failures(),
-        "nuts_settled": settled(theirs),
+        "settled": theirs.settled,
     }
 
 
-def _error(theirs: np.ndarray, level: float, quality: Quality) -> float:
-    """Standard error of the difference of a quantile between importance sampling and draws (chain, draw) of NUTS."""
-    effective = float(array_stats.ess(theirs, chain_axis=0, draw_axis=1, method="quantile", prob=level))
-    spacing = float(np.ptp(np.quantile(theirs, [level - 0.02, level + 0.02]))) / 0.04
-    return spacing * float(np.sqrt(level * (1 - level) * (1 / effective + 1 / quality.importance_ess)))
-
-
 def report(rows: list[dict[str, Any]]) -> str:
-    """A line a model: of runs that both methods trust, how many agree; and of how many importance sampling doubts."""
+    """A line a model: of runs where both methods are trusted, how many agree; and how far the limits lie apart."""
     lines = [
-        "model                runs  trusted  both  means agree  points agree  median mean  point  rms  beyond 3 errors"
+        "                                            all agree         largest, median              in errors\n"
+        "model                runs  trusted  both  means  points  mean  point  share of 0.05  rms   beyond 3"
     ]
     for model in dict.fromkeys(row["model"] for row in rows):
         mine = [row for row in rows if row["model"] == model]
-        both = [row for row in mine if row["trusted"] and row["nuts_settled"]]
-        means, points = (np.array([row[name] for row in both]) for name in ("mean", "point"))
-        errors = np.concatenate([row["in_errors"] for row in both]) if both else np.zeros(0)
+        both = [row for row in mine if row["trusted"] and row["settled"]]
+        if not both:
+            lines.append(f"{model:20} {len(mine):4}  {sum(row['trusted'] for row in mine):7}  {0:4}")
+            continue
+        means, points, shares = (
+            np.array([np.abs(np.array(list(row[name].values())) - at).max() for row in both])
+            for name, at in (("mean", 0), ("point", 0), ("share_below", LEVELS))
+        )
+        errors = np.concatenate([np.ravel(list(row["in_errors"].values())) for row in both])
         lines.append(
             f"{model:20} {len(mine):4}  {sum(row['trusted'] for row in mine):7}  {len(both):4}  "
-            f"{(means < MEAN_LIMIT).sum():11}  {(points < POINT_LIMIT).sum():12}  "
-            f"{np.median(means):11.3f}  {np.median(points):5.3f}  {np.sqrt(np.mean(errors**2)):4.2f}  "
-            f"{(np.abs(errors) > 3).sum()} of {errors.size}"
+            f"{(means < MEAN_LIMIT).sum():5}  {(points < POINT_LIMIT).sum():6}  "
+            f"{np.median(means):.2f}  {np.median(points):5.2f}  {np.median(shares):13.3f}  "
+            f"{np.sqrt(np.mean(errors**2)):4.2f}  {(np.abs(errors) > 3).sum()} of {errors.size}"
         )
     return "\n".join(lines)
 
@@ -126,6 +162,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--models", nargs="+", default=LAWS)
     parser.add_argument("--runs", type=int, default=30, help="public runs, and as many of the laboratory")
+    parser.add_argument("--reference", choices=("ensemble", "nuts"), default="ensemble")
     parser.add_argument("--out", type=Path, default=Path("agreement.jsonl"))
     options = parser.parse_args()
     use_compilation_cache()
@@ -137,7 +174,7 @@ def main() -> None:
             if (model, series.label) in done:
                 continue
             try:
-                rows.append(compared(series, model))
+                rows.append(compared(series, model, options.reference))
             except InputError as error:  # the law has no use for such a run
                 print(f"{series.label}, {model}: {error}", file=sys.stderr)
                 continue

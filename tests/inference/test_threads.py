@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 
 from bayes_grpo import example_run, load_model
+from bayes_grpo.inference import threads
 from bayes_grpo.inference.evaluate import evaluator
 from bayes_grpo.inference.importance.density import RunDensity
 from bayes_grpo.inference.importance.draws import SETTINGS
 from bayes_grpo.inference.importance.target import target_of
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.prior import draw_prior
-from bayes_grpo.inference.threads import on_all_cores
+from bayes_grpo.inference.threads import on_all_cores, usable_cores
 
 MODEL = load_model("overdamped")
 
 
 def test_parts_are_computed_at_the_same_time_and_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each part waits until another has begun, which one thread could never see."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(threads, "usable_cores", lambda: 2)
     both = Barrier(2, timeout=10)
     found = list(on_all_cores(lambda part: (both.wait(), part)[1], range(6)))
     assert found == list(range(6))
@@ -29,9 +30,20 @@ def test_parts_are_computed_at_the_same_time_and_come_in_order(monkeypatch: pyte
 
 @pytest.mark.parametrize("cores, backend", [(1, "cpu"), (2, "gpu")])
 def test_one_core_or_an_accelerator_computes_in_turn(monkeypatch: pytest.MonkeyPatch, cores: int, backend: str) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(threads, "usable_cores", lambda: cores)
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     assert list(on_all_cores(lambda part: (part, get_ident()), range(3))) == [(part, get_ident()) for part in range(3)]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are bound to cores on Linux only")
+def test_a_process_that_is_bound_to_a_core_uses_one() -> None:
+    before = os.sched_getaffinity(0)
+    assert usable_cores() == len(before)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def test_what_a_part_raises_ends_the_whole() -> None:
@@ -54,7 +66,7 @@ def test_draws_in_batches_are_the_same_on_one_core(monkeypatch: pytest.MonkeyPat
     values = draw_prior(MODEL, data, 600, np.random.default_rng(2))
     found = []
     for cores in (1, 2):
-        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(threads, "usable_cores", lambda cores=cores: cores)
         found.append(evaluator(MODEL).account(values, data, np.random.default_rng(3)))
     for one, two in zip(*found, strict=True):
         assert one.shape[0] == 600

@@ -15,7 +15,7 @@ from bayes_grpo.inference.layout import ModelData
 from bayes_grpo.inference.timeline import merged_grid
 
 #: Blocks at most, and effective draws that are enough at the end: the tails are narrow where there are fewer.
-_BLOCKS, _ENOUGH = 128, 3000.0
+_BLOCKS, _ENOUGH = 128, 2000.0
 
 
 def sample_by_blocks(density: RunDensity, start: np.ndarray, rng: np.random.Generator, settings: Settings) -> Weighted:
