@@ -204,7 +204,7 @@ class _Population:
             khat=max(khat, smooth_weights(weighted.log_weight[0].ravel())[1]),
             importance_ess=effective_points(last.points, log_weight),
             modes=self._modes(sites, correction, weighted),
-            disagreement=disagreement_of(values, last.log_weight_alone),
+            disagreement=disagreement_of({"population": last.points, "runs": last.places}, last.log_weight_alone),
             power=float(weighted.power[0]),
             generations=weighted.generations,
             evaluations=self.done,
