@@ -13,12 +13,17 @@ def on_all_cores[Part, Result](function: Callable[[Part], Result], parts: Iterab
     A compiled program leaves the interpreter to other threads while it runs, so a function that waits for one gains by
     it. An accelerator computes one part after the other.
     """
-    cores = usable_cores()
-    if cores == 1 or jax.default_backend() != "cpu":
+    count = useful_threads()
+    if count == 1:
         yield from map(function, parts)
         return
-    with ThreadPoolExecutor(max_workers=cores) as pool:
+    with ThreadPoolExecutor(max_workers=count) as pool:
         yield from pool.map(function, parts)
+
+
+def useful_threads() -> int:
+    """Threads that compute at the same time: one where an accelerator computes."""
+    return usable_cores() if jax.default_backend() == "cpu" else 1
 
 
 def usable_cores() -> int:

@@ -10,7 +10,7 @@ from jax import Array
 from bayes_grpo.inference.importance.sampler import Settings
 from bayes_grpo.inference.importance.target import Evaluated, Target
 from bayes_grpo.inference.layout import ModelData
-from bayes_grpo.inference.threads import on_all_cores
+from bayes_grpo.inference.threads import on_all_cores, useful_threads
 
 #: Rows beyond which a run is long: it is sampled by way of blocks of its rows.
 LONG = 2048
@@ -68,7 +68,9 @@ class RunDensity:
         return first._replace(log_likelihood=sum((other.log_likelihood for other in others), first.log_likelihood))
 
     def _of_run(self, points: Array | np.ndarray, data: ModelData) -> Evaluated:
-        """The model of one run at points, the repetitions at the same time."""
+        """The model of one run at points, the repetitions at the same time where there is more than one core."""
+        if useful_threads() == 1:
+            return self.target.evaluate(points, data)
         repetitions = np.split(np.asarray(points), len(points))
         parts = on_all_cores(partial(self._finished, data=data), repetitions)
         joined: Evaluated = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
