@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--models", nargs="+", default=LAWS)
     parser.add_argument("--runs", type=int, default=30, help="public runs, and as many of the laboratory")
-    parser.add_argument("--longest", type=int, default=512, help="runs that take more rows, filled up, are left out")
+    parser.add_argument("--longest", type=int, default=512, help="runs of more rows, padding included, are left out")
     parser.add_argument("--reference", choices=("ensemble", "nuts"), default="ensemble")
     parser.add_argument("--out", type=Path, default=Path("agreement.jsonl"))
     options = parser.parse_args()

@@ -32,17 +32,9 @@ def long_run(rows: int) -> xr.Dataset:
 def quartiles(weighted: Weighted) -> tuple[np.ndarray, float]:
     """Quartiles of each coordinate, shape (3, dimension), and the effective number of draws."""
     log_weight = weighted.log_weight[0].ravel()
-    points = weighted.points[0].reshape(log_weight.size, -1)
-    return weighted_quantiles(points, np.exp(log_weight - log_weight.max())), effective_draws(log_weight)
-
-
-def weighted_quantiles(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    found = []
-    for values in points.T:
-        order = np.argsort(values)
-        mass = np.cumsum(weights[order])
-        found.append(values[order][np.searchsorted(mass, np.array([0.25, 0.5, 0.75]) * mass[-1])])
-    return np.array(found).T
+    points, weights = weighted.points[0].reshape(log_weight.size, -1), np.exp(log_weight - log_weight.max())
+    found = np.quantile(points, [0.25, 0.5, 0.75], axis=0, weights=weights, method="inverted_cdf")
+    return found, effective_draws(log_weight)
 
 
 def test_the_posterior_is_that_of_all_rows() -> None:
