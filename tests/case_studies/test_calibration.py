@@ -36,7 +36,7 @@ def test_the_moves_leave_a_normal_density_as_it_is() -> None:
 
 @pytest.mark.usefixtures("few")
 def test_walkers_from_the_prior_agree_with_importance_sampling() -> None:
-    """Ten limits of a law of five parameters, each within 5 standard errors, known from 16 groups (false alarms: 1 in 600)."""
+    """Ten limits of five parameters, each within 5 standard errors, from 16 groups (false alarms: 1 in 600)."""
     row = agreement.compared(SERIES, "overdamped", "ensemble")
     errors = np.array(list(row["in_errors"].values()))
     assert row["trusted"] and row["settled"]
