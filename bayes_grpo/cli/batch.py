@@ -51,7 +51,7 @@ def add_batch(commands: Any) -> None:
     where = batch.add_argument_group("where the work is done")
     where.add_argument("--engine", default="local", help="local (default), dask or ray")
     where.add_argument("--address", help="of a Dask scheduler or a Ray head; without one a cluster is made here")
-    where.add_argument("--workers", type=int, metavar="N", help="processes (default: one a processor)")
+    where.add_argument("--workers", type=int, metavar="N", help="processes (default: one a usable core)")
     add_json(batch)
     add_sampler(batch)
     add_reading(batch, appended=False)

@@ -83,7 +83,7 @@ def batch(
     address : str, optional
         Address of a Dask scheduler or a Ray head; without one a cluster is made on this machine.
     workers : int, optional
-        Processes; by default one a processor.
+        Processes; by default one for each core that this process may use.
     until : float, optional
         Optimizer step to forecast to; a value below 10 is a multiple of the last logged step.
     diagnose : bool

@@ -31,8 +31,10 @@ class Engine(ABC):
     """Runs a function on tasks in other processes."""
 
     def __init__(self, function: Callable[[Any], Any], workers: int | None, address: str | None) -> None:
+        import loky
+
         self.function = function
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or loky.cpu_count()  # cores that this process may use, by affinity and by cgroup
 
     @abstractmethod
     def submit(self, task: Any) -> Any:

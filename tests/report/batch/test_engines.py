@@ -64,6 +64,18 @@ def test_a_pool_that_broke_between_a_result_and_the_next_task_is_made_anew(tmp_p
     engine.close()
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are bound to cores on Linux only")
+def test_there_are_as_many_workers_as_cores_that_may_be_used() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        engine = engine_for("local", square, None, None)
+    finally:
+        os.sched_setaffinity(0, before)
+    assert engine.workers == 1
+    engine.close()
+
+
 def test_tasks_are_made_as_they_are_needed() -> None:
     """So that a million runs are never in memory together."""
     made, answered, ahead = 0, 0, 0
