@@ -10,9 +10,9 @@ from jax.typing import ArrayLike
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.inference.quantities import Setting, settle
-from bayes_grpo.inference.timeline import GridShape, build_grid, common_shape, shape_of
+from bayes_grpo.inference.timeline import build_grid, common_shape, shape_of
 from bayes_grpo.laws.finite_groups import group_factor_table
-from bayes_grpo.laws.grid import Grid, padded_length
+from bayes_grpo.laws.grid import Grid
 from bayes_grpo.laws.run_data import RunData
 from bayes_grpo.models.spec import QUANTITIES, ModelSpec
 from bayes_grpo.runs.dataset import check_varies, index_of, one_run
@@ -52,10 +52,8 @@ class Prepared(NamedTuple):
     rows: list[np.ndarray]
 
 
-def prepare(runs: xr.Dataset, spec: ModelSpec, rows: int = 0) -> Prepared:
+def prepare(runs: xr.Dataset, spec: ModelSpec) -> Prepared:
     """Lay runs out for a model: one run, or all that are fitted together where the model pools.
-
-    A single run gets room for ``rows`` rows at least: while it grows within them, programs need not be compiled again.
 
     Raises
     ------
@@ -69,7 +67,7 @@ def prepare(runs: xr.Dataset, spec: ModelSpec, rows: int = 0) -> Prepared:
         check_varies(single)
     settings = [settle(single, spec) for single in singles]
     if not spec.pooled:
-        grid, places = build_grid(singles[0], settings[0], GridShape(padded_length(rows) if rows else 0))
+        grid, places = build_grid(singles[0], settings[0])
         data = ModelData(_run_data(grid, singles[0], settings[0], spec, {}), spec.resolve(settings[0].values), {})
         return Prepared(data, singles, settings, [places])
     _check_pool(spec, labels, singles, settings)

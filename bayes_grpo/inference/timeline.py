@@ -48,7 +48,7 @@ def build_grid(run: xr.Dataset, setting: Setting, shape: GridShape | None = None
     setting : Setting
         Its quantities, from `bayes_grpo.inference.quantities.settle`.
     shape : GridShape
-        Least lengths, for runs that are stacked or that grow; by default what the run needs.
+        Least lengths, for runs that are stacked; by default what the run needs.
 
     Returns
     -------

@@ -57,7 +57,7 @@ def chosen(data: Path) -> list[Series]:
 def blocks_of(run: xr.Dataset, law: str, seed: int) -> list[tuple[int, float, float, bool]]:
     """Of each block: rewards, log density given all before it, effective draws in the mean, whether the fit settled."""
     spec = load_model(law)
-    prepared = prepare(run, spec, rows=run.sizes["step"])
+    prepared = prepare(run, spec)
     position = observed_of(prepared).position
     edges = [*(max(round(share * position.size), 10) for share in ORIGINS), position.size]
     rows = []

@@ -10,11 +10,13 @@ import pytest
 from bayes_grpo import example_run, load_model
 from bayes_grpo.inference import threads
 from bayes_grpo.inference.evaluate import evaluator
+from bayes_grpo.inference.importance import sampler
 from bayes_grpo.inference.importance.density import RunDensity
-from bayes_grpo.inference.importance.draws import SETTINGS
+from bayes_grpo.inference.importance.draws import SETTINGS, draw_importance
 from bayes_grpo.inference.importance.target import target_of
 from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.prior import draw_prior
+from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.inference.threads import on_all_cores, usable_cores
 
 MODEL = load_model("overdamped")
@@ -65,6 +67,20 @@ def test_repetitions_in_parts_have_the_densities_of_both_together(monkeypatch: p
     for together, parts in zip(*map(jax.tree.leaves, found), strict=True):
         np.testing.assert_array_equal(together, parts)
     assert np.ptp(found[0].log_likelihood) > 1
+
+
+def test_repetitions_that_move_apart_draw_what_they_draw_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, found, shapes = prepare(example_run(), MODEL).data, [], []
+    advance = sampler.advance
+    monkeypatch.setattr(
+        sampler, "advance", lambda state, *given: shapes.append(len(state.points)) or advance(state, *given)
+    )
+    for cores in (1, 2):
+        monkeypatch.setattr(threads, "usable_cores", lambda cores=cores: cores)
+        found.append(draw_importance(MODEL, data, Sampler("importance", seed=4, draws=200)))
+    assert set(shapes) == {1, SETTINGS.repetitions} and shapes.count(1) == 2 * shapes.count(2)
+    for together, apart in zip(*map(jax.tree.leaves, found), strict=True):
+        np.testing.assert_array_equal(together, apart)
 
 
 def test_draws_in_batches_are_the_same_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:

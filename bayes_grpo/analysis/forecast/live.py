@@ -103,7 +103,7 @@ class Refitter:
         steps = single["optimizer_step"].values[seen]
         until = self.until or planned
         until = until if until and until > steps[-1] else 2 * float(steps[-1])
-        fits = self._fit(self.specs, run, planned)
+        fits = self._fit(self.specs, run)
         options: dict[str, Any] = {"schedule": self.schedule, "seed": self.seed}
         if self.mixture is None:
             paths = forecast_from(next(iter(fits.values())).basis, until, **options)
@@ -113,7 +113,7 @@ class Refitter:
         shares = summary["shares"] or {}
         converged = all(_trusted(fit.posterior) for name, fit in fits.items() if shares[name] >= LEAST_SHARE)
         unstable = None
-        for fit in self._fit(self.stability, run, planned).values():
+        for fit in self._fit(self.stability, run).values():
             converged = converged and _trusted(fit.posterior)
             if "damping" in fit.basis.values:
                 unstable = float((fit.basis.values["damping"] <= 0).mean())
@@ -142,14 +142,9 @@ class Refitter:
         steps = run["optimizer_step"].values[seen]
         return alarms(steps, run["reward"].values[seen], boundary_for(self.false_alarms, spacing_of(steps)))
 
-    def _fit(self, specs: dict[str, ModelSpec], run: xr.Dataset, planned: float | None) -> dict[str, MemberFit]:
-        rows = run.sizes["step"]
-        if planned:  # room for the rows to come: nothing is compiled twice
-            steps = run["optimizer_step"].values[0]
-            spacing = max(float(np.median(np.diff(steps))), 1e-9) if rows > 1 else 1.0
-            rows = max(rows, min(int(planned / spacing), 4 * rows + 200))
+    def _fit(self, specs: dict[str, ModelSpec], run: xr.Dataset) -> dict[str, MemberFit]:
         sampler = Sampler(self.method, seed=self.seed, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.9)
-        return fit_members(run, specs, sampler, rows)
+        return fit_members(run, specs, sampler)
 
 
 def _specs(model: str | Path | ModelSpec) -> dict[str, ModelSpec]:

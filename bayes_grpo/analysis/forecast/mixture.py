@@ -106,13 +106,12 @@ def fit_members(
     runs: xr.Dataset,
     specs: Mapping[str, ModelSpec],
     sampler: Sampler,
-    rows: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, MemberFit]:
-    """Fit each law to a run, dims (run, step) of one label, with room for ``rows`` rows."""
+    """Fit each law to a run, dims (run, step) of one label."""
     out = {}
     for name, spec in specs.items():
-        prepared = prepare(runs, spec, rows)
+        prepared = prepare(runs, spec)
         posterior = draw_posterior(spec, prepared, sampler, progress)
         basis = make_basis(spec, prepared, {key: value.ravel() for key, value in posterior.values.items()})
         out[name] = MemberFit(basis, posterior)

@@ -44,16 +44,36 @@ def _by_component(mixture: Mixture, points: Array) -> tuple[Array, Array]:
     return constant + log_determinant[..., None] - total * jnp.log1p(square / DEGREES), square
 
 
-def draw(mixture: Mixture, key: Array, count: int) -> Array:
-    """Points drawn from the mixture, shape (row, count, dimension), evenly over the components."""
-    rows, components, dimension = mixture.mean.shape
+class Noise(NamedTuple):
+    """Random numbers that make points of a mixture.
+
+    Where the even division over the components begins, shape (row, 1), normal numbers, (row, point, dimension), and
+    scales, (row, point, 1).
+    """
+
+    place: Array
+    normal: Array
+    scale: Array
+
+
+def noise(key: Array, rows: int, count: int, dimension: int) -> Noise:
+    """Random numbers for so many rows of points."""
     key_component, key_normal, key_scale = random.split(key, 3)
-    place = (jnp.arange(count) + random.uniform(key_component, (rows, 1))) / count
+    return Noise(
+        random.uniform(key_component, (rows, 1)),
+        random.normal(key_normal, (rows, count, dimension)),
+        random.chisquare(key_scale, DEGREES, shape=(rows, count, 1)) / DEGREES,
+    )
+
+
+def draw(mixture: Mixture, numbers: Noise) -> Array:
+    """Points of the mixture that random numbers make, shape (row, count, dimension), evenly over the components."""
+    components, count = mixture.mean.shape[1], numbers.normal.shape[1]
+    place = (jnp.arange(count) + numbers.place) / count
     edges = jnp.cumsum(jnp.exp(mixture.log_weight), axis=1)
     component = jnp.minimum((place[:, :, None] > edges[:, None]).sum(-1), components - 1)
-    normal = random.normal(key_normal, (rows, count, dimension))
-    scale = random.chisquare(key_scale, DEGREES, shape=(rows, count, 1)) / DEGREES
-    moved = jnp.einsum("rkij,rnj->rkni", mixture.factor, normal / jnp.sqrt(scale)) + mixture.mean[:, :, None]
+    offset = numbers.normal / jnp.sqrt(numbers.scale)
+    moved = jnp.einsum("rkij,rnj->rkni", mixture.factor, offset) + mixture.mean[:, :, None]
     return jnp.take_along_axis(moved, component[:, None, :, None], axis=1)[:, 0]
 
 
@@ -79,7 +99,7 @@ def about_points(points: Array, key: Array, components: int) -> Mixture:
     return from_scales(jnp.full((rows, components), -np.log(components)), mean, scale)
 
 
-def fit_weighted(mixture: Mixture, points: Array, weights: Array, key: Array, iterations: int) -> Mixture:
+def fit_weighted(mixture: Mixture, points: Array, weights: Array, gumbel: Array, iterations: int) -> Mixture:
     """Move a mixture to weighted points by the EM algorithm (Peel and McLachlan 2000, at fixed degrees of freedom).
 
     Scales are shrunk towards their mean, the more the fewer points a component has.
@@ -90,8 +110,9 @@ def fit_weighted(mixture: Mixture, points: Array, weights: Array, key: Array, it
         Where it begins.
     points, weights : jax.Array
         Shapes (row, point, dimension) and (row, point); weights of a row sum to one.
-    key : jax.Array
-        Of the points to which components without weight are moved.
+    gumbel : jax.Array
+        Random numbers, shape (row, component, point), by which the points are chosen that components without weight are
+        moved to.
     iterations : int
         Of the algorithm.
     """
@@ -99,7 +120,7 @@ def fit_weighted(mixture: Mixture, points: Array, weights: Array, key: Array, it
     _, covariance = _moments(points, weights)
     floor = 1e-7 * _diagonal(covariance) + 1e-20 * jnp.eye(dimension)
     wide = (covariance + floor)[:, None] / components ** (2 / dimension)
-    mixture = _revived(mixture, points, weights, key, wide)
+    mixture = _revived(mixture, points, weights, gumbel, wide)
 
     def step(_: int, mixture: Mixture) -> Mixture:
         density, square = _by_component(mixture, points)
@@ -127,10 +148,9 @@ def fit_weighted(mixture: Mixture, points: Array, weights: Array, key: Array, it
     return fitted
 
 
-def _revived(mixture: Mixture, points: Array, weights: Array, key: Array, scale: Array) -> Mixture:
+def _revived(mixture: Mixture, points: Array, weights: Array, gumbel: Array, scale: Array) -> Mixture:
     """Components without weight at points drawn by weight."""
-    rows, components, _ = mixture.mean.shape
-    gumbel = random.gumbel(key, (rows, components, points.shape[1]))
+    components = mixture.mean.shape[1]
     chosen = jnp.argmax(jnp.log(weights + 1e-300)[:, None] + gumbel, axis=-1)
     weak = mixture.log_weight < np.log(_LEAST_WEIGHT)
     mean = jnp.where(weak[..., None], jnp.take_along_axis(points, chosen[..., None], axis=1), mixture.mean)

@@ -11,6 +11,8 @@ and the only program that knows the model is its density at many points.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import jax
@@ -19,12 +21,12 @@ import numpy as np
 from jax import Array, lax, random
 from jax.scipy.special import logsumexp
 
-from bayes_grpo.inference.importance.mixture import Mixture, about_points, draw, fit_weighted, log_density, widened
+from bayes_grpo.inference.importance.generation import NONE, Chance, State, advance, begin_state, draw_chance
+from bayes_grpo.inference.importance.mixture import Mixture, about_points, log_density
 from bayes_grpo.inference.importance.target import Evaluated
 from bayes_grpo.inference.programs import program
+from bayes_grpo.inference.threads import on_all_cores, useful_threads
 
-#: Log density of points where the model has none; finite, so that differences are numbers.
-_NONE = -1e250
 #: Given points, an array of shape (row, point, dimension), the model at them. Rows are the repetitions of one run after
 #: those of another.
 Density = Callable[[Any], Evaluated]
@@ -91,18 +93,6 @@ class Weighted(NamedTuple):
     evaluations: int
 
 
-class _Memory(NamedTuple):
-    """The last generations: their points, densities, proposals, and every proposal's density at every point."""
-
-    points: Array  # (row, slot, point, dimension)
-    log_prior: Array  # (row, slot, point)
-    log_likelihood: Array
-    proposals: Mixture  # leaves (row, slot, ...)
-    log_proposal: Array  # (row, slot of the proposal, slot, point)
-    from_prior: Array  # (slot,)
-    filled: Array  # (slot,)
-
-
 class _Kept(NamedTuple):
     """A generation that counts: its points, the model at them, and the proposal that they are from."""
 
@@ -134,38 +124,57 @@ def sample_weighted(
     trusted : callable
         Whether log weights, shape (run, repetition, point), are good enough.
     """
-    rows, count, _ = start.shape
-    memory, proposal = _begin(start, _bits(rng), settings.components, settings.memory)
-    points, power = start, np.zeros(rows)
+    rows, count, dimension = start.shape
+    first = _begin(start, _bits(rng), settings.components)
+    # The repetitions of a single run are computed at the same time; many runs are in one call.
+    apart = rows == settings.repetitions and useful_threads() > 1
+    parts = [slice(row, row + 1) for row in range(rows)] if apart else [slice(rows)]
+    pairs = zip(_parted(start, parts), _parted(first, parts), strict=True)
+    states = [begin_state(points, mixture, settings.memory) for points, mixture in pairs]
     generations, polished, final = 0, 0, 0
     kept: list[_Kept] = []
     while True:
-        evaluated = density(points)
+        evaluated = density(_joined([state.points for state in states]))
         if generations > 0:  # the first points are prior draws, from no mixture
+            points, proposal = _joined([(state.points, state.proposal) for state in states])
             kept.append(_Kept(points, evaluated, proposal))
         if (polished > settings.polish and generations > settings.history) or generations >= settings.most:
             final += 1
             if final >= settings.rounds:
+                power = np.concatenate([state.power for state in states])
                 weighted = _weighted(kept, settings.repetitions, power, generations + 1)
                 if trusted(weighted.log_weight) or final >= settings.rounds + settings.more_rounds:
                     return weighted
         else:
             kept = kept[-settings.history :]
-        memory, proposal, power, points = _advance(
-            memory,
-            np.int32(generations % settings.memory),
-            proposal,
-            np.bool_(generations == 0),
-            points,
-            evaluated.log_prior,
-            evaluated.log_likelihood,
-            power,
-            _bits(rng),
-            settings.goal * count,
-            settings.width,
-        )
+        chance = draw_chance(_bits(rng), rows, count, dimension, settings.components, settings.memory)
+        given = zip(states, _parted(evaluated, parts), _parted(chance, parts), strict=True)
+        states = list(on_all_cores(partial(_next, generations=generations, settings=settings), given))
         generations += 1
-        polished += bool(np.asarray(power).min() >= 1.0)
+        polished += bool(min(np.asarray(state.power).min() for state in states) >= 1.0)
+
+
+def _next(given: tuple[State, Evaluated, Chance], generations: int, settings: Settings) -> State:
+    """The state of rows after so many generations and one more."""
+    state, evaluated, chance = given
+    slot, from_prior = np.int32(generations % settings.memory), np.bool_(generations == 0)
+    goal = settings.goal * settings.points
+    logs = evaluated.log_prior, evaluated.log_likelihood
+    advanced: State = jax.block_until_ready(advance(state, slot, from_prior, *logs, chance, goal, settings.width))
+    return advanced
+
+
+def _parted[Tree](tree: Tree, parts: list[slice]) -> list[Tree]:
+    """The rows of each part."""
+    if len(parts) == 1:
+        return [tree]
+    arrays = jax.tree.map(np.asarray, tree)
+    return [jax.tree.map(itemgetter(part), arrays) for part in parts]
+
+
+def _joined[Tree](trees: list[Tree]) -> Tree:
+    """The rows of all parts together."""
+    return trees[0] if len(trees) == 1 else jax.tree.map(lambda *leaves: np.concatenate(leaves), *trees)
 
 
 def _bits(rng: np.random.Generator) -> np.ndarray:
@@ -173,99 +182,10 @@ def _bits(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 2**32, size=2, dtype=np.uint32)
 
 
-@program(static=2, returns=(_Memory, Mixture))
-def _begin(start: Array, bits: Array, components: int, slots: int) -> tuple[_Memory, Mixture]:
-    """No memory yet, and a wide first mixture."""
-    rows, count, dimension = start.shape
-    mixture = about_points(start, random.wrap_key_data(bits), components)
-    blank = jnp.zeros((rows, slots, count))
-    memory = _Memory(
-        points=jnp.zeros((rows, slots, count, dimension)),
-        log_prior=blank,
-        log_likelihood=blank,
-        proposals=jax.tree.map(lambda leaf: jnp.repeat(leaf[:, None], slots, axis=1), mixture),
-        log_proposal=jnp.zeros((rows, slots, slots, count)),
-        from_prior=jnp.zeros(slots, bool),
-        filled=jnp.zeros(slots, bool),
-    )
-    return memory, mixture
-
-
-@program(returns=(_Memory, Mixture))
-def _advance(
-    memory: _Memory,
-    slot: int,
-    proposal: Mixture,
-    from_prior: bool,
-    points: Array,
-    log_prior: Array,
-    log_likelihood: Array,
-    power: Array,
-    bits: Array,
-    goal: float,
-    width: float,
-) -> tuple[_Memory, Mixture, Array, Array]:
-    """Take in a generation, raise the power as far as enough points keep weight, fit the proposal and draw from it."""
-    finite = (jnp.where(jnp.isfinite(part), part, _NONE) for part in (log_prior, log_likelihood))
-    memory = _remembered(memory, slot, proposal, from_prior, points, *finite)
-    rows, _, count, dimension = memory.points.shape
-    log_proposals = jnp.where(memory.filled[:, None, None], memory.log_proposal, -jnp.inf)
-    log_mean = logsumexp(log_proposals, axis=1) - jnp.log(memory.filled.sum())
-    base = jnp.where(memory.filled[:, None], memory.log_prior - log_mean, -jnp.inf).reshape(rows, -1)
-    log_likelihoods = memory.log_likelihood.reshape(rows, -1)
-
-    def enough(power: Array) -> Array:
-        return _effective(base + power[:, None] * log_likelihoods) >= goal
-
-    def bisect(_: int, limits: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = limits
-        middle = (low + high) / 2
-        reached = enough(middle)
-        return jnp.where(reached, middle, low), jnp.where(reached, high, middle)
-
-    ones = jnp.ones(rows)
-    low, _ = lax.fori_loop(0, 40, bisect, (power, ones))
-    power = jnp.where((power >= 1) | enough(ones), ones, low)
-    weights = jax.nn.softmax(base + power[:, None] * log_likelihoods, axis=1)
-    key_fit, key_draw = random.split(random.wrap_key_data(bits))
-    proposal = fit_weighted(proposal, memory.points.reshape(rows, -1, dimension), weights, key_fit, iterations=8)
-    proposal = widened(proposal, width)
-    return memory, proposal, power, draw(proposal, key_draw, count)
-
-
-def _remembered(
-    memory: _Memory,
-    slot: int,
-    proposal: Mixture,
-    from_prior: bool,
-    points: Array,
-    log_prior: Array,
-    log_likelihood: Array,
-) -> _Memory:
-    rows, slots, count, dimension = memory.points.shape
-    all_points = memory.points.at[:, slot].set(points)
-    proposals = jax.tree.map(lambda leaves, leaf: leaves.at[:, slot].set(leaf), memory.proposals, proposal)
-    of_prior = memory.from_prior.at[slot].set(from_prior)
-    log_priors = memory.log_prior.at[:, slot].set(log_prior)
-    # The new proposal at all points, then every proposal at the new points.
-    across = log_density(proposal, all_points.reshape(rows, -1, dimension)).reshape(rows, slots, count)
-    log_proposal = memory.log_proposal.at[:, slot].set(jnp.where(from_prior, log_priors, across))
-    here = jax.vmap(log_density, (1, None), 1)(proposals, points)
-    here = jnp.where(of_prior[:, None], log_prior[:, None], here)
-    return _Memory(
-        points=all_points,
-        log_prior=log_priors,
-        log_likelihood=memory.log_likelihood.at[:, slot].set(log_likelihood),
-        proposals=proposals,
-        log_proposal=log_proposal.at[:, :, slot].set(here),
-        from_prior=of_prior,
-        filled=memory.filled.at[slot].set(True),
-    )
-
-
-def _effective(log_weights: Array) -> Array:
-    """Effective number of weighted points in each row."""
-    return jnp.exp(2 * logsumexp(log_weights, axis=1) - logsumexp(2 * log_weights, axis=1))
+@program(static=1, returns=(Mixture,))
+def _begin(start: Array, bits: Array, components: int) -> Mixture:
+    """A wide first mixture."""
+    return about_points(start, random.wrap_key_data(bits), components)
 
 
 def _weighted(kept: list[_Kept], repetitions: int, power: np.ndarray, generations: int) -> Weighted:
@@ -285,7 +205,7 @@ def _weighted(kept: list[_Kept], repetitions: int, power: np.ndarray, generation
         return values.reshape(runs, repetitions, -1, *more)
 
     log_posterior = evaluated.log_prior + evaluated.log_likelihood
-    log_posterior = np.where(np.isfinite(log_posterior), log_posterior, _NONE)
+    log_posterior = np.where(np.isfinite(log_posterior), log_posterior, NONE)
     return Weighted(
         points=by_run(points, points.shape[-1]),
         values={name: by_run(value) for name, value in evaluated.values.items()},
