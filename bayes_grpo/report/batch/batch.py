@@ -1,17 +1,18 @@
 """Fit any number of runs, each by itself, and keep one row of each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 import xarray as xr
 
+from bayes_grpo.errors import InputError
 from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec
-from bayes_grpo.report.batch.engines import engine_for, work
+from bayes_grpo.report.batch.engines import check_engine, engine_for, work
 from bayes_grpo.report.batch.logs import Item, find_logs, read_items
 from bayes_grpo.report.batch.rows import Question, Row, answer, described, question
 from bayes_grpo.report.batch.table import Store
@@ -125,11 +126,19 @@ def batch(
     >>> table.loc[0, "run"], bool(0.7 < table.loc[0, "plateau_median"] < 0.9)
     ('arithmetic_grpo', True)
     """
-    spec = model if isinstance(model, ModelSpec) else load_model(model)
     folder = Path(out).resolve()
-    sampler = Sampler(method, "numpyro", seed, draws, tune, chains, target_accept)
+    faults: list[str] = []
+    with _noting(faults):
+        spec = _unpooled(model)
+    with _noting(faults):
+        sampler = Sampler(method, "numpyro", seed, draws, tune, chains, target_accept)
+    with _noting(faults):
+        logs = find_logs(paths)
+    with _noting(faults):
+        check_engine(engine, workers, address)
+    if faults:
+        raise InputError("batch", faults)
     asked = question(spec, sampler, until, diagnose, folder / "fits" if keep_fits else None, laws)
-    logs = find_logs(paths)
     store = Store(folder)
     ledger = _Ledger(asked, store.finished(), progress)
     if keep_fits:
@@ -150,6 +159,26 @@ class _Task(NamedTuple):
 
 def _answers(task: _Task) -> list[Row]:
     return [row | answer(task.asked, run, row["key"]) for run, row in zip(task.runs, task.rows, strict=True)]
+
+
+def _unpooled(model: str | Path | ModelSpec) -> ModelSpec:
+    """The model, if it fits runs one by one."""
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    if spec.pooled:
+        raise InputError(
+            f"model {spec.name}",
+            "fits runs together, and a batch fits each by itself; choose another model, or use `bayes-grpo fit`",
+        )
+    return spec
+
+
+@contextmanager
+def _noting(faults: list[str]) -> Iterator[None]:
+    """Go on after bad input, and note what is wrong with it."""
+    try:
+        yield
+    except InputError as error:
+        faults += error.faults if error.where == "batch" else [f"{error.where}: {fault}" for fault in error.faults]
 
 
 class _Ledger:

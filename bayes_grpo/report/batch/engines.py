@@ -30,6 +30,10 @@ class Done(NamedTuple):
 class Engine(ABC):
     """Runs a function on tasks in other processes."""
 
+    #: Package that an extra of the engine's name brings, and the port where its scheduler listens.
+    package: str | None = None
+    port: int | None = None
+
     def __init__(self, function: Callable[[Any], Any], workers: int | None, address: str | None) -> None:
         import loky
 
@@ -121,9 +125,10 @@ class Local(Executor):
 class Dask(Executor):
     """A Dask cluster, by the address of its scheduler, or one made here; a task moves on where a worker dies."""
 
+    package, port = "distributed", 8786
+
     def __init__(self, function: Callable[[Any], Any], workers: int | None, address: str | None) -> None:
         super().__init__(function, workers, address)
-        _check_installed("dask", "distributed")
         import distributed
 
         library: Any = distributed
@@ -133,8 +138,6 @@ class Dask(Executor):
             self.cluster = library.LocalCluster(
                 n_workers=self.workers, threads_per_worker=1, processes=True, dashboard_address=None
             )
-        else:
-            _check_answers(address, 8786)
         self.client = library.Client(address or self.cluster, timeout=PATIENCE, set_as_default=False)
         self.workers = max(1, sum(self.client.nthreads().values()))
         self.executor = self.client.get_executor(pure=False)
@@ -152,14 +155,13 @@ class Dask(Executor):
 class Ray(Engine):
     """Ray, by the address of its head, or started here."""
 
+    package, port = "ray", 6379
+
     def __init__(self, function: Callable[[Any], Any], workers: int | None, address: str | None) -> None:
         super().__init__(function, workers, address)
-        _check_installed("ray", "ray")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # workers see the accelerators that are there
         import ray
 
-        if address is not None:
-            _check_answers(address, 6379)
         self.ray: Any = ray
         local: dict[str, Any] = {} if address is not None else {"num_cpus": self.workers, "include_dashboard": False}
         self.ray.init(address=address, log_to_driver=False, logging_level="error", ignore_reinit_error=True, **local)
@@ -195,6 +197,34 @@ class Ray(Engine):
 ENGINES: dict[str, type[Engine]] = {"local": Local, "dask": Dask, "ray": Ray}
 
 
+def check_engine(name: str, workers: int | None, address: str | None) -> None:
+    """Refuse an engine that cannot be had, before anything is started.
+
+    Raises
+    ------
+    InputError
+        If there is no such engine, it is not installed, it cannot have this address or number of workers, or nobody
+        listens at the address; all faults at once.
+    """
+    faults = []
+    engine = ENGINES.get(name)
+    if engine is None:
+        faults.append(f"engine: expected one of {', '.join(ENGINES)}, found {name!r}")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        faults.append(f"workers: expected a whole number of at least 1, found {workers!r}")
+    if engine and engine.package and find_spec(engine.package) is None:
+        faults.append(f"engine {name}: {engine.package} is not installed; pip install 'bayes-grpo[{name}]'")
+    if engine and address is not None:
+        if engine.port is None:
+            faults.append(f"address: the engine {name} has none; choose --engine dask or ray")
+        elif reason := _silence(address, engine.port):
+            faults.append(
+                f"address {address}: nobody answers there ({reason}); start the cluster, or leave --address out"
+            )
+    if faults:
+        raise InputError("batch", faults)
+
+
 def engine_for(name: str, function: Callable[[Any], Any], workers: int | None, address: str | None) -> Engine:
     """An engine that is ready to work.
 
@@ -203,15 +233,7 @@ def engine_for(name: str, function: Callable[[Any], Any], workers: int | None, a
     InputError
         If there is no such engine, it is not installed, or nobody listens at the address.
     """
-    faults = []
-    if name not in ENGINES:
-        faults.append(f"engine: expected one of {', '.join(ENGINES)}, found {name!r}")
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        faults.append(f"workers: expected a whole number of at least 1, found {workers!r}")
-    if name == "local" and address is not None:
-        faults.append("address: the engine local has none; choose --engine dask or ray")
-    if faults:
-        raise InputError("batch", faults)
+    check_engine(name, workers, address)
     return ENGINES[name](function, workers, address)
 
 
@@ -260,22 +282,16 @@ def work(engine: Engine, tasks: Iterable[Any]) -> Iterator[Done]:
             engine.restart()
 
 
-def _check_installed(extra: str, package: str) -> None:
-    if find_spec(package) is None:
-        raise InputError(f"engine {extra}", f"{package} is not installed; pip install 'bayes-grpo[{extra}]'")
-
-
-def _check_answers(address: str, port: int) -> None:
-    """Refuse an address where nobody listens, before a library waits for it for minutes."""
+def _silence(address: str, port: int) -> str:
+    """Why nobody answers at an address, before a library waits for it for minutes; empty where somebody does."""
     parts = urlsplit(address if "//" in address else f"tcp://{address}")
     if address == "auto" or parts.scheme == "inproc":
-        return
+        return ""
     try:
         host, number = parts.hostname, parts.port or port
         if host is None:
-            raise OSError("no host in it")
+            return "no host in it"
         socket.create_connection((host, number), timeout=PATIENCE).close()
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"address {address}", f"nobody answers there ({error}); start the cluster, or leave --address out"
-        ) from error
+        return str(error)
+    return ""

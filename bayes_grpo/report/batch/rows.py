@@ -75,18 +75,7 @@ def question(
     fits: Path | None,
     laws: Sequence[str | Path],
 ) -> Question:
-    """A question about a model.
-
-    Raises
-    ------
-    InputError
-        If the model pools, for runs are fitted one by one.
-    """
-    if spec.pooled:
-        raise InputError(
-            f"model {spec.name}",
-            "fits runs together, and a batch fits each by itself; choose another model, or use `bayes-grpo fit`",
-        )
+    """A question about a model that does not pool."""
     files = tuple(str(Path(law).resolve()) for law in laws)
     folder = None if fits is None else str(fits)
     return Question(pickle.dumps(spec), f"{spec.name}\n{spec.text}", sampler, until, diagnose, folder, files)

@@ -162,6 +162,28 @@ def test_what_cannot_be_asked_is_refused_before_the_work(logs: list[Path], tmp_p
         assert done.returncode == 2 and part in done.stderr
 
 
+def test_all_faults_of_a_call_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        bayes_grpo.batch(
+            [tmp_path / "none*.csv", f"@{tmp_path}/no_list.txt"],
+            tmp_path / "out",
+            model="pooled",
+            engine="local",
+            address="127.0.0.1:1",
+            draws=0,
+        )
+    told = [
+        "model pooled: fits runs together",
+        "draws: expected a whole number",
+        "none*.csv",
+        "no_list.txt",
+        "address: the engine local has none",
+    ]
+    assert len(caught.value.faults) == len(told)
+    assert all(part in fault for part, fault in zip(told, caught.value.faults, strict=True))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_full_disk_keeps_what_was_written(made: pd.DataFrame, logs: list[Path], tmp_path: Path) -> None:
     """The file-size limit stands in for a full disk; the same call goes on when there is room again."""
     limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 4; exec "$@"', "bash", str(COMMAND)]
