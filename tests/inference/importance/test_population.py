@@ -19,7 +19,7 @@ from bayes_grpo.inference.importance.population.correction import learnt, no_cor
 from bayes_grpo.inference.importance.population.places import places_of
 from bayes_grpo.inference.importance.population.sites import Sites, conditional, improved, no_sites
 from bayes_grpo.inference.importance.population.target import PopulationTarget, has_population, population_of
-from bayes_grpo.inference.importance.quality import effective_draws
+from bayes_grpo.inference.importance.quality import MAX_DISAGREEMENT, effective_draws
 from bayes_grpo.inference.importance.resampling import log_mean_weight
 from bayes_grpo.inference.layout import ModelData, prepare
 from bayes_grpo.inference.sampler_settings import Sampler
@@ -245,6 +245,22 @@ def test_wrong_sites_are_not_believed() -> None:
     weighted = sampling.points_under(moved, nothing)
     quality = sampling.collected(moved, nothing, weighted, sampling.last_step(moved, weighted)).quality
     assert {note.subject for note in quality.failures()} & {"khat", "importance_ess"}
+
+
+def test_repetitions_are_compared_by_what_runs_share_and_by_each_run() -> None:
+    """One repetition moved by a standard deviation, in one coordinate of the population or in one of one run."""
+    spec, data = load_model("leading_order"), data_of("leading_order")
+    sampling = population_draws._Population(population_of(spec), data, Sampler(seed=0), None)
+    sites, nothing = sampling.first_sites(), no_correction(len(sampling.target.sites))
+    weighted = sampling.points_under(sites, nothing)
+    last = sampling.last_step(sites, weighted)
+    assert sampling.collected(sites, nothing, weighted, last).quality.disagreement < MAX_DISAGREEMENT
+    scattered = int(sampling.target.scattered[0])
+    for name, place in (("points", (0, ..., -1)), ("places", (0, slice(None), 2, scattered))):
+        moved = getattr(last, name).copy()
+        moved[place] += moved[:, *place[1:]].std()
+        quality = sampling.collected(sites, nothing, weighted, last._replace(**{name: moved})).quality
+        assert "disagreement" in {note.subject for note in quality.failures()}, name
 
 
 def test_what_the_sites_miss_is_learnt() -> None:
