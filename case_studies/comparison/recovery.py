@@ -26,6 +26,7 @@ RELAXING = {"plateau": 0.5, "initial_reward": 0.2, "stiffness": 1 / 40, "observa
 DRIVEN = RELAXING | {"fluctuation": 0.06}
 RINGING = DRIVEN | {"initial_velocity": 1.0, "damping": 0.3}
 SLOW = {"plateau": 0.9, "initial_reward": 0.04, "stiffness": 1 / 12, "observation_sd": 0.02, "fluctuation": 0.04}
+MIXED = {"initial_reward": 0.2, "stiffness": 1 / 20, "observation_sd": 0.03, "correlation_time": 10.0}
 LAWS: dict[str, dict[str, float]] = {
     "exponential": RELAXING | {"observation_sd": 0.04},
     "sigmoid": {"plateau": 0.5, "initial_reward": 0.2, "midpoint": 60.0, "steepness": 4.0, "observation_sd": 0.04},
@@ -36,6 +37,10 @@ LAWS: dict[str, dict[str, float]] = {
     "random_walk": {"initial_reward": 0.4, "step_sd": 0.02, "observation_sd": 0.02},
     "bounded": SLOW | {"initial_velocity": 1.0, "damping": 0.8},
     "bounded_overdamped": SLOW,
+    "power_law": MIXED | {"plateau": 0.6, "difficulty_spread": 2.0, "fluctuation": 0.02},
+    "s_curve": MIXED | {"rise": 0.4, "difficulty_spread": 1.0, "initial_drive": 0.03, "noise_ratio": 0.7},
+    "population": {"rise": 0.3, "initial_reward": 0.2, "stiffness": 1 / 40, "noise_ratio": 1.0, "observation_sd": 0.03},
+    "wandering_level": {"initial_reward": 0.4, "step_sd": 0.02, "observation_sd": 0.02},
 }
 FACTS = {
     "group_size": 8,
