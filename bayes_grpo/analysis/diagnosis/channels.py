@@ -224,8 +224,13 @@ def _sampling_noise(known: dict[str, float], width: int) -> tuple[float, float] 
 
 
 def _evaluation(column: np.ndarray, low: float, high: float, bounded: bool) -> np.ndarray:
-    """The evaluation on the scale of the reward, or on a scale of its own where it lies outside the reward's bounds."""
+    """The evaluation on the scale of the reward, or on a scale of its own where it lies outside the reward's bounds.
+
+    What goes beyond 10 and not beyond 100 is per cent.
+    """
     finite = column[np.isfinite(column)]
+    if finite.size and (low, high) == (0.0, 1.0) and finite.min() >= 0 and 10 < finite.max() <= 100:
+        column, finite = column / 100, finite / 100
     if not finite.size or (bounded and finite.min() >= low and finite.max() <= high):
         return _angle((column - low) / (high - low))
     place: np.ndarray = (column - finite.min()) / max(float(np.ptp(finite)) * 1.5, 1e-12)
@@ -268,7 +273,10 @@ def _informative(
 
 
 def _without_spikes(values: np.ndarray) -> int:
-    """Make single rows that stick out between two alike neighbours NaN, in place; return how many."""
+    """Make single rows that stick out between two alike neighbours NaN, in place; return how many.
+
+    A last row that sticks out has no neighbour after it that would bear it out, so it is left out as well.
+    """
     where = np.flatnonzero(np.isfinite(values))
     if where.size < 8:
         return 0
@@ -276,5 +284,6 @@ def _without_spikes(values: np.ndarray) -> int:
     scale = max(float(np.median(np.abs(differences))) * 1.05, 1e-3)
     up, down = differences[:-1], differences[1:]
     spike = (np.minimum(np.abs(up), np.abs(down)) > _SPIKE * scale) & (up * down < 0) & (np.abs(up + down) < 4 * scale)
-    values[where[1:-1][spike]] = np.nan
-    return int(spike.sum())
+    alone = np.r_[False, spike, abs(differences[-1]) > _SPIKE * scale]
+    values[where[alone]] = np.nan
+    return int(alone.sum())

@@ -2,8 +2,8 @@
 
 Given a failure, its onset row s and the row s' where a slow start ends (if it does), the channels are independent. With
 the probabilities of `bayes_grpo.analysis.diagnosis.modes.Mode.effects` a channel does from s on what the failure makes
-it do; else, with those of its ``take_off``, from s' on what the end of a slow start makes it do; else it goes its
-``own`` way, at a time of its own.
+it do, or from a row soon after s where it ``follows``; else, with those of its ``take_off``, from s' on what the end of
+a slow start makes it do; else it goes its ``own`` way, at a time of its own.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from bayes_grpo.analysis.diagnosis.channel_priors import (
 from bayes_grpo.analysis.diagnosis.channels import Channels
 from bayes_grpo.analysis.diagnosis.evidence import ChannelEvidence
 from bayes_grpo.analysis.diagnosis.modes import (
+    FOLLOWING,
     FROM_START,
     HEALTHY,
     MODES,
@@ -116,7 +117,8 @@ def joint_posterior(
         total = np.broadcast_to(ends, (rows, count, slow + 1)).copy()
         for c, (name, logs) in enumerate(factors.items()):
             weights = mode.effects.get(name, {})
-            changes = {change: logs[change][..., None] for change in weights}
+            later = mode.follows.get(name, 0.0) if len(factors) > 1 else 0.0
+            changes = {change: _followed(logs[change], later)[..., None] for change in weights}
             term = mixture(changes, weights, started[name][:, None, :])
             total += term
             alone[i, c] = np.broadcast_to(term, total.shape)[-1, :, 0]
@@ -151,6 +153,21 @@ def given_failure(joint: np.ndarray) -> np.ndarray:
     total = joint.sum(1, keepdims=True)
     onset: np.ndarray = np.where(total > 0, joint / np.where(total > 0, total, 1), 1 / joint.shape[1])
     return onset
+
+
+def _followed(log: np.ndarray, later: float) -> np.ndarray:
+    """Log factor of a change that begins at the onset, or with a probability at one of the next rows; (seen, onset).
+
+    Of rows beyond the last onset nothing is seen yet.
+    """
+    if later == 0:
+        return log
+    count = log.shape[1]
+    most = max(1, round(FOLLOWING * count))
+    after = np.pad(log, ((0, 0), (0, most)))
+    rows = np.stack([after[:, lag : lag + count] for lag in range(1, most + 1)])
+    mixed: np.ndarray = np.logaddexp(np.log1p(-later) + log, np.log(later / most) + np.logaddexp.reduce(rows, axis=0))
+    return mixed
 
 
 def _started(logs: Logs, take_off: Mapping[str, float], rows: int) -> np.ndarray:
