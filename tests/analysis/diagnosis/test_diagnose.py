@@ -106,6 +106,14 @@ def test_sum_over_onsets_is_brute_force() -> None:
     def mix(weights, values, rest):
         return sum(w * np.exp(values[c]) for c, w in weights.items()) + (1 - sum(weights.values())) * rest
 
+    def at(failure, name, s):
+        """Factors of changes at an onset, or at the next row where the channel follows: a fifth of six rows is one."""
+        later = MODES[failure].follows.get(name, 0.0)
+        after = {c: np.append(values[0], 0.0)[s + 1] for c, values in factors[name].items()}
+        return {
+            c: np.log((1 - later) * np.exp(factors[name][c][0, s]) + later * np.exp(after[c])) for c in factors[name]
+        }
+
     starts = [(0.7, None), *[(0.3 / 2, s) for s in (0, 4)]]
     weight = {}
     for chance, end in starts:
@@ -117,10 +125,7 @@ def test_sum_over_onsets_is_brute_force() -> None:
         for failure in MODES:
             for s in range(6):
                 onset = 0.7 / 6 + 0.3 * (s == 0)
-                like = np.prod([
-                    mix(MODES[failure].effects.get(n, {}), {c: factors[n][c][0, s] for c in factors[n]}, begun[n]) for n
-                    in names
-                ])  # fmt: skip
+                like = np.prod([mix(MODES[failure].effects.get(n, {}), at(failure, n, s), begun[n]) for n in names])
                 key = (failure, s)
                 weight[key] = weight.get(key, 0) + chances[failure] * onset * chance * like
     total = sum(weight.values())

@@ -59,7 +59,7 @@ def test_what_follows_does_so_at_any_of_the_next_rows_alike() -> None:
     assert _followed(log, 0.0) is log
 
 
-def test_where_only_the_reward_is_logged_nothing_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_only_the_reward_is_logged_nothing_follows() -> None:
     """A fall that is plain to see has its onset where it is."""
     reward = np.where(np.arange(120) < 70, 0.6, 0.2) + 0.03 * np.random.default_rng(3).standard_normal(120)
     onset = summarise_diagnosis(bayes_grpo.diagnose(run_of(reward)))["onset_step"]
@@ -67,7 +67,7 @@ def test_where_only_the_reward_is_logged_nothing_follows(monkeypatch: pytest.Mon
     assert MODES["dynamical_instability"].follows["reward"] > 0
 
 
-@pytest.mark.parametrize("rows", [40, 200])
+@pytest.mark.parametrize("rows", [100, 200])
 def test_an_evaluation_in_per_cent_says_what_the_share_says(rows: int) -> None:
     """It falls from 50 to 20 % from a third of the run on, while the reward rises to 0.8: reward hacking."""
     rng, part = np.random.default_rng(4), np.arange(rows) / rows
@@ -79,7 +79,7 @@ def test_an_evaluation_in_per_cent_says_what_the_share_says(rows: int) -> None:
 
 
 def test_a_last_row_alone_is_no_onset() -> None:
-    """Groups of two on four prompts: in the last row no group carries a signal, in two rows of three some do."""
+    """In the last row, or in the last six, no group carries a signal; in all others half or a quarter of them do."""
     rng = np.random.default_rng(5)
     dead = rng.choice([0.5, 0.75], size=80)
     reward = 0.25 + 0.02 * rng.standard_normal(80)
