@@ -62,7 +62,7 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         - ``probabilities``: of each answer; ``diagnosis`` is the most probable one.
         - ``onset_step``: the most probable failure, and ``median``, ``lower`` and ``upper`` of the optimizer step at
           which it began; None where no failure is more probable than not.
-        - ``first_seen_step``: see `first_seen`; None in the same case.
+        - ``first_seen_step``: see `first_seen`, from the lower end of the onset on; None in the same case.
         - ``recovery``: how often runs recover from a collapse, see `bayes_grpo.analysis.collapses.Recovery`; None
           unless the reward ends in one and a failure is more probable than not.
         - ``evidence``: by channel, what it says for each failure against healthy training (nat), and of the reward what
@@ -89,19 +89,20 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
     failure = max(failures, key=lambda name: probabilities[name])
     failing = sum(probabilities[name] for name in failures) > 0.5
     hidden, unused = untold(channels), json.loads(result.attrs["unused_channels"])
+    onset = _onset(result, failure) if failing else None
     return {
         "run": result.attrs["run"],
         "probabilities": probabilities,
         "diagnosis": max(probabilities, key=lambda name: probabilities[name]),
-        "onset_step": _onset(result, failure) if failing else None,
-        "first_seen_step": first_seen(result) if failing else None,
+        "onset_step": onset,
+        "first_seen_step": first_seen(result, since=onset["lower"]) if onset else None,
         "recovery": recovery() if failing and result.attrs["collapsed"] else None,
         "evidence": {channel: _evidence(result, channel, hidden) for channel in channels},
         "reward_gain": json.loads(result.attrs["reward_gain"]),
         "why_not_learning": json.loads(result.attrs["why_not_learning"]),
         "missing_channels": [_supply(name) for name in CHANNELS if name not in channels and name not in unused],
         "unused_channels": unused,
-        **noted([*stored_notes(result), *(_untold_note(name, unused) for name in hidden)]),
+        **noted([*stored_notes(result), *_earlier(result, onset), *(_untold_note(name, unused) for name in hidden)]),
     }
 
 
@@ -114,11 +115,26 @@ def _evidence(result: xr.Dataset, channel: str, hidden: list[str]) -> dict[str, 
     return evidence
 
 
-def first_seen(result: xr.Dataset, alarm: float = ALARM) -> float | None:
-    """Step at which the failures together first had probability ``alarm`` for two looks in a row; None if never."""
+def first_seen(result: xr.Dataset, alarm: float = ALARM, since: float = -np.inf) -> float | None:
+    """Step at which the failures together first had probability ``alarm`` for two looks in a row; None if never.
+
+    Looks before step ``since`` do not count.
+    """
     failing = result["probability_at"].sel(answer=result["failure"].values).sum("answer").values
-    above = np.flatnonzero((failing[1:] >= alarm) & (failing[:-1] >= alarm)) + 1
-    return float(result["seen_step"].values[above[0]]) if above.size else None
+    steps = result["seen_step"].values[1:]
+    above = np.flatnonzero((failing[1:] >= alarm) & (failing[:-1] >= alarm) & (steps >= since))
+    return float(steps[above[0]]) if above.size else None
+
+
+def _earlier(result: xr.Dataset, onset: Onset | None) -> list[Note]:
+    """That a failure was seen before the one of the answer began, and had passed."""
+    seen = first_seen(result)
+    if onset is None or seen is None or seen >= onset["lower"]:
+        return []
+    text = (
+        f"a failure was seen at step {seen:g} already; it had passed before the one that began at {onset['median']:g}"
+    )
+    return [Note("limit", "first_seen_step", text)]
 
 
 def _supply(channel: str) -> str:

@@ -94,6 +94,17 @@ def test_a_last_row_alone_is_no_onset() -> None:
     assert borne_out > 0.9
 
 
+def test_what_passed_is_not_taken_for_the_first_sight_of_what_began_later() -> None:
+    """The reward falls to nothing at row 30 and comes back at row 45; it falls again, for good, at row 90."""
+    row = np.arange(120)
+    level = np.where(((row >= 30) & (row < 45)) | (row >= 90), 0.05, 0.7)
+    reward = np.clip(level + 0.02 * np.random.default_rng(6).normal(size=120), 0, 1)
+    summary = summarise_diagnosis(bayes_grpo.diagnose(run_of(reward)))
+    assert summary["onset_step"] is not None and summary["onset_step"]["lower"] > 80
+    assert summary["first_seen_step"] is not None and summary["first_seen_step"] >= summary["onset_step"]["lower"]
+    assert any("had passed before" in text for text in summary["warnings"])
+
+
 @pytest.mark.skipif(not (PUBLIC.parent / "cases").is_dir(), reason="the folder of cases is optional")
 def test_the_case_of_an_entropy_that_leads() -> None:
     path = PUBLIC.parent / "cases" / "entropy_leads_reward" / "metrics.jsonl"
