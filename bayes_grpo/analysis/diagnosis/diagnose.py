@@ -33,7 +33,7 @@ from bayes_grpo.inference.draws import evenly
 from bayes_grpo.runs.dataset import index_of, one_run
 
 #: At most this many rows are tried as the onset, and at most this many get probabilities from the rows up to them. In
-#: longer runs these rows are evenly spaced.
+#: longer runs the latter are evenly spaced, and so are the stretches of which one row each is tried.
 MOST_ONSETS, MOST_SEEN = 80, 50
 
 #: Probability of not learning from which its reasons are looked for.
@@ -87,7 +87,7 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
     chances = _checked(default_prior() if prior is None else prior)
     channels = extract_channels(single)
     rows = channels.optimizer_step.size
-    onsets = np.arange(1, rows)[evenly(rows - 1, MOST_ONSETS)]
+    onsets = _rows_to_try(channels.values, rows)
     seen = evenly(rows, MOST_SEEN)
     if channels.no_signal:
         joint, evidence = without_signal(channels, chances, seen.size, onsets.size)
@@ -124,6 +124,22 @@ def diagnose(runs: xr.Dataset, *, run: str | None = None, prior: Mapping[str, fl
         "collapsed": int(collapse_of(rewards[np.isfinite(rewards)]) is not None),
     }
     return xr.Dataset(data, coords, {"run": str(single["run"].values), **learning, **stored(channels.notes)})
+
+
+def _rows_to_try(channels: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
+    """Rows that are tried as the onset: of each stretch the row at which some channel makes its largest step.
+
+    A break within one row is far from all changes that begin a row before or after it.
+    """
+    first = np.arange(1, rows)[evenly(rows - 1, MOST_ONSETS)]
+    step = np.zeros(rows)
+    for values in channels.values():
+        observed = np.flatnonzero(np.isfinite(values))
+        steps = np.abs(np.diff(values[observed]))
+        if steps.size:
+            step[observed[1:]] = np.maximum(step[observed[1:]], steps / max(float(np.median(steps)), 1e-9))
+    stretches = np.split(np.arange(1, rows), first[1:] - 1)
+    return np.array([1, *(stretch[np.argmax(step[stretch])] for stretch in stretches[1:])])
 
 
 def untold(channels: list[str]) -> list[str]:

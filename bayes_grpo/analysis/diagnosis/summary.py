@@ -102,7 +102,14 @@ def summarise_diagnosis(result: xr.Dataset, fit: xr.DataTree | None = None) -> D
         "why_not_learning": json.loads(result.attrs["why_not_learning"]),
         "missing_channels": [_supply(name) for name in CHANNELS if name not in channels and name not in unused],
         "unused_channels": unused,
-        **noted([*stored_notes(result), *_earlier(result, onset), *(_untold_note(name, unused) for name in hidden)]),
+        **noted(
+            [
+                *_uncalled(result, failing),
+                *stored_notes(result),
+                *_earlier(result, onset),
+                *(_untold_note(name, unused) for name in hidden),
+            ]
+        ),
     }
 
 
@@ -135,6 +142,17 @@ def _earlier(result: xr.Dataset, onset: Onset | None) -> list[Note]:
         f"a failure was seen at step {seen:g} already; it had passed before the one that began at {onset['median']:g}"
     )
     return [Note("limit", "first_seen_step", text)]
+
+
+def _uncalled(result: xr.Dataset, failing: bool) -> list[Note]:
+    """That the reward ends in a collapse, see `collapse_of`, where no failure is more probable than not."""
+    if failing or not result.attrs["collapsed"]:
+        return []
+    text = (
+        "the reward has lost most of what it had gained, although no failure is more probable than not: look at the "
+        "curve"
+    )
+    return [Note("limit", "diagnosis", text)]
 
 
 def _supply(channel: str) -> str:
