@@ -20,17 +20,22 @@ _TQDM = re.compile(
     r"\r?[ \t]*((?:[A-Za-z][\w .()/-]{0,40}: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)"
     r"(?:\s*\[[^\]\r\n]{0,120}\]?)?[ \t]*\r?"
 )
-_PROCESS = re.compile(r"^\s*(?:\([\w.:]+(?:\([^()]*\))? pid=\d+(?:, ip=[\d.]+)?\)|\[rank\d+\]:?|\[\d+\]:|\d+:)\s?")
+#: Ray's, torchrun's, Monarch's and SLURM's.
+_PROCESS = re.compile(
+    r"^\s*(?:\([\w.:]+(?:\([^()]*\))? pid=\d+(?:, ip=[\d.]+)?\)|\[rank\d+\]:?|\[(?:actor|proc|host)=[^\]\s]*\]:?|"
+    r"\[\d+\](?::|(?=\s|$))|\d+:)\s?"
+)
 _REPEATED = re.compile(r"\s*\[repeated \d+x across cluster\]\s*$")
 #: Lines of W&B's own, which repeat the last values of a run.
 _TRACKER = re.compile(r"^\s*(?:wandb|swanlab):")
 _STAMP = re.compile(
-    r"^\W{0,3}(?:\d{4}[-/]\d\d[-/]\d\d[T _-]?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|"
+    r"^(?:\[[A-Za-z][\w.-]*\]\s*)?\W{0,3}"
+    r"(?:\d{4}[-/]\d\d[-/]\d\d[T _-]?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|"
     r"\d{8}-\d\d:\d\d:\d\d(?:[.,]\d+)?|\d\d:\d\d:\d\d(?:[.,]\d+)?)"
     r"[\])|,\s-]*"
 )
 _LEVEL = re.compile(
-    r"^[\[(|\s]*(?:[\w.]+ )?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*"
+    r"^[\[(|\s]*(?:[\w.]+ (?:[-|] )?)?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*"
     r"(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
     re.IGNORECASE,
 )
@@ -99,6 +104,15 @@ def without_stamp(line: str) -> str:
     """A line without the time and the level that a logger puts before its message."""
     short = _STAMP.sub("", line, count=1)
     return _LEVEL.sub("", short, count=1) if short is not line else _LEVEL.sub("", line, count=1)
+
+
+def indented(line: str) -> str:
+    """A line without its logger's prefix, as far indented as its message is."""
+    text = without_stamp(line)
+    prefix = line[: len(line) - len(text)]
+    if prefix.islower() and (line[:1].isspace() or not text or is_number(text)):
+        return line  # a key such as `error: 0.1`, and no level
+    return " " * max(0, len(prefix) - len(prefix.rstrip()) - 1) + text
 
 
 def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
