@@ -17,7 +17,7 @@ from bayes_grpo.readers.values import is_number
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 #: A bar of tqdm with what stands before it; group 1 is its description.
 _TQDM = re.compile(
-    r"\r?[ \t]*((?:[A-Za-z][\w .()/-]{0,40}: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)"
+    r"\r?[ \t]*((?:[A-Za-z][\w .()/\[\]-]{0,40}: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)"
     r"(?:\s*\[[^\]\r\n]{0,120}\]?)?[ \t]*\r?"
 )
 #: Ray's, torchrun's, Monarch's and SLURM's.
