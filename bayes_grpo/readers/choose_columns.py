@@ -10,6 +10,7 @@ import numpy as np
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.column_names import NAMES
 from bayes_grpo.readers.column_words import BY_ITS_END, is_planned_length, reward_rank, step_rank, variable_of
+from bayes_grpo.readers.completions_as_rows import is_completion_column
 from bayes_grpo.readers.contract import Trainer
 from bayes_grpo.readers.keys import first, is_pattern, plain, without_spaces
 from bayes_grpo.readers.log import Options, reading_note
@@ -17,6 +18,9 @@ from bayes_grpo.readers.normalised import is_centred
 from bayes_grpo.readers.recognise_trainer import is_named, names_of
 
 Arrays = dict[str, np.ndarray]
+
+#: From so many rows on, a step that is the same in all of them is none.
+_MANY = 10
 
 
 @dataclass
@@ -101,6 +105,8 @@ def choose(
     for variable in (*NAMES, *(name for name in names if name not in NAMES)):
         known = (*names.get(variable, ()), *(() if trainer and variable in names else NAMES.get(variable, ())))
         column = _column(known, lower)
+        if variable == "optimizer_step" and column is not None and not np.ptp(_held(columns[column])):
+            column = _column(known, {name: key for name, key in lower.items() if _rises(columns[key])}) or column
         if column is not None:
             chosen.columns[variable] = column
     _stated(columns, options, chosen, faults, every)
@@ -108,6 +114,8 @@ def choose(
         _find_step(columns, chosen, faults, every)
     if options.reward_column is None and "reward" not in options.columns:
         _find_reward(columns, chosen, faults, every)
+    if not faults and options.step_column is None and "optimizer_step" not in options.columns:
+        _distrust_step(columns, chosen, faults, every)
     if faults:
         raise InputError(where, faults)
     _find_others(columns, chosen)
@@ -159,6 +167,24 @@ def _find_step(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list[s
         chosen.notes.append(
             reading_note(column, f"no column with a step: {column!r} is taken for it; name another by --step-column")
         )
+
+
+def _distrust_step(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list[str], every: list[str]) -> None:
+    """Fault a column of a step's name that stands still while rewards go on; completions of one step may."""
+    column, reward = chosen.columns["optimizer_step"], columns[chosen.columns["reward"]]
+    step = _held(columns[column][np.isfinite(reward)])
+    if step.size < _MANY or np.ptp(step) or not np.ptp(_held(reward)) or any(map(is_completion_column, every)):
+        return
+    faults.append(
+        f"optimizer_step: {column} is {step[0]:g} in all {step.size} rows with a reward, so it counts no steps; name "
+        f"another column by --step-column; found {listed(every)}"
+    )
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """The numbers of a column; a 0 where there are none."""
+    held = values[np.isfinite(values)]
+    return held if held.size else np.zeros(1)
 
 
 def _rises(values: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ A file in ``formats/`` reads one kind of file or folder. It defines
 
 A file in ``consoles/`` reads the rows that one kind of program prints. It defines ``NAME``, ``ORDER``,
 ``COUNTED`` (whether its rows may lack a step) and ``rows(lines)``, which turns lines without colours, prefixes and
-progress bars into rows.
+progress bars into rows; with ``OF_BARS = True``, lines as they are, with their progress bars.
 
 A file in ``trainers/`` names what one trainer logs. It defines ``TRAINER``, a `Trainer`.
 """

@@ -11,6 +11,7 @@ from bayes_grpo.readers.find_logs import CERTAIN, Search, find
 from bayes_grpo.readers.log import Log, Options, Reading, Source, reading_note
 from bayes_grpo.readers.run_labels import label_of, tell_apart
 from bayes_grpo.readers.sidecar import find_sidecar, read_sidecar, split_extras
+from bayes_grpo.readers.text import has_zero_bytes
 from bayes_grpo.readers.understand_log import understand
 
 #: Files that were left out of a search are named up to so many.
@@ -118,6 +119,8 @@ def _read_one(
     if len(logs) > 1:
         order = ", ".join(str(part.source) for part in group)
         notes.append(reading_note("", f"one run in {len(logs)} parts, read in this order: {order}"))
+    if any(has_zero_bytes(part.source) for part in group):
+        notes.append(reading_note("", "zero bytes, as a crash or a truncation of the file leaves them, were left out"))
     if sidecar is not None and not source.address:
         beside, extras = read_sidecar(sidecar)
         notes.append(reading_note("", f"hyperparameters read from {sidecar.name}"))

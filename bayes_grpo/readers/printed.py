@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from bayes_grpo.readers.column_names import SUMMARY_KEYS
 from bayes_grpo.readers.column_words import reward_rank, step_rank
@@ -15,28 +16,44 @@ from bayes_grpo.readers.text import message_in
 from bayes_grpo.readers.values import is_number
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-#: A bar of tqdm with what stands before it; group 1 is its description.
+#: A bar of tqdm with what stands before it; group 1 is its description, and group 4 times and figures behind it.
 _TQDM = re.compile(
-    r"\r?[ \t]*((?:[A-Za-z][\w .()/-]{0,40}: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)"
-    r"(?:\s*\[[^\]\r\n]{0,120}\]?)?[ \t]*\r?"
+    r"\r?[ \t]*((?:[A-Za-z][\w .()/-]{0,40}(?:\[\d+/\d+\])?: *)?)\d{1,3}(?:\.\d+)?%\|[^|\r\n]{0,200}\|\s*(\d+)/(\d+)"
+    r"(?:\s*\[(?:([^\[\]{}\r\n]{0,1000})\]|[^\]\r\n]{0,120}\]?))?[ \t]*\r?"
 )
-_PROCESS = re.compile(r"^\s*(?:\([\w.:]+(?:\([^()]*\))? pid=\d+(?:, ip=[\d.]+)?\)|\[rank\d+\]:?|\[\d+\]:|\d+:)\s?")
+#: Ray's, torchrun's, Monarch's and SLURM's.
+_PROCESS = re.compile(
+    r"^\s*(?:\([\w.:]+(?:\([^()]*\))? pid=\d+(?:, ip=[\d.]+)?\)|\[rank\d+\]:?|\[(?:actor|proc|host)=[^\]\s]*\]:?|"
+    r"\[\d+\](?::|(?=\s|$))|\d+:)\s?"
+)
 _REPEATED = re.compile(r"\s*\[repeated \d+x across cluster\]\s*$")
 #: Lines of W&B's own, which repeat the last values of a run.
 _TRACKER = re.compile(r"^\s*(?:wandb|swanlab):")
 _STAMP = re.compile(
-    r"^\W{0,3}(?:\d{4}[-/]\d\d[-/]\d\d[T _-]?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|"
+    r"^(?:\[[A-Za-z][\w.-]*\]\s*)?\W{0,3}"
+    r"(?:\d{4}[-/]\d\d[-/]\d\d[T _-]?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|"
     r"\d{8}-\d\d:\d\d:\d\d(?:[.,]\d+)?|\d\d:\d\d:\d\d(?:[.,]\d+)?)"
     r"[\])|,\s-]*"
 )
 _LEVEL = re.compile(
-    r"^[\[(|\s]*(?:[\w.]+ )?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*"
+    r"^[\[(|\s]*(?:[\w.]+ (?:[-|] )?)?(?:DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL|TRACE)(?::[\w.]+)?[\])|:\s-]*"
     r"(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
     re.IGNORECASE,
 )
 _TRAINING = re.compile(
     r"^(?:train(?:ing)?(?: progress)?|steps?|epochs?|iter(?:ation)?s?|progress|grpo|rl)?\W*$", re.IGNORECASE
 )
+#: A bar of one epoch; group 1 is the epoch.
+_OF_EPOCH = re.compile(r"^(?:epoch|episode)\W*(\d+\s*/\s*\d+)\W*$", re.IGNORECASE)
+
+
+class TrainingBar(NamedTuple):
+    """One drawing of a bar of training: the epoch, as ``1/3``, where it names one, and what is written behind it."""
+
+    position: int
+    total: int
+    epoch: str
+    postfix: str
 
 
 @dataclass
@@ -87,6 +104,26 @@ def cleaned(lines: Iterable[str], bars: Bars) -> Iterator[str]:
         yield line
 
 
+def training_bars(lines: Iterable[str]) -> Iterator[TrainingBar]:
+    """Bars of training among lines, as they were drawn."""
+    for line in lines:
+        for match in _TQDM.finditer(_ANSI.sub("", line)) if "%|" in line else ():
+            description = match[1].strip().rstrip(":")
+            of_epoch = _OF_EPOCH.match(description)
+            if of_epoch or _TRAINING.match(description):
+                yield TrainingBar(int(match[2]), int(match[3]), of_epoch[1] if of_epoch else "", match[4] or "")
+
+
+def lines_for(dialect: Dialect, lines: Iterable[str], bars: Bars) -> Iterable[str]:
+    """Lines as a dialect reads them: cleaned, unless its rows stand in progress bars."""
+    return lines if of_bars(dialect) else cleaned(lines, bars)
+
+
+def of_bars(dialect: Dialect) -> bool:
+    """Whether a dialect's rows stand in progress bars."""
+    return getattr(dialect, "OF_BARS", False)
+
+
 def _without_bars(line: str, bars: Bars) -> str:
     def taken(match: re.Match[str]) -> str:
         bars.see(match[1].strip().rstrip(":"), int(match[2]), int(match[3]))
@@ -101,6 +138,15 @@ def without_stamp(line: str) -> str:
     return _LEVEL.sub("", short, count=1) if short is not line else _LEVEL.sub("", line, count=1)
 
 
+def indented(line: str) -> str:
+    """A line without its logger's prefix, as far indented as its message is."""
+    text = without_stamp(line)
+    prefix = line[: len(line) - len(text)]
+    if prefix.islower() and (line[:1].isspace() or not text or is_number(text)):
+        return line  # a key such as `error: 0.1`, and no level
+    return " " * max(0, len(prefix) - len(prefix.rstrip()) - 1) + text
+
+
 def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
     """Rows of printed lines, and what the progress bar tells of them.
 
@@ -108,7 +154,7 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
     """
     bars = Bars()
     count = summaries = 0
-    for row in dialect.rows(cleaned(lines, bars)):
+    for row in dialect.rows(lines_for(dialect, lines, bars)):
         if not SUMMARY_KEYS.isdisjoint(row):
             summaries += 1
             continue

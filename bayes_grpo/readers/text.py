@@ -10,7 +10,8 @@ from typing import Any, TextIO
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.column_names import SUMMARY_KEYS
-from bayes_grpo.readers.log import Row, Source, reading_note
+from bayes_grpo.readers.log import HEAD, Row, Source, reading_note
+from bayes_grpo.readers.zero_bytes import first_text, has_runs, open_filled, without_runs
 
 #: First bytes of what is no log, and what is said of it.
 _ARCHIVE = "a compressed or packed archive; unpack it and name the log inside (archives are never unpacked here)"
@@ -47,11 +48,22 @@ def text_head(source: Source) -> str:
     InputError
         If the file is missing or cannot be read.
     """
-    head = source.head
-    encoding = encoding_of(head)
-    if encoding != "utf-16" and b"\0" in head:
+    head = _text_bytes(source)
+    if head is None:
         return ""
+    encoding = encoding_of(head)
     return head.decode(encoding, errors="replace").lstrip("\ufeff")
+
+
+def _text_bytes(source: Source) -> bytes | None:
+    """The first bytes of a text file, runs of zero bytes as line breaks; None for what is no text."""
+    head = source.head
+    if b"\0" not in head or encoding_of(head) == "utf-16":
+        return head
+    if "text" not in source.memo:
+        source.memo["text"] = without_runs(head if head.strip(b"\0") else first_text(source.path, HEAD))
+    text: bytes | None = source.memo["text"]
+    return text
 
 
 def check_text(source: Source) -> None:
@@ -63,7 +75,8 @@ def check_text(source: Source) -> None:
         If the file is missing, unreadable, empty, an archive or otherwise binary.
     """
     head = source.head
-    if not head.strip(b" \t\r\n\xef\xbb\xbf"):
+    text = _text_bytes(source)
+    if text is not None and not text.strip(b" \t\r\n\xef\xbb\xbf"):
         raise InputError(
             str(source), "the file is empty; expected a training log (has the trainer written anything yet?)"
         )
@@ -72,7 +85,7 @@ def check_text(source: Source) -> None:
             raise InputError(str(source), f"expected a training log, found {kind}")
     if head[257:262] == b"ustar":
         raise InputError(str(source), f"expected a training log, found {_ARCHIVE}")
-    if head[:1] == b"\x80" or (b"\0" in head and encoding_of(head) != "utf-16"):
+    if head[:1] == b"\x80" or text is None:
         raise InputError(
             str(source),
             "binary data, not text; expected a training log in one of the formats of the documentation (pickles are "
@@ -80,9 +93,16 @@ def check_text(source: Source) -> None:
         )
 
 
+def has_zero_bytes(source: Source) -> bool:
+    """Whether a text file has runs of zero bytes where it begins or ends."""
+    if source.address or source.is_folder or encoding_of(source.head) == "utf-16" or not text_head(source).strip():
+        return False
+    return has_runs(source.path, source.head, HEAD)
+
+
 @contextmanager
 def open_text(path: Path, newline: str | None = None, errors: str = "strict") -> Iterator[TextIO]:
-    """Open a text file in the encoding that its first bytes tell; ``errors`` as of `open`.
+    """Open a text file in the encoding that its first bytes tell, zero bytes as line breaks; ``errors`` as of `open`.
 
     Raises
     ------
@@ -92,7 +112,11 @@ def open_text(path: Path, newline: str | None = None, errors: str = "strict") ->
     with path.open("rb") as file:
         encoding = encoding_of(file.read(4))
     try:
-        with path.open(encoding=encoding, newline=newline, errors=errors) as text:
+        if encoding == "utf-16":
+            opened: TextIO = path.open(encoding=encoding, newline=newline, errors=errors)
+        else:
+            opened = open_filled(path, encoding, newline, errors)
+        with opened as text:
             yield text
     except UnicodeDecodeError as error:
         raise not_utf8(path, error) from error

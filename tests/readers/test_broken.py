@@ -43,6 +43,45 @@ def test_byte_order_marks_and_line_endings(form: str, encoding: str, ending: str
     assert run["reward"].values[0].tolist() == REWARDS
 
 
+@pytest.mark.parametrize("form", TEXTS)
+@pytest.mark.parametrize("size", [5, 4_096, 300_000])
+@pytest.mark.parametrize("where", ["beginning", "end", "middle", "all"])
+def test_zero_bytes_are_left_out(form: str, size: int, where: str, tmp_path: Path) -> None:
+    """As a crash of the machine, and truncation under an open writer, leave them."""
+    text = TEXTS[form].encode()
+    at = text.index(b"\n", len(text) // 2) + 1
+    zeros = {place: bytes(size) if where in (place, "all") else b"" for place in ("beginning", "middle", "end")}
+    path = tmp_path / "log.txt"
+    path.write_bytes(zeros["beginning"] + text[:at] + zeros["middle"] + text[at:] + zeros["end"])
+    readings, faults = read_log(path)
+    assert not faults and readings[0].run["optimizer_step"].values[0].tolist() == STEPS
+    assert readings[0].run["reward"].values[0].tolist() == REWARDS
+    assert any("zero bytes" in str(note) for note in readings[0].notes)
+
+
+def test_a_row_that_zero_bytes_cut_is_left_out(tmp_path: Path) -> None:
+    rows = [str({"loss": 0.1, "reward": r, "step": s}) + "\n" for s, r in zip(STEPS, REWARDS, strict=True)]
+    path = tmp_path / "train.log"
+    path.write_bytes("".join(rows[:-1]).encode() + rows[-1][:-9].encode() + bytes(4_000))
+    assert read_run(path)["reward"].values[0].tolist() == REWARDS[:-1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE.encode("utf-16-le"),
+        bytes(100_000),
+        b"step,reward\n1,0.5\n" + bytes(range(256)) * 9,
+        b"".join(bytes([48 + i % 10, 0, 0, 0]) for i in range(5_000)),
+    ],
+)
+def test_other_zero_bytes_are_binary(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="binary data|is empty"):
+        read_run(path)
+
+
 def test_mixed_encodings_are_named_or_skipped(tmp_path: Path) -> None:
     """In tables and JSON a foreign byte is a fault; in console output it may be anything's."""
     for form in ("table", "jsonl", "state"):

@@ -246,3 +246,17 @@ def test_impossible_values_of_a_channel_leave_it_out(tmp_path: Path) -> None:
     assert "effective_sample_share" not in readings[0].run and "clip_ratio" not in readings[0].run
     assert any("clip_frac: values from 3 to 3 cannot be clip_ratio" in str(note) for note in readings[0].notes)
     assert readings[0].run["grad_norm"].values[0][0] == 1
+
+
+@pytest.mark.parametrize("counted", [1.0, 0.0])
+def test_a_trainers_step_that_stands_still_is_not_believed(counted: float, tmp_path: Path) -> None:
+    """Another of the trainer's names is taken where it counts; else the log is refused."""
+    rows = [
+        {"reward/evaluate_response/avg_reward": r, "main/training/count_training_iterations": counted} for r in REWARDS
+    ]
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=f"count_training_iterations is {counted:g} in all {N} rows with a reward"):
+        read_run(path)
+    path.write_text("".join(json.dumps({"step": 1, "_step": i, **row}) + "\n" for i, row in enumerate(rows)))
+    assert read_run(path)["optimizer_step"].values[0].tolist() == list(range(N))

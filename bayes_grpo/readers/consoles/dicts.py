@@ -1,6 +1,7 @@
 """Python's dicts and JSON objects among other text: TRL, ms-swift, slime, SkyRL, ROLL and whoever prints what it logs.
 
-An object may be spread over several lines, as pprint does it, and named by words before it: ``step 5: {...}``.
+An object may be spread over several lines, as pprint does it, with those of other processes between them, and named by
+words before it: ``step 5: {...}``.
 """
 
 import ast
@@ -21,6 +22,8 @@ _FLAT = re.compile(r"\{\s*(['\"])[^{}]*\}")
 _OPEN = re.compile(r"\{\s*(?:['\"]|$)")
 #: What stands before an object that is a member of another.
 _MEMBER = re.compile(r"['\"]\s*:\s*$")
+#: A line of an object that is spread over lines; other processes may print between them.
+_LINE = re.compile(r"\s*(?:(['\"])[^'\"]+\1\s*:|[\[\](){},\s]+$)")
 _BARE = re.compile(r"(?<=[:,\[] )(nan|inf|-inf|NaN|Infinity|-Infinity)(?=\s*[,}\]])")
 _WRAPPED = re.compile(r"(?:np|numpy)\.\w+\(([^()]*)\)|tensor\(([^(),]*)[^()]*\)")
 _HEADER = re.compile(
@@ -65,7 +68,8 @@ class _Held:
         """Add a line; the object, if that completes it."""
         begin = _OPEN.search(line) if "{" in line else None
         inside = begin is not None and _MEMBER.search(line[: begin.start()]) is not None
-        if begin is not None and not (self.lines and inside):
+        whole = begin is not None and line.count("{", begin.start()) <= line.count("}", begin.start())
+        if begin is not None and not (self.lines and (inside or whole)):
             self.lines = [line[begin.start() :]]
             self.header = _header(line[: begin.start()]) or above
         elif self.lines:
@@ -74,8 +78,17 @@ class _Held:
                 self.lines = []
         if not self.lines or "}" not in line:
             return None
-        text = "".join(self.lines)
-        return _object(text[: text.rfind("}") + 1], self.header)
+        row = _joined(self.lines, self.header)
+        if row is None:
+            members = [self.lines[0], *filter(_LINE.match, self.lines[1:])]
+            row = _joined(members, self.header) if len(members) < len(self.lines) else None
+        return row
+
+
+def _joined(lines: list[str], header: tuple[str, int] | None) -> Row | None:
+    """The object that lines hold up to its end."""
+    text = "".join(lines)
+    return _object(text[: text.rfind("}") + 1], header)
 
 
 def _header(text: str) -> tuple[str, int] | None:

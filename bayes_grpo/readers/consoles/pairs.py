@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from bayes_grpo.readers.cells import Place, pairs_of, place_of
+from bayes_grpo.readers.cells import pairs_of, place_of
+from bayes_grpo.readers.epochs import Epochs
 from bayes_grpo.readers.log import Row
 from bayes_grpo.readers.printed import without_stamp
 
@@ -25,10 +26,9 @@ _LONGEST = 4_000
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
     """One row a line that names a reward and a step."""
-    epoch = total = None
-    last = offset = 0
+    epochs = Epochs()
     for line in lines:
-        if len(line) > _LONGEST or not _HINT.search(line):
+        if len(line) > _LONGEST or epochs.begins(line) or not _HINT.search(line):
             continue
         text = without_stamp(line)
         place = place_of(text)
@@ -39,25 +39,11 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
             pairs = pairs_of(text, loose=True)
         if not any(_HINT.search(key) for key in pairs):
             continue
-        if _next_epoch(place, epoch, last, total):
-            offset += total or last
-        epoch, last, total = place.epoch, place.step, place.total or total
         row: Row = {key: value for key, value in pairs.items() if not _is_place(key)}
-        row["step"] = place.step + offset
-        if place.total and not offset:
-            row["total_steps"] = place.total
+        row["step"], total = epochs.count(place)
+        if total:
+            row["total_steps"] = total
         yield row
-
-
-def _next_epoch(place: Place, epoch: int | None, last: int, total: int | None) -> bool:
-    """Whether steps began anew with an epoch."""
-    return (
-        place.epoch is not None
-        and epoch is not None
-        and place.epoch > epoch
-        and place.step < last
-        and total == place.total
-    )
 
 
 @lru_cache(maxsize=10_000)

@@ -9,7 +9,7 @@ from bayes_grpo.readers.column_words import reward_rank
 from bayes_grpo.readers.contract import Dialect, dialects
 from bayes_grpo.readers.formats.table import looks_like_table
 from bayes_grpo.readers.log import Entry, Log, Row, Source
-from bayes_grpo.readers.printed import Bars, cleaned, has_step, rows_of
+from bayes_grpo.readers.printed import Bars, has_step, lines_for, of_bars, rows_of
 from bayes_grpo.readers.text import holds_messages, is_json, lines_of, open_text, text_head
 
 NAME = "console output"
@@ -54,13 +54,16 @@ def dialect_of(source: Source) -> Dialect | None:
 def best_dialect(lines: Iterator[str]) -> Dialect | None:
     """The dialect that finds most rows with a reward where lines first speak of one; of equals the most certain.
 
-    Rows without a step, where a dialect's rows should have one, are taken for rows only if there are no others at all.
+    Rows without a step, where a dialect's rows should have one, are taken for rows only if there are no others at all,
+    and figures behind a progress bar only if no line holds a row.
     """
     held: list[str] = []
     last_resort: Dialect | None = None
     while piece := list(islice(lines, _LOOKED_AT)):
         if any(_SPEAKS.search(line) for line in piece if len(line) < _LONGEST):
             scores = {dialect: _rewards(dialect, [*held, *piece]) for dialect in dialects()}
+            if any(sure for dialect, (sure, _) in scores.items() if not of_bars(dialect)):
+                scores = {dialect: score for dialect, score in scores.items() if not of_bars(dialect)}
             most = max(sure for sure, _ in scores.values())
             best = next((dialect for dialect, (sure, _) in scores.items() if sure >= max(1, most / 2)), None)
             if most >= _SETTLED:
@@ -72,7 +75,7 @@ def best_dialect(lines: Iterator[str]) -> Dialect | None:
 
 def _rewards(dialect: Dialect, lines: list[str]) -> tuple[int, int]:
     """Rows with a reward that a dialect finds in lines: those that it is sure of, and all."""
-    rows = [row for row in dialect.rows(cleaned(lines, Bars())) if has_reward(row)]
+    rows = [row for row in dialect.rows(lines_for(dialect, lines, Bars())) if has_reward(row)]
     return sum(dialect.COUNTED or has_step(row) for row in rows), len(rows)
 
 

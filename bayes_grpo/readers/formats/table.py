@@ -19,6 +19,8 @@ ANYTHING = True
 _LONGEST_CELL = 1 << 24
 #: What a column may be called.
 _NAME = re.compile(r"[^={}<>\x1b]{0,120}")
+#: A progress bar, which no table begins with.
+_BAR = re.compile(r"\d%\|")
 #: Words of the column with the values of a tidy table.
 _VALUES = frozenset({"value", "y"})
 
@@ -33,7 +35,7 @@ def recognises(source: Source) -> bool:
     if source.is_folder or source.address:
         return False
     lines = text_head(source).lstrip("\r\n ").splitlines()
-    if not lines or lines[0].lstrip()[:1] in ("{", "["):
+    if not lines or lines[0].lstrip()[:1] in ("{", "[") or _BAR.search(lines[0]):
         return False
     mark = delimiter_of(lines[0])
     cells = lines[0].count(mark)

@@ -152,6 +152,27 @@ def test_skyrl_spreads_rows_over_lines(first: int, width: int, prefix: str, tmp_
     assert values(reading, "rollout_age") == [1.5] * N and values(reading, "completion_length") == [512.25] * N
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "(FSDPPolicyWorkerBase pid=99) Policy Train epoch [1/1]:  50%|##### | 2/4 [00:10<00:10,  5.1s/it]",
+        "\x1b[36m(vLLMEngine pid=7)\x1b[0m INFO 01-01 10:00:00 [loggers.py:87] Engine 000: 3 requests, done {'it'}",
+        "[2026-01-01 10:00:00] a worker's line, 5: with signs",
+    ],
+)
+@pytest.mark.parametrize("place", [1, 3, 5])
+def test_lines_of_other_processes_within_an_object(place: int, foreign: str, tmp_path: Path) -> None:
+    lines = []
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        row = {"generate/avg_num_tokens": "512.25", "policy/policy_entropy": "0.3000", "reward/avg_pass_at_8": "0.9"}
+        row |= {"reward/avg_raw_reward": f"{reward:.4f}", "timing/step": "60.1", "trainer/global_step": step}
+        whole = pprint.pformat(row, width=40).splitlines()
+        lines += [f"Step {step}: ", *whole[:place], foreign, *whole[place:]]
+    reading = read(tmp_path / "train.log", "\n".join(lines))
+    assert reading.trainer == "SkyRL" and values(reading, "reward") == REWARDS
+    assert values(reading, "optimizer_step") == steps_of(1, 1) and values(reading, "entropy") == [0.3] * N
+
+
 def test_roll_prints_json_after_a_tag(tmp_path: Path) -> None:
     lines = ["[2026-03-01 10:00:00] [INFO] [roll] create tracker stdout, kwargs: {'x': 1}"]
     for step, reward in zip(steps_of(0, 1), REWARDS, strict=True):
