@@ -1,5 +1,6 @@
 """Tables with a header: headers that are repeated where a run was appended or resumed, rows of dots."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,21 @@ def test_cells_in_per_cent_are_shares(space: str, tmp_path: Path) -> None:
     path.write_text("\n".join(["step,reward", *(f'{s},"27,{s}%"' for s in range(1, 15))]) + "\n")
     with pytest.raises(InputError, match="expected a number, found '27,1%'"):
         read_run(path)
+
+
+@pytest.mark.parametrize("step", ["step", "iteration", "train/num_updates"])
+def test_rows_with_the_newest_first_are_put_in_order(step: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    cells = rows(1, REWARDS[:8]) + rows(6, REWARDS[5:])  # resumed once
+    path.write_text("\n".join([f"{step},reward,kl", *reversed(cells)]) + "\n")
+    run = read_run(path)
+    assert run["reward"].values[0].tolist() == REWARDS and "the newest row stands first" in run["notes"].item()
+
+
+def test_all_cells_that_are_no_number_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("step,reward\n" + "".join(f"{s},{'good' if s > 9 else 0.5}\n" for s in range(1, 60)))
+    with pytest.raises(InputError, match="50 faults") as caught:
+        read_run(path)
+    assert len(caught.value.faults) == 9 and caught.value.faults[-1] == "and 42 more"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
