@@ -5,6 +5,9 @@ import math
 from bayes_grpo.readers.log import Row
 from bayes_grpo.readers.values import is_number, number
 
+#: Whole epochs that fall before so many rows are passes over one batch, which begin no run.
+_FEWEST = 5
+
 
 class RunStarts:
     """The epochs of the run at hand, as its rows are read one after another."""
@@ -13,6 +16,8 @@ class RunStarts:
         self._first = self._last = math.nan
         self._rows = 0
         self._ended = False
+        self._whole = True
+        self._cyclic = False
 
     def end(self) -> None:
         """Take in the summary that a trainer prints at the end of training."""
@@ -25,6 +30,11 @@ class RunStarts:
         epoch is logged, the summary alone ends a run; where the epoch goes on after it, so does the run.
         """
         epoch = _epoch(row)
+        self._whole &= math.isnan(epoch) or epoch.is_integer()
+        if epoch < self._last and self._whole and not self._ended and self._rows < _FEWEST:
+            self._cyclic = True
+        if self._cyclic:
+            epoch = self._last = math.nan
         falls = epoch < self._last
         begun = falls and (self._ended or epoch <= self._first)
         if self._ended and self._rows and math.isnan(epoch) and math.isnan(self._last):

@@ -206,6 +206,10 @@ def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
     return flat
 
 
+#: A number, word or escape of JSON that is cut breaks so many characters before the end at most.
+_LONGEST_WORD = 16
+
+
 def is_json(source: Source) -> bool:
     """Whether a file is JSON, or JSON lines, rather than text that begins with a bracket."""
     if not begins_like_json(source):
@@ -218,8 +222,9 @@ def is_json(source: Source) -> bool:
         except json.JSONDecodeError as error:
             # Longer than the head, or still being written: it breaks at the end. Text that only begins like JSON
             # breaks before.
-            cut = source.path.stat().st_size > len(source.head) and error.msg.startswith("Unterminated string")
-            return cut or error.pos >= len(head) - 1
+            longer = source.path.stat().st_size > len(source.head)
+            cut = longer and error.msg.startswith("Unterminated string")
+            return cut or error.pos >= len(head) - (_LONGEST_WORD if longer else 1)
         except (ValueError, RecursionError):
             return True
         while end < len(head) and head[end].isspace():

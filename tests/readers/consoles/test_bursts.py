@@ -112,3 +112,15 @@ def test_a_run_goes_on_after_a_summary_where_its_epoch_does(tmp_path: Path) -> N
     rows = [row(i, 1, 60, "linear", 4) for i in range(1, 61)]
     text = "\n".join([*rows[:30], "{'train_runtime': 3.0, 'epoch': 0.5}", *rows[30:]])
     assert values(read(tmp_path / "train.log", text), "optimizer_step") == list(range(1, 61))
+
+
+def test_a_run_that_ended_early_is_told_by_its_epoch(tmp_path: Path) -> None:
+    rows = [row(i, 1, 200, "linear") for i in range(1, 31)]
+    path = tmp_path / "train.log"
+    path.write_text("\n".join([*rows[:3], *rows]))
+    assert read_run(path, appended="last")["optimizer_step"].values[0].tolist() == list(range(1, 31))
+
+
+def test_passes_over_one_batch_are_no_runs(tmp_path: Path) -> None:
+    text = "\n".join(str({"epoch": i % 4, "reward": round(0.3 + 0.01 * i, 3), "loss": 0.1}) for i in range(40))
+    assert values(read(tmp_path / "train.log", text), "optimizer_step") == list(range(1, 41))
