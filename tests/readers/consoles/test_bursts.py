@@ -115,7 +115,7 @@ def test_a_run_goes_on_after_a_summary_where_its_epoch_does(tmp_path: Path) -> N
 
 
 def test_a_run_that_ended_early_is_told_by_its_epoch(tmp_path: Path) -> None:
-    rows = [row(i, 1, 200, "linear") for i in range(1, 31)]
+    rows = [row(i, 1, 300, "linear") for i in range(1, 31)]
     path = tmp_path / "train.log"
     path.write_text("\n".join([*rows[:3], *rows]))
     assert read_run(path, appended="last")["optimizer_step"].values[0].tolist() == list(range(1, 31))
