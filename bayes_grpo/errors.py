@@ -79,22 +79,32 @@ class InputError(ValueError):
         The file, model or option the faults belong to.
     faults : str or iterable of str
         One sentence a fault: the field, what was expected, what was found, the cure.
+    count : int, optional
+        How many faults there are, where only the first are listed.
 
     Notes
     -----
     The command line prints the message without a traceback and exits with code 2.
     """
 
-    def __init__(self, where: str, faults: str | Iterable[str]) -> None:
+    def __init__(self, where: str, faults: str | Iterable[str], count: int | None = None) -> None:
         self.where = where
         self.faults = [faults] if isinstance(faults, str) else list(faults)
+        self.count = len(self.faults) if count is None else count
+        if self.count > len(self.faults):
+            self.faults.append(f"and {self.count - len(self.faults)} more")
         if len(self.faults) == 1:
             message = f"{where}: {self.faults[0]}"
         else:
             listed = "\n".join(f"  - {fault}" for fault in self.faults)
-            message = f"{where}: {len(self.faults)} faults\n{listed}"
+            message = f"{where}: {self.count} faults\n{listed}"
         super().__init__(printable(message))
 
-    def __reduce__(self) -> tuple[type["InputError"], tuple[str, list[str]]]:
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, list[str], int]]:
         """How it is pickled, on its way from a process to another."""
-        return type(self), (self.where, self.faults)
+        named = self.faults if self.count == len(self.faults) else self.faults[:-1]
+        return type(self), (self.where, named, self.count)
+
+
+class NoRewardError(InputError):
+    """A log that holds no reward, as of supervised training; where other runs are read beside it, it is left out."""

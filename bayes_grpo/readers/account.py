@@ -17,6 +17,7 @@ from bayes_grpo.readers.keys import plain, words
 from bayes_grpo.readers.log import BAR, COUNT, Facts, Options, Reading, reading_note
 from bayes_grpo.readers.recognise_trainer import Told
 from bayes_grpo.readers.settings import Known, count_updates, spread_of, unused_settings, window_of
+from bayes_grpo.readers.steps import newest_first
 from bayes_grpo.runs.dataset import make_run
 
 
@@ -60,6 +61,12 @@ def account_of(log: UnderstoodLog, name: str, rows: np.ndarray, several: bool) -
     table, chosen, options, trainer = log.table, log.chosen, log.options, log.told.trainer
     facts = {**log.facts.config, **log.facts.extras}
     single = any(is_completion_column(key) for key in (*table.numbers, *table.others))
+    order_notes = []
+    if newest_first(table.arrays[chosen.columns["optimizer_step"]][rows]):
+        rows = rows[::-1]
+        order_notes = [
+            reading_note("optimizer_step", "the newest row stands first: rows were put in order of their steps")
+        ]
     made = assemble(log.where, table, chosen, rows, options, facts, by_step=log.by_step, single=single)
     if log.evaluation.any() and not several:
         join_evaluation(made.arrays, evaluations(table, log.evaluation, chosen, options))
@@ -70,7 +77,7 @@ def account_of(log: UnderstoodLog, name: str, rows: np.ndarray, several: bool) -
     arrays, count_notes = count_updates(made.arrays, known, trainer, options)
     window_notes = _add_window(known, log, rows)
     spread, spread_notes = spread_of(chosen, table, facts)
-    notes = [*log.notes, *made.notes, *percent_notes, *count_notes, *window_notes, *spread_notes]
+    notes = [*log.notes, *order_notes, *made.notes, *percent_notes, *count_notes, *window_notes, *spread_notes]
     run = make_run(
         name,
         arrays,

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bayes_grpo.errors import InputError, Note
+from bayes_grpo.errors import InputError, NoRewardError, Note
 from bayes_grpo.readers.column_names import NAMES
 from bayes_grpo.readers.column_words import BY_ITS_END, is_planned_length, reward_rank, step_rank, variable_of
 from bayes_grpo.readers.completions_as_rows import is_completion_column
@@ -16,6 +16,7 @@ from bayes_grpo.readers.keys import first, is_pattern, plain, without_spaces
 from bayes_grpo.readers.log import Options, reading_note
 from bayes_grpo.readers.normalised import is_centred
 from bayes_grpo.readers.recognise_trainer import is_named, names_of
+from bayes_grpo.readers.steps import newest_first
 
 Arrays = dict[str, np.ndarray]
 
@@ -112,8 +113,9 @@ def choose(
     _stated(columns, options, chosen, faults, every)
     if "optimizer_step" not in chosen.columns:
         _find_step(columns, chosen, faults, every)
-    if options.reward_column is None and "reward" not in options.columns:
-        _find_reward(columns, chosen, faults, every)
+    if options.reward_column is None and "reward" not in options.columns and not _find_reward(columns, chosen, faults):
+        fault = f"expected a column with the mean reward, found {listed(every)}; name it by --reward-column"
+        raise NoRewardError(where, [*faults, fault])
     if not faults and options.step_column is None and "optimizer_step" not in options.columns:
         _distrust_step(columns, chosen, faults, every)
     if faults:
@@ -154,14 +156,14 @@ def _stated(
 def _find_step(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list[str], every: list[str]) -> None:
     """The step by the words of a column's name."""
     ranked = sorted(
-        (rank, place, column)
+        (newest_first(columns[column]), rank, place, column)
         for place, column in enumerate(columns)
         if (rank := step_rank(column)) is not None and _rises(columns[column])
     )
     if not ranked:
         faults.append(f"expected a column with the optimizer step, found {listed(every)}; name it by --step-column")
         return
-    rank, _, column = ranked[0]
+    _, rank, _, column = ranked[0]
     chosen.columns["optimizer_step"] = column
     if rank >= 100:
         chosen.notes.append(
@@ -188,18 +190,26 @@ def _held(values: np.ndarray) -> np.ndarray:
 
 
 def _rises(values: np.ndarray) -> bool:
-    """Whether a column may count steps: whole numbers that seldom fall."""
+    """Whether a column may count steps: whole numbers that seldom fall, or that nearly always do, the newest first."""
     held = values[np.isfinite(values)]
     if held.size < 2:
         return held.size == 1
-    return bool((held == np.round(held)).all() and np.mean(np.diff(held) >= 0) > 0.5 and np.ptp(held) > 0)
+    return bool((held == np.round(held)).all() and np.ptp(held) > 0) and (
+        bool(np.mean(np.diff(held) >= 0) > 0.5) or newest_first(held)
+    )
 
 
-def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list[str], every: list[str]) -> None:
-    """The reward by the words of a column's name, and never one from which the group's mean was subtracted."""
+def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list[str]) -> bool:
+    """The reward by the words of a column's name, and never one from which the group's mean was subtracted.
+
+    Returns
+    -------
+    bool
+        Whether there is any column that may be one, chosen or told in a fault.
+    """
     named = chosen.columns.get("reward")
     if named is not None and (named not in columns or not is_centred(named, columns)):
-        return
+        return True
     ranks = {column: rank for column in columns if (rank := reward_rank(column)) is not None and column != named}
     parts = set(_components(columns, set(), chosen.trainer).values())
     centred = [column for column in ranks if is_centred(column, columns)]
@@ -211,13 +221,13 @@ def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list
             if best == 2 or named is not None:
                 why = f"{named!r} is centred on 0 and so no reward" if named else "no column speaks of a reward"
                 chosen.notes.append(reading_note(alike[0], f"{why}: {alike[0]!r} is taken as the reward"))
-            return
+            return True
         if alike:
             shown = "; ".join(f"{c} ({_range(columns[c])})" for c in alike[:12])
             faults.append(
                 f"expected one reward column, found {', '.join(alike[:12])}; choose one by --reward-column: {shown}"
             )
-            return
+            return True
     if named is not None or centred:
         column = named or centred[0]
         faults.append(
@@ -225,9 +235,8 @@ def _find_reward(columns: Mapping[str, np.ndarray], chosen: Chosen, faults: list
             "an advantage or a normalised reward and says nothing of learning; log the raw mean reward, or name its "
             "column by --reward-column"
         )
-        return
-    if not _take_evaluation(columns, chosen):
-        faults.append(f"expected a column with the mean reward, found {listed(every)}; name it by --reward-column")
+        return True
+    return _take_evaluation(columns, chosen)
 
 
 def _take_evaluation(columns: Mapping[str, np.ndarray], chosen: Chosen) -> bool:

@@ -16,18 +16,22 @@ from bayes_grpo.readers.values import mean_of, number, part_of
 #: More different keys than this are no training log.
 MOST_KEYS = 50_000
 MOST_KEPT = 1_000
+#: So many cells of a column that are no number are named.
+MOST_FAULTS = 8
 
 
 @dataclass
 class Numbers:
-    """A column of numbers, NaN where a row has none; text that is no number is kept by its row.
+    """A column of numbers, NaN where a row has none.
 
-    Of text such as "12/10000" the first number is taken, and the last ``total`` kept.
+    Text that is no number is counted, and the first of it kept by its row. Of text such as "12/10000" the first number
+    is taken, and the last ``total`` kept.
     """
 
     values: array[float] = field(default_factory=lambda: array("d"))
     faults: dict[int, str] = field(default_factory=dict)
     total: float | None = None
+    faulty: int = 0
 
     def put(self, row: int, value: Any) -> None:
         """Set the value of a row, the rows before it that had none included."""
@@ -45,7 +49,8 @@ class Numbers:
                 self.total = part[1]
                 return
             values.append(nan)
-            if len(self.faults) < 20:
+            self.faulty += 1
+            if len(self.faults) < MOST_FAULTS:
                 self.faults[row] = repr(value)[:60]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bayes_grpo.errors import InputError, Note
+from bayes_grpo.errors import InputError, NoRewardError, Note
 from bayes_grpo.readers.contract import Format, WholeFormat
 from bayes_grpo.readers.expressions import check_columns
 from bayes_grpo.readers.find_logs import CERTAIN, Search, find
@@ -58,9 +58,13 @@ def read_log(
     check_columns(options.columns)
     search = find(path)
     runs, parts, faults = _open(search, options, name)
+    without_reward: list[tuple[NoRewardError, _Part]] = []
     for group in parts.values():
         try:
             readings, broken = _read_one(Path(path), group, options, hyperparameters_file, name, len(parts) > 1)
+        except NoRewardError as error:
+            without_reward.append((error, group[0]))
+            continue
         except InputError as error:
             faults.append(error)
             continue
@@ -68,6 +72,10 @@ def read_log(
         faults += broken
     readings = [reading for reading, _ in runs]
     tell_apart(readings, [source for _, source in runs])
+    if readings:
+        search.left_out += [(part.source, _of_run(part, error)) for error, part in without_reward]
+    else:
+        faults += [error for error, _ in without_reward]
     if readings and len(search.logs) > 1:
         faults = _without_texts(faults, search)
     if readings and search.left_out:
@@ -92,6 +100,12 @@ def _open(
         except InputError as error:
             faults.append(error)
     return whole, parts, faults
+
+
+def _of_run(part: _Part, error: InputError) -> str:
+    """The faults of one run, named where its file holds several."""
+    faults = "; ".join(error.faults)
+    return f"run {part.log.label}: {faults}" if part.log.label else faults
 
 
 def _without_texts(faults: list[InputError], search: Search) -> list[InputError]:

@@ -11,6 +11,7 @@ from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.contract import Dialect
 from bayes_grpo.readers.keys import plain, words
 from bayes_grpo.readers.log import BAR, COUNT, Entry, Facts, Row, reading_note
+from bayes_grpo.readers.printed_runs import RunStarts
 from bayes_grpo.readers.recognise_trainer import names_a_step
 from bayes_grpo.readers.text import message_in
 from bayes_grpo.readers.values import is_number
@@ -63,15 +64,23 @@ class Bars:
     moves: dict[int, int] = field(default_factory=dict)
     at: dict[int, int] = field(default_factory=dict)
     first: dict[int, int] = field(default_factory=dict)
+    newest: int = 0
 
     def see(self, description: str, position: int, total: int) -> None:
         """Take in one bar; bars of other work than training are passed over."""
         if not _TRAINING.match(description) or total < 1 or position > total:
             return
-        self.first.setdefault(total, position)
+        self.newest = total
+        self.first[total] = min(position, self.first.get(total, position))
         if self.at.get(total) != position:
             self.moves[total] = self.moves.get(total, 0) + 1
             self.at[total] = position
+
+    def begin_anew(self) -> None:
+        """Forget the bars of a run that has ended; the newest one is the next run's."""
+        self.moves = {total: 1 for total in self.moves if total == self.newest}
+        self.at = {total: at for total, at in self.at.items() if total == self.newest}
+        self.first = {total: first for total, first in self.first.items() if total == self.newest}
 
     @property
     def total(self) -> int | None:
@@ -150,18 +159,24 @@ def indented(line: str) -> str:
 def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
     """Rows of printed lines, and what the progress bar tells of them.
 
-    Rows without a step are counted, those of training from 1; the others repeat the last count.
+    Rows without a step are counted, those of training from 1 in each run; the others repeat the last count.
     """
-    bars = Bars()
+    bars, starts = Bars(), RunStarts()
     count = summaries = 0
+    facts: list[Facts] = []
     for row in dialect.rows(lines_for(dialect, lines, bars)):
         if not SUMMARY_KEYS.isdisjoint(row):
             summaries += 1
+            starts.end()
             continue
         if not has_step(row):
             trains = any(_of_training(key) and is_number(value) for key, value in row.items())
             if not trains and not any(key.startswith("eval") for key in row):
                 continue
+            if starts.begins(row):
+                facts += _facts(bars, count)
+                bars.begin_anew()
+                count = 0
             count += trains
             row[COUNT] = count
             if bars.position is not None:
@@ -169,8 +184,17 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
         yield row
     if summaries:
         yield reading_note("", "the summary at the end of training was left out")
-    if count and bars.total is not None and bars.total > 1:
-        yield Facts(stated={"planned_steps": bars.total}, extras={"bar_start": bars.first[bars.total]})
+    facts += _facts(bars, count)
+    # What the bars of several runs tell counts only where it is the same for all.
+    if facts and all(told == facts[0] for told in facts):
+        yield facts[0]
+
+
+def _facts(bars: Bars, count: int) -> list[Facts]:
+    """What the progress bar tells of a run with counted rows."""
+    if not count or bars.total is None or bars.total < 2:
+        return []
+    return [Facts(stated={"planned_steps": bars.total}, extras={"bar_start": bars.first[bars.total]})]
 
 
 @lru_cache(maxsize=10_000)

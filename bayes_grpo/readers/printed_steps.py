@@ -46,18 +46,38 @@ def place_rows(table: Table, planned: float | None, start: float = 0.0) -> Place
     if COUNT not in table.arrays:
         return None
     count = table.arrays[COUNT]
-    bar = table.arrays.get(BAR, np.full(count.size, np.nan))
+    begins = np.flatnonzero(np.diff(count) < 0) + 1
+    rows = [slice(begin, end) for begin, end in zip([0, *begins], [*begins, count.size], strict=True)]
+    if not (count > 0).any():
+        return None
+    placed = [_place_run(table, part, planned, start) for part in rows]
+    notes = [note for run in placed for note in run.notes]
+    if len(placed) > 1:
+        notes = [
+            reading_note(note.subject, f"run {number} in the file: {note.text}")
+            for number, run in enumerate(placed, 1)
+            for note in run.notes
+        ]
+    return Placed(np.concatenate([run.step for run in placed]), planned, notes)
+
+
+def _place_run(table: Table, rows: slice, planned: float | None, start: float) -> Placed:
+    """Steps of the rows of one run."""
+    count = table.arrays[COUNT][rows]
+    bar = table.arrays.get(BAR, np.full(table.length, np.nan))[rows]
     training = np.concatenate([[True], np.diff(count) > 0]) & (count > 0)
     at = np.flatnonzero(training)
     if not at.size:
-        return None
+        return Placed(count, planned, [])
     known = bar[at]
     if np.isnan(known).all():
         return Placed(count, planned, [_counted(at.size)])
     changes = np.count_nonzero(np.diff(known[np.isfinite(known)]) > 0) + 1
     if changes >= _OWN * at.size:
         return Placed(_off_the_bar(count, bar, training), planned, [_read_off(at.size)])
-    placed = _in_bursts(known, start, planned, _epochs(table, at), _rates(table, at))
+    placed = _in_bursts(
+        known, start, planned, _column(table, "epoch", rows, at), _column(table, "learning_rate", rows, at)
+    )
     if placed is None:
         return Placed(count, planned, [_counted(at.size)])
     steps, text = placed
@@ -161,9 +181,5 @@ def _first_step_logged(epoch: np.ndarray | None) -> bool:
     return usual > 0 and epoch[0] < 0.5 * usual and epoch[1] < 1.3 * usual
 
 
-def _epochs(table: Table, at: np.ndarray) -> np.ndarray | None:
-    return table.arrays["epoch"][at] if "epoch" in table.arrays else None
-
-
-def _rates(table: Table, at: np.ndarray) -> np.ndarray | None:
-    return table.arrays["learning_rate"][at] if "learning_rate" in table.arrays else None
+def _column(table: Table, name: str, rows: slice, at: np.ndarray) -> np.ndarray | None:
+    return table.arrays[name][rows][at] if name in table.arrays else None

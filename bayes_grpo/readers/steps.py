@@ -43,6 +43,13 @@ def join_partial(arrays: Arrays) -> Arrays:
     return out
 
 
+def newest_first(step: np.ndarray) -> bool:
+    """Whether rows stand in falling order of their steps, but for a few restarts."""
+    change = np.diff(step[np.isfinite(step)])
+    change = change[change != 0]
+    return change.size > 1 and bool(np.mean(change < 0) > 1 - _UNORDERED)
+
+
 def begun_anew(step: np.ndarray) -> list[slice]:
     """Rows of each run in a log to which several were appended: a run begins where steps fall to the first or below."""
     starts = [0]

@@ -230,21 +230,30 @@ def flatten(row: Row, wrapper: str = "", depth: int = 20) -> Row:
     return flat
 
 
+#: A number, word or escape of JSON that is cut breaks so many characters before the end at most.
+_LONGEST_WORD = 16
+
+
 def is_json(source: Source) -> bool:
     """Whether a file is JSON, or JSON lines, rather than text that begins with a bracket."""
     if not begins_like_json(source):
         return False
-    head = text_head(source).lstrip()
-    try:
-        _, end = json.JSONDecoder().raw_decode(head)
-    except json.JSONDecodeError as error:
-        # Longer than the head, or still being written: it breaks at the end. Text that only begins like JSON
-        # breaks before.
-        cut = source.path.stat().st_size > len(source.head) and error.msg.startswith("Unterminated string")
-        return cut or error.pos >= len(head.rstrip()) - 1
-    except (ValueError, RecursionError):
-        return True
-    return head[end:].lstrip()[:1] in ("", "{", "[")
+    head = text_head(source).strip()
+    end = 0
+    while end < len(head) and (end == 0 or head[end] in "{["):
+        try:
+            _, end = json.JSONDecoder().raw_decode(head, end)
+        except json.JSONDecodeError as error:
+            # Longer than the head, or still being written: it breaks at the end. Text that only begins like JSON
+            # breaks before.
+            longer = source.path.stat().st_size > len(source.head)
+            cut = longer and error.msg.startswith("Unterminated string")
+            return cut or error.pos >= len(head) - (_LONGEST_WORD if longer else 1)
+        except (ValueError, RecursionError):
+            return True
+        while end < len(head) and head[end].isspace():
+            end += 1
+    return end == len(head)
 
 
 #: Keys of the text in the JSON lines that loggers and containers write of what was printed.

@@ -12,7 +12,7 @@ from bayes_grpo.readers.choose_columns import Arrays, Chosen, choose, listed, ma
 from bayes_grpo.readers.column_names import EVALUATION_WORDS, KIND_COLUMNS
 from bayes_grpo.readers.column_words import step_rank
 from bayes_grpo.readers.expressions import evaluate, mentions
-from bayes_grpo.readers.gather_columns import Table
+from bayes_grpo.readers.gather_columns import MOST_FAULTS, Table
 from bayes_grpo.readers.keys import plain
 from bayes_grpo.readers.log import BAR, COUNT, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.printed_steps import place_rows
@@ -225,19 +225,21 @@ def _split(table: Table) -> tuple[np.ndarray, np.ndarray, list[Note]]:
 def _check(where: str, table: Table, chosen: Chosen) -> None:
     """Fault text in the columns that were chosen; of those chosen by their words it is left out."""
     faults = []
+    faulty = 0
     for variable, column in list(chosen.columns.items()):
         if column not in table.numbers or not table.numbers[column].faults:
             continue
         if variable in chosen.by_words:
             del chosen.columns[variable]
             continue
+        faulty += table.numbers[column].faulty
         for row, cell in table.numbers[column].faults.items():
             text = cell.strip("'\" ")
             comma = text.count(",") == 1 and text.replace(",", "").lstrip("+-").isdigit()
             hint = "; decimals need a point" if comma else ""
             faults.append(f"row {row + 1}, {column}: expected a number, found {cell}{hint}")
     if faults:
-        raise InputError(where, faults[:8] + ([f"and {len(faults) - 8} more"] if len(faults) > 8 else []))
+        raise InputError(where, faults[:MOST_FAULTS], faulty)
 
 
 def _runs(table: Table, training: np.ndarray, column: str) -> Iterator[tuple[str, np.ndarray]]:

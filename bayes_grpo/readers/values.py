@@ -11,7 +11,7 @@ _MISSING = ("", "none", "null", "nan", "na", "n/a", "-", "no log", "nil")
 
 
 def number(value: Any) -> float:
-    """A logged value as a float: numbers, numbers as text (1,234.5 and np.float64(0.5) too), NaN for what is missing.
+    """A logged value as a float: numbers, also as text (1,234.5, np.float64(0.5), 27.1%); NaN for what is missing.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def number(value: Any) -> float:
         return math.nan
     if isinstance(value, str):
         text = value.strip()
-        if text.lower() in _MISSING:
+        if is_missing(text):
             return math.nan
         if len(text) > 400:
             raise ValueError("a long text")
@@ -35,10 +35,17 @@ def number(value: Any) -> float:
             return number(wrapped[1] or wrapped[2])
         if "_" in text:
             raise ValueError("a text")
+        if text.endswith("%"):
+            return number(text[:-1]) / 100
         return float(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
     if isinstance(value, list) and len(value) == 1 and not isinstance(value[0], list):
         return number(value[0])
     raise ValueError(f"a {type(value).__name__}")
+
+
+def is_missing(text: str) -> bool:
+    """Whether text says that there is no value."""
+    return text.strip().lower() in _MISSING
 
 
 def part_of(value: Any) -> tuple[float, float] | None:

@@ -352,6 +352,23 @@ def markdown(folder: Path) -> Path:
     return path
 
 
+def pasted(folder: Path) -> Path:
+    path = folder / "issue.txt"
+    lines = ["[12/500 1:00:00, Epoch 1/1]", "Step\treward\tlearning_rate"]
+    lines += [f"{s}\t{r}\t{lr}" for s, r, lr in zip(STEPS, REWARDS, RATES, strict=True)]
+    path.write_text("\n".join([*lines, "", "Is that normal?"]))
+    return path
+
+
+def html(folder: Path) -> Path:
+    path = folder / "table.html"
+    rows = [("step", "reward", "learning_rate"), *zip(STEPS, REWARDS, RATES, strict=True)]
+    path.write_text(
+        "<table>" + "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows) + "</table>"
+    )
+    return path
+
+
 def tidy(folder: Path) -> Path:
     path = folder / "export.csv"
     rows = [f"{key},{row['step']},{row[key]}" for key in ("reward", "learning_rate") for row in trl_rows()]
@@ -371,6 +388,8 @@ EXAMPLES: dict[str, Callable[[Path], Path]] = {
     "swanlab": swanlab,
     "clearml": clearml,
     "markdown": markdown,
+    "pasted": pasted,
+    "html": html,
     "tidy": tidy,
     "notebook": notebook,
     "console": console,

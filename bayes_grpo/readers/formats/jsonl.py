@@ -2,8 +2,10 @@
 
 import json
 
+from bayes_grpo.readers.column_words import reward_rank
 from bayes_grpo.readers.log import Log, Source
 from bayes_grpo.readers.text import flatten, holds_messages, json_lines, text_head
+from bayes_grpo.readers.values import is_number
 
 NAME = "JSONL"
 ORDER = 60
@@ -22,7 +24,27 @@ def recognises(source: Source) -> bool:
         content = json.loads(line)
     except (ValueError, RecursionError):
         return False
-    return isinstance(content, dict) and "log_history" not in content and not (rest is None and _is_document(content))
+    if not isinstance(content, dict) or "log_history" in content or (rest is None and _is_document(content)):
+        return False
+    return rest is None or _has_reward(content) or not _is_other_text(rest)
+
+
+def _has_reward(content: dict[str, object]) -> bool:
+    """Whether an object is a row rather than a config."""
+    return any(reward_rank(name) is not None and is_number(value) for name, value in flatten(content).items())
+
+
+def _is_other_text(rest: str) -> bool:
+    """Whether most of the whole lines below the first are no JSON, as in what a program prints after its config."""
+    lines = [line for line in rest.split("\n")[:-1] if line.strip()]
+    return sum(map(_is_object, lines)) < len(lines) / 2
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_document(content: dict[str, object]) -> bool:

@@ -1,16 +1,18 @@
-"""Markdown tables, as they are pasted into issues and model cards, among any other text."""
+"""Tables framed by '|', as they are pasted into issues and model cards, among any other text; tabulate's grids too."""
 
 import re
 from collections.abc import Iterable, Iterator
 
-from bayes_grpo.readers.column_words import reward_rank, step_rank
-from bayes_grpo.readers.log import Entry, Log, Row, Source, reading_note
+from bayes_grpo.readers.log import Log, Source
 from bayes_grpo.readers.text import lines_of, open_text, text_head
+from bayes_grpo.readers.text_tables import TextTable, longest_of, names_a_log, unquoted
 
 NAME = "Markdown table"
 ORDER = 73
 
 _RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*$")
+#: Lines of a grid, as tabulate and databases draw it.
+_GRID = re.compile(r"^\s*[+|][-=:]+(?:\+[-=:]+)*[+|]\s*$")
 #: Longer files hold more than tables.
 _LARGEST = 1 << 27
 
@@ -30,51 +32,43 @@ def recognises(source: Source) -> bool:
 def read(source: Source) -> list[Log]:
     """The rows of the longest table with a reward."""
     with open_text(source.path, errors="replace") as file:
-        tables: list[list[Entry]] = [[*table] for table in tables_of(lines_of(file, source.path)) if _speaks(table[0])]
-    notes = (
-        (reading_note("", f"{len(tables)} tables with rewards in the text: the longest was taken"),)
-        if len(tables) > 1
-        else ()
-    )
-    longest: list[Entry] = max(tables, key=len, default=[])
-    return [Log(longest, notes=notes)]
+        return [longest_of(tables_of(lines_of(file, source.path)))]
 
 
 def _has_table(lines: Iterable[str]) -> bool:
     above = ""
-    for line in lines:
-        if _RULE.match(line) and "|" in above and _speaks(dict.fromkeys(_cells(above))):
+    for line in map(unquoted, lines):
+        if _is_rule(line) and "|" in above and names_a_log(_cells(above)):
             return True
         above = line
     return False
 
 
-def _speaks(row: Iterable[str]) -> bool:
-    names = list(row)
-    rewards = [name for name in names if reward_rank(name) is not None]
-    return bool(rewards) and any(step_rank(name) is not None for name in names)
-
-
-def tables_of(lines: Iterable[str]) -> Iterator[list[Row]]:
-    """The tables in a text, each as its rows."""
-    above, names = "", []
-    rows: list[Row] = []
-    for line in lines:
-        if _RULE.match(line) and "|" in above:
-            if rows:
-                yield rows
-            names, rows = _cells(above), []
-        elif names and "|" in line:
+def tables_of(lines: Iterable[str]) -> Iterator[TextTable]:
+    """The tables in a text."""
+    above = ""
+    table: TextTable | None = None
+    for line in map(unquoted, lines):
+        if table is not None and _GRID.match(line) and not _RULE.match(line):
+            continue
+        if _is_rule(line) and "|" in above:
+            if table is not None:
+                yield table
+            table = TextTable(_cells(above))
+        elif table is not None and "|" in line:
             cells = _cells(line)
-            if len(cells) == len(names):
-                rows.append(dict(zip(names, cells, strict=True)))
-        elif names:
-            if rows:
-                yield rows
-            names, rows = [], []
+            if len(cells) == len(table.names):
+                table.take(cells)
+        elif table is not None:
+            yield table
+            table = None
         above = line
-    if rows:
-        yield rows
+    if table is not None:
+        yield table
+
+
+def _is_rule(line: str) -> bool:
+    return _RULE.match(line) is not None or _GRID.match(line) is not None
 
 
 def _cells(line: str) -> list[str]:

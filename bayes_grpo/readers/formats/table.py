@@ -10,6 +10,7 @@ from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.keys import words
 from bayes_grpo.readers.log import Log, Row, Source, reading_note
 from bayes_grpo.readers.text import check_text, open_text, text_head
+from bayes_grpo.readers.text_tables import is_shortened, shortened_note
 from bayes_grpo.readers.values import is_number
 
 NAME = "table (CSV, TSV)"
@@ -69,28 +70,65 @@ def looks_like_table(source: Source) -> bool:
 
 
 def table_rows(path: Path) -> Iterator[Row | Note]:
-    """Rows of a table; a last line that was cut within a row is left out and noted, comments before it are passed."""
+    """Rows of a table; comments before it are passed.
+
+    A last line that was cut within a row, rows of dots, and the header where it is repeated are left out and noted.
+    """
     csv.field_size_limit(_LONGEST_CELL)
+    headers = shortened = 0
     try:
         with open_text(path, newline="") as file:
             header = file.readline(_LONGEST_CELL)
             while header and (not header.strip() or header.startswith("#")):
                 header = file.readline(_LONGEST_CELL)
             reader = csv.reader(file, delimiter=delimiter_of(header))
-            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter_of(header)))]
-            names[0] = names[0] or "Unnamed: 0"  # the index that pandas writes
-            _check_names(path, names)
+            names = _names_in(path, next(csv.reader([header], delimiter=delimiter_of(header))))
+            step = next((at for at, name in enumerate(names) if step_rank(name) is not None), 0)
             held: list[str] | None = None
             for cells in reader:
                 if held:
                     yield dict(zip(names, held, strict=False))
                 held = cells
+                if not cells or _may_be_number(cells, step):
+                    continue
+                if _is_header(cells, names):
+                    names, held, headers = _names_in(path, cells), None, headers + 1
+                    step = next((at for at, name in enumerate(names) if step_rank(name) is not None), 0)
+                elif is_shortened(cells):
+                    held, shortened = None, shortened + 1
     except csv.Error as error:
         raise InputError(str(path), f"expected a CSV table, found {error}") from error
     if held and len(held) < len(names) and not _ends_with_break(path):
         yield reading_note("", "the last line is cut off and was left out")
     elif held:
         yield dict(zip(names, held, strict=False))
+    if headers:
+        yield reading_note("", f"the header is repeated, as where a run is appended or resumed: {headers} times")
+    if shortened:
+        yield shortened_note(shortened)
+
+
+def _may_be_number(cells: list[str], at: int) -> bool:
+    """Whether a cell begins as numbers do, so that the row is of numbers."""
+    return at < len(cells) and cells[at][:1].isdigit()
+
+
+def _is_header(cells: list[str], names: list[str]) -> bool:
+    """Whether a row is the header again; another one may have columns more or fewer, or the same in another order."""
+    again, before = set(filter(None, _names_of(cells))), set(filter(None, names))
+    alike = again == before or (len(again & before) > 1 and (again < before or again > before))
+    return alike and not any(map(is_number, again))
+
+
+def _names_of(cells: list[str]) -> list[str]:
+    names = [name.strip() for name in cells]
+    return [names[0] or "Unnamed: 0", *names[1:]]  # the index that pandas writes
+
+
+def _names_in(path: Path, cells: list[str]) -> list[str]:
+    names = _names_of(cells)
+    _check_names(path, names)
+    return names
 
 
 def _check_names(path: Path, names: list[str]) -> None:

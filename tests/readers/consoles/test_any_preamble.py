@@ -1,5 +1,6 @@
 """Whatever stands before and between rows: the rows, or one clear error."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,20 @@ def test_rows_come_through_any_noise(
     assert not faults and len(readings) == 1
     assert readings[0].run["reward"].values[0].tolist() == REWARDS
     assert readings[0].run.sizes["step"] == N
+
+
+@pytest.mark.parametrize("layout", ["dicts", "verl", "pairs"])
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("after", [[], ["Loading", ""], ['{"event": "loaded"}']])
+def test_a_config_in_json_may_stand_before_the_rows(
+    layout: str, indent: int | None, after: list, tmp_path: Path
+) -> None:
+    config = {"model": "Qwen", "learning_rate": 1e-6, "num_generations": 8, "reward_funcs": ["accuracy"]}
+    path = tmp_path / "train.log"
+    path.write_text("\n".join([json.dumps(config, indent=indent), *after, *LAYOUTS[layout]()]) + "\n")
+    readings, faults = read_log(path)
+    assert not faults and readings[0].format == "console output"
+    assert readings[0].run["reward"].values[0].tolist() == REWARDS
 
 
 @settings(

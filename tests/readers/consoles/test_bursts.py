@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bayes_grpo import InputError, read_run
 from tests.readers.consoles.test_dialects import read, values
 
 
@@ -76,3 +77,50 @@ def test_bars_of_other_work_are_passed_over(tmp_path: Path) -> None:
         for i in range(1, 21)
     )
     assert values(read(tmp_path / "train.log", text), "optimizer_step") == [3 * i for i in range(1, 21)]
+
+
+def test_a_run_begins_where_the_epoch_falls_or_after_the_summary(tmp_path: Path) -> None:
+    """Printed rows without steps, of runs that one after another were appended to a log."""
+    one, two = ([row(i, 1, n, "linear", 4) for i in range(1, n + 1)] for n in (30, 40))
+    bare = [[line.rpartition(", 'epoch'")[0] + "}" for line in lines] for lines in (one, two)]
+    barred = [[f"{bar(i, len(lines))}\n{line}" for i, line in enumerate(lines, 1)] for lines in (one, two)]
+    summary = ["{'train_runtime': 3.0, 'train_loss': 0.1, 'epoch': 1.0}"]
+    path = tmp_path / "train.log"
+    for first, second, end in (
+        (one, two, summary),
+        (one, two, []),
+        (*bare, summary),
+        (*barred, []),
+        (*barred, summary),
+    ):
+        path.write_text("\n".join([*first, *end, *second, *end]))
+        with pytest.raises(InputError, match=r"1: 30 rows, steps 1 to 30; 2: 40 rows, steps 1 to 40"):
+            read_run(path)
+        for number, rows in ((1, 30), ("last", 40)):
+            assert read_run(path, appended=number)["optimizer_step"].values[0].tolist() == list(range(1, rows + 1))
+
+
+def test_evaluations_before_the_first_step_are_of_the_run_that_begins(tmp_path: Path) -> None:
+    rows = ["{'eval_reward': 0.25, 'epoch': 0.0}", *(row(i, 1, 30, "linear", 4) for i in range(1, 31))]
+    path = tmp_path / "train.log"
+    path.write_text("\n".join([*rows, "{'train_runtime': 3.0}", *rows]))
+    run = read_run(path, appended="last")
+    assert run["optimizer_step"].values[0].tolist() == list(range(31)) and run["evaluation_reward"].values[0, 0] == 0.25
+
+
+def test_a_run_goes_on_after_a_summary_where_its_epoch_does(tmp_path: Path) -> None:
+    rows = [row(i, 1, 60, "linear", 4) for i in range(1, 61)]
+    text = "\n".join([*rows[:30], "{'train_runtime': 3.0, 'epoch': 0.5}", *rows[30:]])
+    assert values(read(tmp_path / "train.log", text), "optimizer_step") == list(range(1, 61))
+
+
+def test_a_run_that_ended_early_is_told_by_its_epoch(tmp_path: Path) -> None:
+    rows = [row(i, 1, 300, "linear") for i in range(1, 31)]
+    path = tmp_path / "train.log"
+    path.write_text("\n".join([*rows[:3], *rows]))
+    assert read_run(path, appended="last")["optimizer_step"].values[0].tolist() == list(range(1, 31))
+
+
+def test_passes_over_one_batch_are_no_runs(tmp_path: Path) -> None:
+    text = "\n".join(str({"epoch": i % 4, "reward": round(0.3 + 0.01 * i, 3), "loss": 0.1}) for i in range(40))
+    assert values(read(tmp_path / "train.log", text), "optimizer_step") == list(range(1, 41))

@@ -201,6 +201,31 @@ def test_mlflow_folders(tmp_path: Path) -> None:
     assert values(readings[0], "reward")[:N] == REWARDS and any("left out" in str(note) for note in readings[0].notes)
 
 
+@pytest.mark.parametrize("form", ["folders", "a table"])
+def test_a_run_without_a_reward_is_left_out_where_others_have_one(form: str, tmp_path: Path) -> None:
+    """Such as that of a supervised training in the same experiment; alone it is refused."""
+    if form == "folders":
+        for name in ("abc", "def", "sft"):
+            store(tmp_path / "mlruns" / "0", name, 8)
+        (tmp_path / "mlruns" / "0" / "sft" / "metrics" / "reward").rename(
+            tmp_path / "mlruns" / "0" / "sft" / "metrics" / "loss"
+        )
+        path, alone = tmp_path / "mlruns", tmp_path / "mlruns" / "0" / "sft"
+    else:
+        path, alone = tmp_path / "panel.csv", tmp_path / "sft.csv"
+        names = {"abc": "reward", "def": "reward", "sft": "loss"}
+        for file, runs in ((path, ["abc", "def", "sft"]), (alone, ["sft"])):
+            header = ",".join(f"{run} - {names[run]}{end}" for run in runs for end in ("", "__MIN", "__MAX"))
+            body = [",".join([str(s), *([str(r)] * 3 * len(runs))]) for s, r in enumerate(REWARDS, 1)]
+            file.write_text("\n".join([f"Step,{header}", *body]) + "\n")
+    readings, faults = read_log(path)
+    assert not faults and len(readings) == 2
+    note = next(note for note in readings[0].notes if note.kind == "left_out")
+    assert "sft" in note.text and "expected a column with the mean reward" in note.text
+    with pytest.raises(InputError, match="expected a column with the mean reward"):
+        read_run(alone)
+
+
 def test_swanlab_files_that_are_long_and_that_are_cut(tmp_path: Path) -> None:
     """Records over the edges of blocks; a file that is being written; a config with types of all kinds."""
     rows = [

@@ -1,0 +1,106 @@
+"""Tables whose columns tabs or spaces part, among other text: pasted from a notebook, or printed by pandas."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from bayes_grpo.readers.column_words import reward_rank, step_rank
+from bayes_grpo.readers.formats.table import looks_like_table
+from bayes_grpo.readers.log import Log, Source
+from bayes_grpo.readers.text import begins_like_json, lines_of, open_text, text_head
+from bayes_grpo.readers.text_tables import TextTable, is_shortened, longest_of, names_a_log, unquoted
+from bayes_grpo.readers.values import is_missing, is_number
+
+NAME = "pasted table"
+ORDER = 74
+
+#: So many rows below a header make a table; programs that print a table of their own at each step print fewer.
+_FEWEST = 3
+#: A longer line is no row of a table that someone pasted.
+_LONGEST = 10_000
+
+
+def recognises(source: Source) -> bool:
+    """A header with a step and a reward among the first lines, and rows of numbers below it."""
+    if source.is_folder or source.address or not text_head(source).strip():
+        return False
+    if begins_like_json(source) or looks_like_table(source):
+        return False
+    return any(len(table.rows) >= _FEWEST for table in tables_of(text_head(source).splitlines()))
+
+
+def read(source: Source) -> list[Log]:
+    """The rows of the longest such table."""
+    with open_text(source.path, errors="replace") as file:
+        return [longest_of(tables_of(lines_of(file, source.path)))]
+
+
+def tables_of(lines: Iterable[str]) -> Iterator[TextTable]:
+    """The tables in a text; blank lines do not end one."""
+    headers: list[list[str]] = []
+    table: TextTable | None = None
+    for line in lines:
+        bare = unquoted(line).rstrip("\r\n")
+        if not bare.strip() or len(bare) > _LONGEST:
+            continue
+        if headers:
+            table = next((table for names in headers if (table := _begun(names, bare)) is not None), table)
+        elif table is not None and (cells := _row(table.names, bare)) is not None:
+            table.take(cells)
+            continue
+        elif table is not None:
+            yield table
+            table = None
+        headers = [] if headers and table is not None else _headers(bare)
+    if table is not None:
+        yield table
+
+
+def _begun(names: list[str], line: str) -> TextTable | None:
+    """A table with its first row; None where the line is no row below such a header."""
+    cells = _row(names, line)
+    if cells is None or is_shortened(cells):
+        return None
+    table = TextTable(names)
+    table.take(cells)
+    return table
+
+
+def _headers(line: str) -> list[list[str]]:
+    """The ways to take a line for a header with a step and a reward."""
+    lower = line.lower()
+    if not any(word in lower for word in ("step", "iter", "epoch", "batch", "update")):
+        return []
+    return [
+        names
+        for names in _splits(line)
+        if names_a_log(names) and len(set(names)) == len(names) and not any(map(is_number, names))
+    ]
+
+
+def _row(names: list[str], line: str) -> list[str] | None:
+    """The cells of a row, without the index that pandas prints before it; None for another line.
+
+    Of the ways to part a line the one with most numbers is right: pandas leaves one space before a minus, and a cell
+    such as ``No log`` has one within.
+    """
+    splits = [cells[1:] if len(cells) == len(names) + 1 and "\t" not in line else cells for cells in _splits(line)]
+    best = max((cells for cells in splits if len(cells) == len(names)), key=_numbers, default=None)
+    if best is None or is_shortened(best):
+        return best
+    pairs = list(zip(names, best, strict=True))
+    counted = all(is_number(cell) for name, cell in pairs if step_rank(name) is not None)
+    return best if counted and any(is_number(cell) for name, cell in pairs if reward_rank(name) is not None) else None
+
+
+def _numbers(cells: list[str]) -> int:
+    """How many cells are a number, or say that there is none."""
+    return sum(is_number(cell) or is_missing(cell) for cell in cells)
+
+
+def _splits(line: str) -> Iterator[list[str]]:
+    """Cells of a line, parted by tabs, by at least two spaces, or by any."""
+    if "\t" in line:
+        yield [cell.strip() for cell in line.split("\t")]
+        return
+    yield re.split(r"\s{2,}", line.strip())
+    yield line.split()
