@@ -71,7 +71,7 @@ def read_notes(text: str, kind: str = "limit") -> tuple[Note, ...]:
 
 
 class InputError(ValueError):
-    """Input that cannot be used; carries every fault found, not just the first.
+    """Input that cannot be used; carries every fault found, each once, not just the first.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class InputError(ValueError):
 
     def __init__(self, where: str, faults: str | Iterable[str]) -> None:
         self.where = where
-        self.faults = [faults] if isinstance(faults, str) else list(faults)
+        self.faults = [faults] if isinstance(faults, str) else list(dict.fromkeys(faults))
         if len(self.faults) == 1:
             message = f"{where}: {self.faults[0]}"
         else:

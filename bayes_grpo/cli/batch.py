@@ -18,7 +18,6 @@ from bayes_grpo.cli.common import (
     make_folder,
     print_json,
     read_numbers,
-    refuse,
     sampler_options,
     say,
     tell,
@@ -55,7 +54,7 @@ def add_batch(commands: Any) -> None:
     add_json(batch)
     add_sampler(batch)
     add_reading(batch, appended=False)
-    batch.set_defaults(run=_batch, appended="")
+    batch.set_defaults(run=_batch, appended="", faults=lambda options: _numbers(options)[1])
 
 
 def _batch(options: argparse.Namespace) -> int:
@@ -63,8 +62,7 @@ def _batch(options: argparse.Namespace) -> int:
     from bayes_grpo.report.batch.batch import batch
     from bayes_grpo.report.batch.table import TABLE
 
-    numbers, faults = read_numbers(options, "until", above_zero=("until",))
-    refuse(faults + check_counts(options, workers=1))
+    numbers, _ = _numbers(options)
     reading = reading_options(options)
     make_folder(options.out)
     try:
@@ -91,6 +89,11 @@ def _batch(options: argparse.Namespace) -> int:
             "and the same command goes on there",
         ) from error
     return _report(_summary(table, options.out / TABLE), options.json)
+
+
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    numbers, faults = read_numbers(options, "until", above_zero=("until",))
+    return numbers, faults + check_counts(options, workers=1)
 
 
 def _report(summary: dict[str, Any], json: bool) -> int:
