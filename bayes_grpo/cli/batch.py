@@ -150,11 +150,13 @@ def _words(summary: dict[str, Any]) -> str:
 def _left_out(files: Mapping[str, str]) -> str:
     """How many files were left out, and the first of them."""
     count = "1 file was" if len(files) == 1 else f"{len(files)} files were"
-    named = "; ".join(f"{path}: {reason}" for path, reason in list(files.items())[:_MOST_ERRORS])
+    named = "".join(f"\n  {path}: {reason}" for path, reason in list(files.items())[:_MOST_ERRORS])
     more = (
-        f"; and {len(files) - _MOST_ERRORS} more, which `bayes-grpo inspect` names" if len(files) > _MOST_ERRORS else ""
+        f"\n  and {len(files) - _MOST_ERRORS} more, which `bayes-grpo inspect` names"
+        if len(files) > _MOST_ERRORS
+        else ""
     )
-    return f"note: {count} not read as logs: {named}{more}"
+    return f"note: {count} not read as logs:{named}{more}"
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from bayes_grpo.readers.find_logs import find
 
 #: A folder with more logs than this is read log by log; in a smaller one, parts of one run are joined.
 MOST_TOGETHER = 100
+#: Endings of files that hold rows and nothing else.
+TABLES = (".csv", ".tsv", ".jsonl")
 
 
 class Item(NamedTuple):
@@ -56,8 +58,12 @@ def find_logs(paths: Sequence[str | Path], left_out: MutableMapping[str, str] | 
     return list(logs)
 
 
-def read_items(logs: Sequence[str], options: Mapping[str, Any], left_out: Mapping[str, str]) -> Iterator[Item]:
-    """The runs of logs, as they are read, and what cannot be read; ``left_out`` names the files that are no logs."""
+def read_items(logs: Sequence[str], options: Mapping[str, Any], left_out: MutableMapping[str, str]) -> Iterator[Item]:
+    """The runs of logs, as they are read, and what cannot be read; files that are no logs go to ``left_out``.
+
+    Of texts beside the logs of a folder that speak of rewards and cannot be read, tables are logs with a fault; others,
+    such as a description of the run, are no logs.
+    """
     for place, log in enumerate(logs):
         try:
             readings, faults = read_log(log, **options)
@@ -67,9 +73,13 @@ def read_items(logs: Sequence[str], options: Mapping[str, Any], left_out: Mappin
         for reading in readings:
             for label in reading.run["run"].values:
                 yield Item(log, reading.run.sel(run=[label]), "", place, len(logs))
-            for note in reading.notes:  # a text beside other logs that seemed to be a log and is none
-                if note.kind == "left_out" and note.subject and note.subject not in left_out:
+            for note in reading.notes:
+                if note.kind != "left_out" or not note.subject or note.subject in left_out:
+                    continue
+                if note.subject.endswith(TABLES):
                     yield Item(note.subject, None, note.text, place, len(logs))
+                else:
+                    left_out[note.subject] = note.text.partition(f"{note.subject}: ")[2]
         for fault in faults:
             yield Item(fault.where or log, None, str(fault), place, len(logs))
 

@@ -134,12 +134,14 @@ def test_no_file_of_a_folder_is_dropped_silently(tmp_path: Path) -> None:
     folder = write_logs(tmp_path / "logs", 2)[0].parent
     (folder / "typo.csv").write_text("stp,rwd\n1,0.1\n2,0.2\n")
     (folder / "speaks.csv").write_text("stepp,rewad,note\n1,0.1,the reward of a step\n2,0.2,-\n")
+    (folder / "meta.json").write_text('{"about": "the reward of each step"}')
     done = call("batch", "logs", "--out", "out", "--workers", "1", "--json", *COMMON, folder=tmp_path)
     summary = json.loads(done.stdout)
     assert done.returncode == 2 and summary["fitted"] == 2 and summary["runs"] == 3
     assert "speaks.csv" in summary["errors"][0]
-    assert list(summary["left_out"]) == ["logs/typo.csv"]
-    assert "note: 1 file was not read as logs: logs/typo.csv: no log of training" in done.stderr
+    assert list(summary["left_out"]) == ["logs/typo.csv", "logs/meta.json"]
+    assert "note: 2 files were not read as logs:\n  logs/typo.csv: no log of training" in done.stderr
+    assert summary["left_out"]["logs/meta.json"].startswith("expected a column")
     (folder / "run01.csv").unlink()
     (folder / "speaks.csv").unlink()
     alone = call("batch", "logs", "--out", "out", "--workers", "1", *COMMON, folder=tmp_path)

@@ -21,7 +21,7 @@ def contrast_table(summary: ContrastSummary) -> str:
             two = row["probability_among_best"]["2"]
             ranks.add_row(row["configuration"], *cells, f"{row['probability_best']:.2f}", f"{two:.2f}")
         lines.append(render(ranks))
-    table = titled(f"{first} against {second}: medians, difference (x: ratio) with its 90% interval")
+    table = titled(f"{first} against {second}: medians, {first} less {second} (x: their ratio), 90% interval")
     for heading in ("measure", first, second, "difference", "P(better)"):
         table.add_column(heading, justify="left" if heading == "measure" else "right", no_wrap=True)
     for name, row_of in summary["differences"].items():
