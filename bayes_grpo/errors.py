@@ -71,7 +71,7 @@ def read_notes(text: str, kind: str = "limit") -> tuple[Note, ...]:
 
 
 class InputError(ValueError):
-    """Input that cannot be used; carries every fault found, not just the first.
+    """Input that cannot be used; carries every fault found, each once, not just the first.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class InputError(ValueError):
 
     def __init__(self, where: str, faults: str | Iterable[str], count: int | None = None) -> None:
         self.where = where
-        self.faults = [faults] if isinstance(faults, str) else list(faults)
+        self.faults = [faults] if isinstance(faults, str) else list(dict.fromkeys(faults))
         self.count = len(self.faults) if count is None else count
         if self.count > len(self.faults):
             self.faults.append(f"and {self.count - len(self.faults)} more")

@@ -4,6 +4,7 @@ import argparse
 import atexit
 import gc
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from bayes_grpo.cli.ask import add_ask
 from bayes_grpo.cli.batch import add_batch
 from bayes_grpo.cli.card import add_card
 from bayes_grpo.cli.checkpoint import add_checkpoint
-from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, check_sampler, say
+from bayes_grpo.cli.common import BAD_INPUT, INTERRUPTED, OK, refuse, sampler_faults, say
 from bayes_grpo.cli.compare import add_compare
 from bayes_grpo.cli.contrast import add_contrast
 from bayes_grpo.cli.convert import add_convert
@@ -26,6 +27,7 @@ from bayes_grpo.cli.invariance import add_invariance
 from bayes_grpo.cli.monitor import add_monitor
 from bayes_grpo.cli.plan import add_plan
 from bayes_grpo.cli.plateau import add_plateau
+from bayes_grpo.cli.reading import reading_faults
 from bayes_grpo.cli.remedy import add_remedy
 from bayes_grpo.cli.report import add_report
 from bayes_grpo.cli.show import add_show
@@ -34,6 +36,8 @@ from bayes_grpo.cli.threshold import add_threshold
 from bayes_grpo.cli.watch import add_watch
 from bayes_grpo.errors import InputError
 
+#: Arguments of functions that are options of commands, and that only a log can show to be impossible.
+_ARGUMENTS = ("until", "schedule", "persistence")
 #: Objects that are made between two searches for garbage.
 _OBJECTS = 100_000
 #: Commands in the order in which help lists them.
@@ -73,10 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from bayes_grpo.laws.dynamics import load_law
 
                 load_law(path)
-            check_sampler(options)
+            refuse(_faults(options))
             return int(options.run(options))
     except InputError as error:
-        say(f"bayes-grpo: {error}")
+        say(f"bayes-grpo: {_with_options(str(error), options)}")
         return BAD_INPUT
     except KeyboardInterrupt:
         say("\nbayes-grpo: interrupted; fits finished before are kept, the one in progress was not saved")
@@ -85,6 +89,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of stdout has gone (as in `| head`): end quietly, and keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def _faults(options: argparse.Namespace) -> list[str]:
+    """What is wrong with the command line, before a log is read: the sampler, the hyperparameters, the command's own.
+
+    A command that checks more has a function ``faults`` among its defaults; faults of others are told once these are
+    mended.
+    """
+    own = options.faults(options) if hasattr(options, "faults") else []
+    return [*sampler_faults(options), *reading_faults(options), *own]
+
+
+def _with_options(message: str, options: argparse.Namespace) -> str:
+    """A message in which arguments that were given are named as they are typed."""
+    given = [name for name in _ARGUMENTS if getattr(options, name, None) is not None]
+    return re.sub(rf"\b(?<!--)({'|'.join(given)})(?=: expected)", r"--\1", message) if given else message
 
 
 @contextmanager

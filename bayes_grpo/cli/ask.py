@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, finish, read_numbers, refuse, say
+from bayes_grpo.cli.common import add_json, finish, read_numbers, say
 from bayes_grpo.cli.fits import add_runs_or_fits, check_runs
 from bayes_grpo.cli.reading import add_reading, read_all
 from bayes_grpo.errors import InputError
@@ -29,12 +29,15 @@ def add_ask(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     add_json(command)
     add_reading(command)
-    command.set_defaults(run=_ask)
+    command.set_defaults(run=_ask, faults=lambda options: _numbers(options)[1])
+
+
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    return read_numbers(options, "until", "epsilon", above_zero=("epsilon",))
 
 
 def _ask(options: argparse.Namespace) -> int:
-    numbers, faults = read_numbers(options, "until", "epsilon", above_zero=("epsilon",))
-    refuse(faults)
+    numbers, _ = _numbers(options)
     from bayes_grpo.analysis.decisions.ask.ask import ask
     from bayes_grpo.analysis.decisions.ask.summary import summarise_ask
     from bayes_grpo.analysis.decisions.ask.table import ask_table

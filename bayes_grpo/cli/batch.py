@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from bayes_grpo.cli.common import (
     make_folder,
     print_json,
     read_numbers,
-    refuse,
     sampler_options,
     say,
     tell,
@@ -28,7 +27,7 @@ from bayes_grpo.errors import InputError
 
 #: Seconds between two lines of progress where there is no terminal.
 _EVERY = 10.0
-#: Errors that are named before the table is pointed to.
+#: Errors, and files that are no logs, that are named.
 _MOST_ERRORS = 5
 
 
@@ -55,7 +54,7 @@ def add_batch(commands: Any) -> None:
     add_json(batch)
     add_sampler(batch)
     add_reading(batch, appended=False)
-    batch.set_defaults(run=_batch, appended="")
+    batch.set_defaults(run=_batch, appended="", faults=lambda options: _numbers(options)[1])
 
 
 def _batch(options: argparse.Namespace) -> int:
@@ -63,8 +62,7 @@ def _batch(options: argparse.Namespace) -> int:
     from bayes_grpo.report.batch.batch import batch
     from bayes_grpo.report.batch.table import TABLE
 
-    numbers, faults = read_numbers(options, "until", above_zero=("until",))
-    refuse(faults + check_counts(options, workers=1))
+    numbers, _ = _numbers(options)
     reading = reading_options(options)
     make_folder(options.out)
     try:
@@ -93,6 +91,11 @@ def _batch(options: argparse.Namespace) -> int:
     return _report(_summary(table, options.out / TABLE), options.json)
 
 
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    numbers, faults = read_numbers(options, "until", above_zero=("until",))
+    return numbers, faults + check_counts(options, workers=1)
+
+
 def _report(summary: dict[str, Any], json: bool) -> int:
     """Print a summary, and its first errors; the exit code."""
     if json:
@@ -103,6 +106,8 @@ def _report(summary: dict[str, Any], json: bool) -> int:
         say(f"bayes-grpo: {text}")
     if len(summary["errors"]) > _MOST_ERRORS:
         say(f"and {len(summary['errors']) - _MOST_ERRORS} more errors, in the column error of the table")
+    if summary["left_out"]:
+        say(_left_out(summary["left_out"]))
     if summary["errors"]:
         return BAD_INPUT
     return NOT_CONVERGED if summary["not_converged"] else OK
@@ -124,6 +129,7 @@ def _summary(table: Any, path: Path) -> dict[str, Any]:
         "recommendations": counts("recommendation"),
         "diagnoses": counts("diagnosis"),
         "errors": [str(error) for error in table["error"].dropna()],
+        "left_out": dict(table.attrs["left_out"]),
     }
 
 
@@ -139,6 +145,18 @@ def _words(summary: dict[str, Any]) -> str:
     if summary["errors"]:
         lines.append(f"{len(summary['errors'])} logs or runs with an error")
     return "\n".join([*lines, f"table: {summary['table']}"])
+
+
+def _left_out(files: Mapping[str, str]) -> str:
+    """How many files were left out, and the first of them."""
+    count = "1 file was" if len(files) == 1 else f"{len(files)} files were"
+    named = "".join(f"\n  {path}: {reason}" for path, reason in list(files.items())[:_MOST_ERRORS])
+    more = (
+        f"\n  and {len(files) - _MOST_ERRORS} more, which `bayes-grpo inspect` names"
+        if len(files) > _MOST_ERRORS
+        else ""
+    )
+    return f"note: {count} not read as logs:{named}{more}"
 
 
 @contextmanager

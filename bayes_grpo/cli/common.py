@@ -107,14 +107,8 @@ def check_counts(options: argparse.Namespace, **least: int) -> list[str]:
     ]
 
 
-def check_sampler(options: argparse.Namespace) -> None:
-    """Refuse impossible settings of the sampler, before a log is read.
-
-    Raises
-    ------
-    InputError
-        All of them at once.
-    """
+def sampler_faults(options: argparse.Namespace) -> list[str]:
+    """What is wrong with the settings of the sampler."""
     from bayes_grpo.inference.sampler_settings import Sampler
 
     settings = sampler_options(options)
@@ -124,7 +118,8 @@ def check_sampler(options: argparse.Namespace) -> None:
         Sampler(**settings)
     except InputError as error:
         pairs = [fault.partition(":") for fault in error.faults]
-        raise InputError("command line", [f"{option_name(name)}:{text}" for name, _, text in pairs]) from error
+        return [f"{option_name(name)}:{text}" for name, _, text in pairs]
+    return []
 
 
 def suffix_faults(option: str, path: Path | None, suffixes: Sequence[str]) -> list[str]:

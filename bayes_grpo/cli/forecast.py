@@ -9,7 +9,6 @@ from bayes_grpo.cli.common import (
     add_sampler,
     finish,
     read_numbers,
-    refuse,
     sampler_options,
     save_or_refuse,
     suffix_faults,
@@ -58,7 +57,7 @@ def add_forecast(commands: Any) -> None:
     add_json(command)
     add_sampler(command)
     add_reading(command)
-    command.set_defaults(run=_forecast)
+    command.set_defaults(run=_forecast, faults=lambda options: _numbers(options)[1])
 
 
 def _forecast(options: argparse.Namespace) -> int:
@@ -129,18 +128,23 @@ def _result(options: argparse.Namespace, numbers: dict[str, Any], source: Any, l
 
 
 def _checked(options: argparse.Namespace) -> dict[str, Any]:
-    """The numbers; all faults of the command line at once, before anything is computed."""
-    positive = ("epsilon", "step_seconds")
-    numbers, faults = read_numbers(
-        options, "until", *positive, "persistence", above_zero=positive, shares=("persistence",)
-    )
-    refuse(faults + suffix_faults("--paths", options.paths, (".nc", ".csv")))
+    """The numbers; files that cannot be written are refused before anything is computed."""
+    numbers, _ = _numbers(options)
     check_figure(options.figure)
     if options.paths is not None:
         from bayes_grpo.runs.files import check_writable
 
         check_writable(options.paths)
     return numbers
+
+
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """The numbers; and what is wrong with them and with the file for paths."""
+    positive = ("epsilon", "step_seconds")
+    numbers, faults = read_numbers(
+        options, "until", *positive, "persistence", above_zero=positive, shares=("persistence",)
+    )
+    return numbers, faults + suffix_faults("--paths", options.paths, (".nc", ".csv"))
 
 
 def _write(options: argparse.Namespace, result: Any, index: int, count: int) -> None:

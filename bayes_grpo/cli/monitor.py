@@ -3,12 +3,15 @@
 import argparse
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bayes_grpo.cli.common import OK, add_json, check_counts, read_numbers, refuse, say
+from bayes_grpo.cli.common import INTERRUPTED, OK, add_json, check_counts, read_numbers, refuse, say
 from bayes_grpo.cli.outlets import add_outlets, check_outlets, outlets
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
+
+if TYPE_CHECKING:
+    from bayes_grpo.analysis.monitor.follow import Look
 
 #: Seconds between looks unless stated otherwise.
 DEFAULT_EVERY = 5.0
@@ -51,15 +54,31 @@ def _monitor(options: argparse.Namespace) -> int:
     options.appended = "last"
     known = reading_options(options)
     monitor = Monitor(options.path, lambda path: read_runs(path, **known), options.false_alarms, options.label)
-    with outlets(options) as tell:
-        looks = 0
-        while options.looks is None or looks < options.looks:
-            looks += 1
-            look = monitor.look()
-            if look is not None and look.message:
-                say(f"{options.path}: {look.message}")
-            elif look is not None:
-                tell(look)
-            if options.looks is None or looks < options.looks:
-                time.sleep(options.every)
+    last = None
+    try:
+        with outlets(options) as tell:
+            looks = 0
+            while options.looks is None or looks < options.looks:
+                looks += 1
+                look = monitor.look()
+                if look is not None and look.message:
+                    say(f"{options.path}: {look.message}")
+                elif look is not None:
+                    last = look
+                    tell(look)
+                if options.looks is None or looks < options.looks:
+                    time.sleep(options.every)
+    except KeyboardInterrupt:
+        say(f"\nbayes-grpo: interrupted; {_account(last)}")
+        return INTERRUPTED
+    say(f"note: {_account(last)}")
     return OK
+
+
+def _account(look: "Look | None") -> str:
+    """How many rows were looked at, and how many alarms they raised."""
+    if look is None:
+        return "no rows could be looked at"
+    alarms = "no alarm" if not look.raised else "1 alarm" if len(look.raised) == 1 else f"{len(look.raised)} alarms"
+    rows = "1 row" if look.rows == 1 else f"{look.rows} rows"
+    return f"{look.run}: {rows} looked at" + (f", up to step {look.step:.0f}: {alarms}" if look.rows else "")

@@ -36,7 +36,7 @@ def add_plan(commands: Any) -> None:
     command = commands.add_parser(
         "plan",
         help="what a run would bring, before it is made: plateau, time, signal, power, best setting in a budget",
-        description="Prior prediction of a run from its base success rate and settings: plateau, time to 95 %% of the "
+        description="Prior prediction of a run from its base success rate and settings: plateau, time to 95 % of the "
         "gain, groups with a signal, noise, staleness, and the power to show a gain; over several values of one "
         "setting "
         "the best within a budget.",

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import say
+from bayes_grpo.cli.common import option_name, say
 from bayes_grpo.errors import InputError
 
 RUN_HELP = (
@@ -30,6 +30,7 @@ _HYPERPARAMETERS = {
 
 def add_reading(parser: argparse.ArgumentParser, appended: bool = True) -> None:
     """Give a command the options that say what a log does not; ``appended`` adds --run."""
+    parser.set_defaults(reads_logs=True)
     about = parser.add_argument_group("what the log does not say (stated here, these win over a hyperparameters file)")
     for name, meaning in _HYPERPARAMETERS.items():
         about.add_argument("--" + name.replace("_", "-"), metavar="N", help=meaning)
@@ -93,7 +94,29 @@ def stated_hyperparameters(options: argparse.Namespace) -> dict[str, float]:
     stated = {name: getattr(options, name) for name in _HYPERPARAMETERS if getattr(options, name) is not None}
     if options.reward_bounds is not None:
         stated["reward_lower"], stated["reward_upper"] = options.reward_bounds
-    return check_hyperparameters("command line", stated)
+    try:
+        return check_hyperparameters("command line", stated)
+    except InputError as error:
+        raise InputError(error.where, map(_of_option, error.faults)) from error
+
+
+def reading_faults(options: argparse.Namespace) -> list[str]:
+    """What is wrong with the hyperparameters among a command's options, where it has them and some are given."""
+    given = (*_HYPERPARAMETERS, "reward_bounds")
+    if not getattr(options, "reads_logs", False) or all(getattr(options, name) is None for name in given):
+        return []
+    try:
+        stated_hyperparameters(options)
+    except InputError as error:
+        return error.faults
+    return []
+
+
+def _of_option(fault: str) -> str:
+    """A fault that begins with the option that it is of."""
+    name, mark, text = fault.partition(":")
+    bounds = name in ("reward_lower", "reward_upper")
+    return f"{'--reward-bounds' if bounds else option_name(name)}{mark}{text}"
 
 
 def _columns(stated: list[str]) -> dict[str, str]:

@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, add_sampler, finish, read_numbers, refuse
+from bayes_grpo.cli.common import add_json, add_sampler, finish, read_numbers
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.fits import add_runs_or_fits, fits_of, fitted_runs
 from bayes_grpo.cli.reading import add_reading, stated_hyperparameters
-from bayes_grpo.errors import InputError
 
 #: What is fitted to the log of one run, and to those of several together.
 _MODEL, _POOLED_MODEL = "oscillator", "pooled_lag"
@@ -27,6 +26,7 @@ def add_threshold(commands: Any) -> None:
         "for logs and for saved fits alike.",
         _threshold,
     )
+    threshold.set_defaults(faults=lambda options: _numbers(options)[1])
     threshold.add_argument(
         "--lag-share", metavar="L", help="share of the lag that importance ratios leave, 0 to 1, if known"
     )
@@ -58,6 +58,11 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
     return command
 
 
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    durations = ("generation_seconds", "update_seconds")
+    return read_numbers(options, "lag_share", *durations, above_zero=durations, shares=("lag_share",))
+
+
 def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.notes import noted, notes_of
     from bayes_grpo.analysis.stability.conditions import STATED
@@ -68,14 +73,8 @@ def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.stability.threshold_summary import summarise_threshold
     from bayes_grpo.inference.attributes import pooled
 
-    durations = ("generation_seconds", "update_seconds")
-    numbers, faults = read_numbers(options, "lag_share", *durations, above_zero=durations, shares=("lag_share",))
-    stated: dict[str, float] = {}
-    try:
-        stated = stated_hyperparameters(options)
-    except InputError as error:
-        faults += error.faults
-    refuse(faults)
+    numbers, _ = _numbers(options)
+    stated = stated_hyperparameters(options)
     beside = {name: stated[name] for name in STATED if name in stated}
     if len(options.runs) > 1:  # this K is asked about; what each log says of its own K stays
         options.refresh_interval = None

@@ -44,6 +44,8 @@ def load_fit(path: str | Path) -> xr.DataTree:
         If the file is missing or not a fit.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(str(path), "expected a fit, a file (.nc) written by `bayes-grpo fit`, found a folder")
     if not path.is_file():
         raise InputError(str(path), "no such file; expected a fit written by `bayes-grpo fit`")
     check_seal(path)

@@ -111,7 +111,8 @@ def _of_run(part: _Part, error: InputError) -> str:
 def _without_texts(faults: list[InputError], search: Search) -> list[InputError]:
     """The faults of logs: text that a search found and that is no log is no fault of the runs found beside it."""
     texts = {str(candidate.source) for candidate in search.logs if candidate.format.ORDER >= CERTAIN}
-    search.left_out += [(Source(Path(f.where)), "; ".join(f.faults)) for f in faults if f.where in texts]
+    # They come first: of many files that are left out not all are named.
+    search.left_out[:0] = [(Source(Path(f.where)), "; ".join(f.faults)) for f in faults if f.where in texts]
     return [fault for fault in faults if fault.where not in texts]
 
 

@@ -24,8 +24,9 @@ INTERVAL_WORDS = f"{INTERVAL_PROB:.0%} interval"
 
 
 def sure(probability: float) -> str:
-    """The word for a probability."""
-    return next(word for least, word in SCALE if probability >= least)
+    """The word for a probability as it is shown, with two digits."""
+    shown = probability if probability < SCALE[-2][0] else float(f"{probability:.2f}")
+    return next(word for least, word in SCALE if shown >= least)
 
 
 def chance(probability: float | None) -> str:

@@ -32,7 +32,9 @@ def check_schedule(schedule: str | Path) -> None:
         If it is so.
     """
     if schedule not in SCHEDULES and not Path(schedule).is_file():
-        raise InputError(str(schedule), f"expected one of {', '.join(SCHEDULES)}, or a CSV file; found no such file")
+        raise InputError(
+            "schedule", f"expected one of {', '.join(SCHEDULES)}, or a CSV file; found {schedule}, which is no file"
+        )
 
 
 def schedule_ahead(
@@ -58,6 +60,7 @@ def schedule_ahead(
     InputError
         If a file cannot be read or does not cover the steps, or a decay has no end.
     """
+    check_schedule(schedule)
     if schedule not in SCHEDULES:
         return _from_file(run, steps, Path(schedule))
     step, rate = _logged(run)

@@ -39,7 +39,7 @@ RUNS = {
     ],
     "convert": ["--out nowhere/x.nc", "--out x.txt"],
     "diagnose": ["--figure x.y"],
-    "entropy-ceiling": ["--seed -1", "--run 7", "--column reward"],
+    "entropy-ceiling": ["--seed -1", "--run 7", "--column reward", "--figure x.y"],
     "forecast --until 100": [
         *("--until 5", "--until nan", "--until inf", "--until 1e300", "--schedule nope", "--schedule cosine"),
         *("--persistence 2", "--persistence nan", "--epsilon nan", "--step-seconds inf", "--seed -1", "--draws 0"),
@@ -149,6 +149,43 @@ def test_the_trap_holds(here: Path) -> None:
     ):
         with pytest.raises(Sampled):
             call(*arguments.split(), folder=here)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("fit log.csv --reward-bounds 1 0", "--reward-bounds: expected a number below reward_upper"),
+        ("fit log.csv --group-size 0", "--group-size: expected a number at least 1"),
+        ("forecast log.csv --until 5", "--until: expected a step after the last logged one"),
+        ("ask log.csv --until 5", "--until: expected a step after the last logged one"),
+        ("forecast log.csv --until 100 --schedule weird", "--schedule: expected one of planned, constant"),
+        ("watch log.csv --schedule weird", "--schedule: expected one of planned, constant"),
+    ],
+)
+def test_messages_name_the_option_as_it_is_typed(command: str, told: str, here: Path) -> None:
+    done = call(*command.split(), folder=here)
+    assert done.returncode == 2 and told in done.stderr and "Errno" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("fit log.csv --momentum 2 --group-size -3 --draws 0", "momentum group-size draws"),
+        ("threshold log.csv --lag-share 2 --kl-weight -1 --chains 0", "lag-share kl-weight chains"),
+        ("forecast log.csv --until x --momentum 2 --paths a.txt --draws 0", "until momentum paths draws"),
+        ("ask log.csv --epsilon 0 --group-size 0", "epsilon group-size"),
+        ("batch log.csv --out table --until 0 --workers 0 --momentum 2 --draws 0", "until workers momentum draws"),
+    ],
+)
+def test_faults_of_sampler_log_and_command_are_told_at_once(command: str, options: str, here: Path) -> None:
+    done = call(*command.split(), folder=here)
+    assert done.returncode == 2
+    assert all(f"- --{option}: expected" in done.stderr for option in options.split())
+
+
+def test_what_is_said_of_commands_has_no_doubled_signs() -> None:
+    for command in _parser()._subparsers._group_actions[0].choices.values():
+        assert "%%" not in command.format_help()
 
 
 def test_every_command_has_cases() -> None:

@@ -159,7 +159,7 @@ def test_bad_options_end_with_2(here: Path) -> None:
     for arguments, said in (
         (
             ("--group-size", "0", "--momentum", "1", "--planned-steps", "x"),
-            ("3 faults", "group_size", "momentum", "planned_steps"),
+            ("3 faults", "--group-size", "--momentum", "--planned-steps"),
         ),
         (("--model", "oscilator"), ("expected one of balance, ", "did you mean 'oscillator'")),
         (("--model", "broken.toml"), ("broken.toml", "mass: expected one of closed_form, parameter")),

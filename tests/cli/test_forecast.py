@@ -11,6 +11,7 @@ import xarray as xr
 
 from bayes_grpo import fit, forecast, load_model, make_run, read_runs, save_fit, summarise_forecast
 from bayes_grpo.analysis.forecast.live import Refitter, headline
+from bayes_grpo.analysis.forecast.table import forecast_table
 from bayes_grpo.analysis.forecast.watching import Watcher
 from bayes_grpo.cli import main
 from bayes_grpo.inference.importance.target import target_of
@@ -55,6 +56,19 @@ def test_a_table_for_people(saved: Path, capsys: pytest.CaptureFixture) -> None:
     out = capsys.readouterr().out
     assert "recommendation:" in out and "plateau:" in out and "learning rate not logged" not in out
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_gain_that_is_made_already(ahead_fit: xr.DataTree) -> None:
+    """The last logged step is the least that is looked at: as a median it stands for any before; steps are whole."""
+    summary = summarise_forecast(forecast(ahead_fit, 90.5), ahead_fit)
+    row = {"median": 60.0, "lower": 60.0, "upper": 70.0, "probability_reached": 0.97}
+    text = " ".join(forecast_table(summary | {"step_95": row}).split())
+    assert (
+        "made by step 90 with probability 0.97; in the median it is made already, by the last logged step, 60" in text
+    )
+    assert "90.5" not in text
+    later = " ".join(forecast_table(summary | {"step_95": row | {"median": 61.0}}).split())
+    assert "with probability 0.97, at step 61 in the median" in later
 
 
 def test_gains_per_hour_from_logged_step_times(small_run: xr.Dataset) -> None:

@@ -64,7 +64,7 @@ def test_inspect_refuses_with_2_and_no_traceback(tmp_path: Path) -> None:
     for arguments, said in (
         ((tmp_path / "nothing",), "no such file or folder"),
         ((tmp_path / "empty.csv", "--json"), "the file is empty"),
-        ((tmp_path, "--group-size", "0"), "group_size: expected a number at least 1 and at most 10000, found 0"),
+        ((tmp_path, "--group-size", "0"), "--group-size: expected a number at least 1 and at most 10000, found 0"),
     ):
         done = call("inspect", *arguments)
         assert done.returncode == 2 and said in done.stderr

@@ -84,6 +84,8 @@ def test_other_files_are_no_fits(tmp_path: Path) -> None:
     (tmp_path / "a.nc").write_text("hello")
     with pytest.raises(InputError, match="another format"):
         load_fit(tmp_path / "a.nc")
+    with pytest.raises(InputError, match="found a folder"):
+        load_fit(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         load_fit(tmp_path / "b.nc")
     xr.Dataset({"x": 1}).to_netcdf(tmp_path / "c.nc", engine="h5netcdf")

@@ -25,7 +25,7 @@ from bayes_grpo.cli import main
 from bayes_grpo.report.figures import inline_svg
 from bayes_grpo.report.page import MOST_DETAILED
 from bayes_grpo.report.side_by_side import side_by_side
-from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure
+from bayes_grpo.report.words import MOST_LABEL, SCALE, shown, sure, surely
 from tests.common import FACTS, SAMPLER, curve, interrupt, options
 from tests.report.conftest import HOSTILE
 
@@ -288,6 +288,9 @@ def test_long_lines_are_drawn_as_pixels() -> None:
 
 def test_words_and_foreign_text() -> None:
     assert [sure(p) for p in (1, 0.95, 0.7, 0.5, 0.2, 0.05, 0)] == [word for _, word in SCALE]
+    # The word is that of the number beside it.
+    assert surely(0.6551) == "likely (0.66)" and surely(0.6549) == "about as likely as not (0.65)"
+    assert surely(0.0951) == "unlikely (0.10)" and surely(0.0099) == "almost impossible (below 0.01)"
     long = shown("x" * 10_000 + "\x00\ud800", MOST_LABEL)
     assert len(long) < MOST_LABEL + 20 and "\\x00\\ud800" in long
 

@@ -59,6 +59,14 @@ def test_a_constant_rate_stays_and_what_is_assumed_is_said() -> None:
     assert np.ptp(kept.rate) == 0 and kept.rate[0] == pytest.approx(decayed("linear", np.array([100.0]))[0])
 
 
+def test_a_word_that_is_neither_schedule_nor_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^schedule: expected one of planned, .*, or a CSV file; found .*weird"
+    ) as told:
+        schedule_ahead(logged(None), AHEAD, tmp_path / "weird")
+    assert "Errno" not in str(told.value)
+
+
 def test_a_file_is_read_and_its_faults_are_all_named(tmp_path: Path) -> None:
     path = tmp_path / "rates.csv"
     path.write_text("step,learning_rate\n400,0\n100,2e-5\n")

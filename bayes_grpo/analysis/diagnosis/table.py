@@ -52,11 +52,12 @@ def diagnosis_table(summary: DiagnosisSummary) -> str:
     lines = [render(table)]
     onset, first = summary["onset_step"], summary["first_seen_step"]
     if onset is not None:
-        seen = f"seen at step {first:g}" if first is not None else "at no step was it beyond doubt"
-        lines.append(
-            f"{label_of(onset['failure'])} began at step {onset['median']:g} ({onset['prob']:.0%} interval "
-            f"{onset['lower']:g} to {onset['upper']:g}); {seen}"
+        seen = f"seen at step {first:.0f}" if first is not None else "at no step was it beyond doubt"
+        text = (
+            f"{label_of(onset['failure'])} began at step {onset['median']:.0f} ({onset['prob']:.0%} interval "
+            f"{onset['lower']:.0f} to {onset['upper']:.0f}); {seen}"
         )
+        lines.append(wrapped(text, indent="  "))
     if summary["recovery"] is not None:
         lines.append(wrapped(f"the reward has collapsed: {recovery_text(summary['recovery'])}", indent="  "))
     if summary["probabilities"][NOT_LEARNING] >= WORTH_A_REASON:

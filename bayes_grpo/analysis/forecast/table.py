@@ -12,7 +12,9 @@ _ROWS = 6
 def forecast_table(summary: ForecastSummary) -> str:
     """Bands at a few steps, then plateau, gains and the recommendation."""
     level, until = f"{summary['interval']['prob']:.0%}", summary["until"]
-    title = f"{summary['run']}: {summary['model']}, step {summary['last_step']:g} to {until:g}, {summary['schedule']}"
+    title = (
+        f"{summary['run']}: {summary['model']}, step {summary['last_step']:.0f} to {until:.0f}, {summary['schedule']}"
+    )
     headings = ("step", "expected reward", f"{level} low", f"{level} high", f"logged {level} low", f"{level} high")
     table = titled(f"{title} learning rate", *headings)
     mean, logged = summary["mean"], summary["logged"]
@@ -53,8 +55,12 @@ def _interval(row: IntervalRow) -> str:
 
 def _reached(summary: ForecastSummary) -> str:
     row = summary["step_95"]
-    text = f"95 % of the gain is made by step {summary['until']:g} with probability {row['probability_reached']:.2f}"
-    return text if row["median"] is None else f"{text}, at step {row['median']:.0f} in the median"
+    text = f"95 % of the gain is made by step {summary['until']:.0f} with probability {row['probability_reached']:.2f}"
+    if row["median"] is None:
+        return text
+    if row["median"] <= summary["last_step"]:  # how long ago is not worked out
+        return f"{text}; in the median it is made already, by the last logged step, {summary['last_step']:.0f}"
+    return f"{text}, at step {row['median']:.0f} in the median"
 
 
 def _when(summary: ForecastSummary) -> str:
@@ -63,9 +69,9 @@ def _when(summary: ForecastSummary) -> str:
     if advice["action"] == "look":
         return "; the run has collapsed: find out why before it costs more"
     if advice["action"] == "stop":
-        return f"; going on to step {until:g} would bring {_interval(advice['gain_forgone_by_stopping_now'])}"
+        return f"; going on to step {until:.0f} would bring {_interval(advice['gain_forgone_by_stopping_now'])}"
     if advice["step"] is None:
-        return f"; no step before {until:g} at which the rule says stop"
+        return f"; no step before {until:.0f} at which the rule says stop"
     return (
         f"; as seen now, the rule says stop at step {advice['step']:.0f}: {advice['steps_saved']:.0f} steps saved, "
         f"{_interval(advice['gain_forgone_by_stopping_there'])} forgone"

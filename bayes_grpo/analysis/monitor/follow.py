@@ -16,7 +16,7 @@ class Look(NamedTuple):
     """What a look at the log has brought.
 
     ``new`` are the alarms raised since the look before, ``raised`` all of them; ``message`` is '' unless the log cannot
-    be tested.
+    be tested; ``rows`` is how many rewards were tested.
     """
 
     run: str
@@ -26,6 +26,7 @@ class Look(NamedTuple):
     new: list[Alarm]
     raised: list[Alarm]
     message: str = ""
+    rows: int = 0
 
 
 class Monitor:
@@ -90,4 +91,6 @@ class Monitor:
         if new:
             self._told = new[-1].step
         last = float(steps[-1]) if steps.size else np.nan
-        return Look(str(run["run"].values), last, detector.statistic, detector.boundary, new, raised)
+        return Look(
+            str(run["run"].values), last, detector.statistic, detector.boundary, new, raised, rows=int(steps.size)
+        )

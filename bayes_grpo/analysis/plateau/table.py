@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bayes_grpo.analysis.tables import render, titled
+from bayes_grpo.analysis.tables import render, titled, wrapped
 
 
 def plateau_text(result: dict[str, Any]) -> str:
@@ -26,4 +26,4 @@ def plateau_text(result: dict[str, Any]) -> str:
         table.add_column(f"b = {weight:g}", justify="right", no_wrap=True)
     for group, row in zip(result["table"]["group_size"], result["table"]["plateau"], strict=True):
         table.add_row("infinite" if group is None else f"{group:g}", *(f"{reward:.3f}" for reward in row))
-    return "\n".join([*lines, render(table)])
+    return "\n".join([*map(wrapped, lines), render(table)])

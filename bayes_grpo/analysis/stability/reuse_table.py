@@ -4,15 +4,15 @@ from typing import Any
 
 from bayes_grpo.analysis.stability.reuse import LEAST_SHARE, LOST_SHARE
 from bayes_grpo.analysis.stability.reuse_summary import LIMITS
-from bayes_grpo.analysis.tables import number, render, titled
+from bayes_grpo.analysis.tables import number, render, titled, wrapped
 
 
 def reuse_text(summary: dict[str, Any]) -> str:
     """The answer in up to three sentences, then limits and refresh intervals."""
-    out = [*_sentences(summary), _limits_table(summary)]
+    out = [*map(wrapped, _sentences(summary)), _limits_table(summary)]
     if summary["intervals"]:
         out.append(_intervals_table(summary["intervals"]))
-        out.append(f"growth of the log ratio from: {', '.join(summary['rests_on'])}")
+        out.append(wrapped(f"growth of the log ratio from: {', '.join(summary['rests_on'])}"))
     return "\n".join(out)
 
 

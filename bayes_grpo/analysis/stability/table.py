@@ -39,7 +39,7 @@ def threshold_table(summary: ThresholdSummary) -> str:
             f"{_or_none(margin['median'])} times ({level} interval {_or_none(margin['lower'])} to "
             f"{_or_none(margin['upper'])}); networks broke 5 to 10 times earlier"
         )
-    return "\n".join(lines)
+    return "\n".join([lines[0], *(wrapped(line) for line in lines[1:])])
 
 
 def oscillation_table(summary: OscillationSummary) -> str:

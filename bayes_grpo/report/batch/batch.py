@@ -107,7 +107,8 @@ def batch(
         ``rows``, ``last_step``; of every parameter NAME the columns ``NAME_median``, ``NAME_lower`` and ``NAME_upper``
         (the 90 % interval); ``probability_oscillatory`` and ``probability_unstable`` of laws with mass; diagnostics;
         ``forecast_*``, ``recommendation`` and ``diagnosis`` where they were asked for; ``seconds``, and ``key``, which
-        is the same for the same run, asked the same.
+        is the same for the same run, asked the same. ``attrs["left_out"]``: of the files below folders that were taken
+        for no logs of training, the path and the reason.
 
     Raises
     ------
@@ -128,12 +129,13 @@ def batch(
     """
     folder = Path(out).resolve()
     faults: list[str] = []
+    left_out: dict[str, str] = {}
     with _noting(faults):
         spec = _unpooled(model)
     with _noting(faults):
         sampler = Sampler(method, "numpyro", seed, draws, tune, chains, target_accept)
     with _noting(faults):
-        logs = find_logs(paths)
+        logs = find_logs(paths, left_out)
     with _noting(faults):
         check_engine(engine, workers, address)
     if faults:
@@ -144,9 +146,11 @@ def batch(
     if keep_fits:
         (folder / "fits").mkdir(parents=True, exist_ok=True)
     with closing(engine_for(engine, _answers, workers, address)) as place:
-        for done in work(place, ledger.tasks(read_items(logs, reading or {}))):
+        for done in work(place, ledger.tasks(read_items(logs, reading or {}, left_out))):
             store.add(ledger.take(done.place, done.result))
-    return store.finish(*ledger.rows())
+    table = store.finish(*ledger.rows())
+    table.attrs["left_out"] = left_out
+    return table
 
 
 class _Task(NamedTuple):

@@ -51,7 +51,7 @@ def _of_forecast(summary: LiveSummary) -> list[Finding]:
     answers.append(
         Finding(
             "forecast",
-            f"At step {summary['until']:g} the expected reward is {number(level['lower'][last])} to "
+            f"At step {summary['until']:.0f} the expected reward is {number(level['lower'][last])} to "
             f"{number(level['upper'][last])} with probability {INTERVAL_PROB:g}.",
             INTERVAL_PROB,
         )

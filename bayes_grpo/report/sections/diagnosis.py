@@ -71,10 +71,10 @@ def _findings(run: RunReport) -> list[Finding]:
         findings.append(likely("diagnosis", text, chances[NOT_LEARNING], top == NOT_LEARNING))
     onset, first = summary["onset_step"], summary["first_seen_step"]
     if onset is not None and not asked:
-        seen = f" It could have been seen at step {first:g}." if first is not None else ""
+        seen = f" It could have been seen at step {first:.0f}." if first is not None else ""
         text = (
-            f"If it is {label_of(onset['failure'])}, it began near step {onset['median']:g}: between "
-            f"{onset['lower']:g} and {onset['upper']:g} with probability {onset['prob']:.2g}.{seen}"
+            f"If it is {label_of(onset['failure'])}, it began near step {onset['median']:.0f}: between "
+            f"{onset['lower']:.0f} and {onset['upper']:.0f} with probability {onset['prob']:.2g}.{seen}"
         )
         findings.append(Finding("diagnosis", text, attention=True))
     silent = silent_channels(summary)

@@ -30,14 +30,14 @@ def _blocks(run: RunReport) -> list[Block]:
 def _rows(summary: Any) -> list[tuple[str, ...]]:
     until, reached = summary["until"], summary["step_95"]
     rows: list[tuple[str, Any]] = [
-        (f"expected reward at step {until:g}", _last(summary["mean"])),
-        (f"one logged reward at step {until:g}", _last(summary["logged"])),
+        (f"expected reward at step {until:.0f}", _last(summary["mean"])),
+        (f"one logged reward at step {until:.0f}", _last(summary["logged"])),
         ("gain in the next 100 steps", summary["gain_per_100_steps"]),
         ("gain forgone by stopping now", summary["recommendation"]["gain_forgone_by_stopping_now"]),
     ]
     cells: list[tuple[str, ...]] = [(name, number(row["median"]), ends(row)) for name, row in rows]
     if reached["probability_reached"] is not None:
-        later = f"beyond {until:g}"
+        later = f"beyond {until:.0f}"
         median = number(reached["median"]) if reached["median"] else later
         cells.append(("step with 95 % of the gain", median, ends(reached, unknown=later)))
     return cells
@@ -53,7 +53,7 @@ def _findings(run: RunReport) -> list[Finding]:
     if summary is None:
         return []
     gain, action = summary["gain_per_100_steps"], summary["recommendation"]["action"]
-    level = f"At step {summary['until']:g} the expected reward is {ends(_last(summary['mean']))}"
+    level = f"At step {summary['until']:.0f} the expected reward is {ends(_last(summary['mean']))}"
     text = f"{level} with probability {INTERVAL_PROB:g}."
     if any(note.kind == "not_converged" for note in notes_of(summary)):
         text += f" The fit by {summary['model']} that this rests on did not converge."
@@ -75,7 +75,7 @@ def _method(summary: Any) -> str:
     weight = summary["persistence"]
     stays = f"; a share of {weight:.2f} of the paths stays at the present level" if weight else ""
     return (
-        f"Forecasts are posterior predictive paths to step {summary['until']:g} with the learning rate "
+        f"Forecasts are posterior predictive paths to step {summary['until']:.0f} with the learning rate "
         f"{summary['schedule']}{stays}."
     )
 

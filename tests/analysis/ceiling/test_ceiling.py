@@ -158,7 +158,8 @@ def test_the_command_answers_first_and_as_json(tmp_path: Path, capsys: pytest.Ca
     assert main(["entropy-ceiling", str(path)]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1].startswith("If entropy goes on") and "note: the ceiling holds if" in err
-    assert main(["entropy-ceiling", str(path), "--json"]) == 0
+    assert main(["entropy-ceiling", str(path), "--json", "--figure", str(tmp_path / "x.png")]) == 0
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     summary = json.loads(capsys.readouterr().out)
     assert summary == summarise_entropy_ceiling(entropy_ceiling(run()))
     (tmp_path / "other.jsonl").write_text('{"step": 1, "reward": 0.1}\n' * 3, encoding="utf-8")

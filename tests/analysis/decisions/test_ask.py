@@ -109,6 +109,31 @@ def test_logged_clip_ratios_tell_where_reuse_ends(small_run: xr.Dataset) -> None
     assert "the sample size of the batch binds" in reply["text"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ([np.inf] * 60 + [30.2] * 40, "allows thousands of updates (90% interval from 30 on) on a batch"),
+        ([np.inf] * 100, "allows thousands of updates on a batch"),
+        ([66.1] * 60 + [np.inf] * 40, "allows at least 66 (90% interval 66 to thousands of) updates on a batch"),
+        ([0.4] * 10 + [2.6] * 90, "allows at least 3 (90% interval fewer than 1 to 3) updates on a batch"),
+    ],
+)
+def test_updates_are_whole_and_beyond_those_looked_at_thousands(
+    limits: list[float], expected: str, answers: xr.DataTree
+) -> None:
+    bound = answers["reuse"].to_dataset()
+    known = xr.Dataset({"lag": ("sample", limits)}, attrs=bound.attrs)
+    result = xr.DataTree.from_dict(
+        {name: known if name == "reuse" else answers[name].to_dataset() for name in answers.children}
+    )
+    result.attrs = answers.attrs
+    assert expected in summarise_ask(result)["answers"]["staleness"]["text"]
+
+
+def test_a_horizon_of_parts_of_steps_is_told_in_whole_ones(small_run: xr.Dataset) -> None:
+    assert "by step 90." in summarise_ask(ask(small_run, until=90.4))["answers"]["go_on"]["text"]
+
+
 def test_a_run_without_a_curve_still_gets_a_diagnosis() -> None:
     flat = make_run("flat", {"optimizer_step": np.arange(1, 61), "reward": np.full(60, 0.5)}, FACTS)
     summary = summarise_ask(ask(flat))

@@ -14,6 +14,7 @@ from bayes_grpo.analysis.decisions.contrast.needed import by_length, by_seeds, i
 from bayes_grpo.analysis.decisions.contrast.seeds import Prior, configuration, spread_between_seeds
 from bayes_grpo.analysis.decisions.contrast.shared import shared_parameters
 from bayes_grpo.analysis.decisions.contrast.statement import statement
+from bayes_grpo.analysis.decisions.words import chance
 from bayes_grpo.inference.attributes import log_evidence_of
 from bayes_grpo.inference.draws import batch
 from bayes_grpo.inference.evaluate import evaluator
@@ -61,8 +62,20 @@ def test_a_known_difference_is_found(pair: xr.Dataset) -> None:
 def test_the_other_way_round_is_the_mirror(pair: xr.Dataset) -> None:
     summary = summarise_contrast(pair.isel(configuration=[1, 0]))
     assert summary["first"] == "B"
-    assert summary["probability_better"] == pytest.approx(1 - summarise_contrast(pair)["probability_better"])
-    assert "A is better than B" in summary["statement"]
+    other = summarise_contrast(pair)
+    assert summary["probability_better"] == pytest.approx(1 - other["probability_better"])
+    # Whichever comes first, the sentences speak of the better one.
+    for by in ("plateau", "steps_to_95", "noise"):
+        told = [summarise_contrast(order, by=by)["statement"] for order in (pair, pair.isel(configuration=[1, 0]))]
+        first, second = (text.split(". ")[:2] for text in told)
+        assert first == second
+    assert "A is better than B" in summary["statement"] and "A less B is 0." in summary["statement"]
+    row = other["differences"]["plateau"]
+    assert (
+        f"above 0.01 (1 % of the stated range) with probability {chance(row['probability_worth'])}"
+        in (summary["statement"])
+    )
+    assert "above 0.02 (as stated)" in summarise_contrast(pair, worth=0.02)["statement"]
 
 
 def test_probabilities_are_calibrated_on_simulated_pairs() -> None:
@@ -303,6 +316,7 @@ def test_the_command(tmp_path: Path) -> None:
     three = (logs[0], "--against", logs[1], "--against", tmp_path / "c.nc", "--names", "high", "low", "middle")
     shown = call("contrast", *three, *stated, columns=80)
     assert "…" not in shown.stdout
+    assert shown.stdout.splitlines()[:3] == ["high: a", "low: b", "middle: c"]
     assert "high is the best of 3" in shown.stdout.replace("\n", " ")
     assert max(map(len, shown.stdout.splitlines())) <= 80
     wrong = call("contrast", logs[0], "--against", logs[1], "--names", "x", "--worth", "0")

@@ -17,6 +17,7 @@ from bayes_grpo.analysis.diagnosis.table import diagnosis_table
 from bayes_grpo.analysis.notes import notes_of
 from bayes_grpo.cli import main
 from case_studies.diagnosis import bandits
+from tests.common import call
 
 KEYS = {"probabilities", "onset_step", "evidence", "missing_channels", "warnings"}
 
@@ -334,6 +335,8 @@ def test_command_line(
     assert main(["diagnose", *both, "--figure", str(tmp_path / "g.svg")]) == 0
     out = capsys.readouterr().out
     assert "<b>[red]$x$" in out and "reward hacking" in out
+    narrow = call("diagnose", both[0], columns=80).stdout
+    assert "began at step" in narrow and max(map(len, narrow.splitlines())) <= 80
     assert {p.name for p in tmp_path.glob("g*")} == {"g-1.svg", "g-2.svg"}
     assert main(["diagnose", both[0], "--figure", "f.gif"]) == 2
     assert main(["diagnose", str(tmp_path / "none.nc")]) == 2

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,7 +20,7 @@ from bayes_grpo.analysis.monitor.follow import Monitor
 from bayes_grpo.analysis.monitor.trackers import send_alert
 from bayes_grpo.cli import main
 from bayes_grpo.readers import read_runs
-from tests.common import call_process, curve
+from tests.common import call, call_process, curve
 
 
 def collapsing(seed: int = 0, rows: int = 120, at: int = 70) -> np.ndarray:
@@ -157,6 +159,34 @@ def test_watch_hands_alarms_to_the_same_outlets(tmp_path: Path, server, monkeypa
         assert database.execute("SELECT text FROM alerts").fetchall() == [(posted["text"],)]
     (record,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     assert posted["text"].encode() in record.read_bytes()
+
+
+def test_without_an_alarm_it_says_what_was_looked_at(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    write(log, curve(40))
+    done = call("monitor", log, "--looks", "1")
+    assert done.returncode == 0 and done.stdout == ""
+    assert done.stderr == "note: log: 40 rows looked at, up to step 40: no alarm\n"
+    write(log, collapsing())
+    told = call("monitor", log, "--looks", "1").stderr
+    assert "looked at, up to step" in told and ": 1 alarm\n" in told
+
+
+def test_ctrl_c_speaks_of_no_fits(tmp_path: Path) -> None:
+    log, metrics = tmp_path / "log.jsonl", tmp_path / "grpo.prom"
+    write(log, curve(40))
+
+    def press() -> None:
+        while not metrics.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    done = call("monitor", log, "--every", "0.2", "--prometheus", metrics)
+    thread.join()
+    assert done.returncode == 130 and "interrupted; log: 40 rows looked at" in done.stderr
+    assert "fits" not in done.stderr
 
 
 def test_a_webhook_that_does_not_answer_loses_no_alarm(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from bayes_grpo import InputError, balance_plateau
 from bayes_grpo.cli import main
+from tests.common import call
 
 ASKED = ["plateau", "--kl", "0.4", "--group-size", "8", "--start", "0.0909", "--wrong", "0.2", "--right", "0.8"]
 
@@ -32,6 +33,12 @@ def test_the_command_answers_first(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("The reward settles at 0.546: it starts at 0.255")
     assert "infinite" in out and "b = 0.8" in out
+
+
+def test_lines_fit_a_terminal() -> None:
+    for kl in ("0.4", "0"):
+        done = call(*ASKED[:2], kl, *ASKED[3:], columns=80)
+        assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_the_command_as_json(capsys: pytest.CaptureFixture[str]) -> None:

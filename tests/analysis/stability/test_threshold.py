@@ -30,7 +30,7 @@ from bayes_grpo.inference.layout import prepare
 from bayes_grpo.laws.delay import exact_delay_threshold
 from bayes_grpo.laws.likelihood import simulated
 from bayes_grpo.laws.stability import refresh_cycle, refresh_threshold, spectral_radius
-from tests.common import FACTS, SAMPLER, curve, options
+from tests.common import FACTS, SAMPLER, call, curve, options
 
 #: Rows of the simulated runs with lag.
 ROWS = 96
@@ -158,10 +158,12 @@ def test_commands_take_fits_and_logs(ringing_fit: xr.DataTree, tmp_path: Path, c
     log.write_text(f"step,reward\n{rows}\n")
     main(["threshold", str(log), "--model", "overdamped", "--momentum", "0.9", *options(SAMPLER)])
     assert "constant delay, exact" in capsys.readouterr().out
+    narrow = call("threshold", saved, *asked[:4], columns=80).stdout
+    assert "networks broke" in narrow and max(map(len, narrow.splitlines())) <= 80
     assert main(["threshold", str(saved), "--refresh-interval", "x"]) == 2
-    assert "refresh_interval: expected a number at least 1, found 'x'" in capsys.readouterr().err
+    assert "--refresh-interval: expected a number at least 1, found 'x'" in capsys.readouterr().err
     assert main(["threshold", str(saved), "--refresh-interval", "0.5"]) == 2
-    assert "refresh_interval: expected a number at least 1, found 0.5" in capsys.readouterr().err
+    assert "--refresh-interval: expected a number at least 1, found 0.5" in capsys.readouterr().err
 
 
 def test_the_figures_show_what_was_found(ringing_fit: xr.DataTree, small_fit: xr.DataTree) -> None:

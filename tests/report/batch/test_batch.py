@@ -129,6 +129,25 @@ def test_a_bad_log_is_a_row(tmp_path: Path) -> None:
     assert pd.isna(by_name["run00.csv"]["error"]) and 0.5 < by_name["run00.csv"]["plateau_median"] < 0.9
 
 
+def test_no_file_of_a_folder_is_dropped_silently(tmp_path: Path) -> None:
+    """What seems to be a log and cannot be read is a row, what is plainly none is named, whichever way it is read."""
+    folder = write_logs(tmp_path / "logs", 2)[0].parent
+    (folder / "typo.csv").write_text("stp,rwd\n1,0.1\n2,0.2\n")
+    (folder / "speaks.csv").write_text("stepp,rewad,note\n1,0.1,the reward of a step\n2,0.2,-\n")
+    (folder / "meta.json").write_text('{"about": "the reward of each step"}')
+    done = call("batch", "logs", "--out", "out", "--workers", "1", "--json", *COMMON, folder=tmp_path)
+    summary = json.loads(done.stdout)
+    assert done.returncode == 2 and summary["fitted"] == 2 and summary["runs"] == 3
+    assert "speaks.csv" in summary["errors"][0]
+    assert list(summary["left_out"]) == ["logs/typo.csv", "logs/meta.json"]
+    assert "note: 2 files were not read as logs:\n  logs/typo.csv: no log of training" in done.stderr
+    assert summary["left_out"]["logs/meta.json"].startswith("expected a column")
+    (folder / "run01.csv").unlink()
+    (folder / "speaks.csv").unlink()
+    alone = call("batch", "logs", "--out", "out", "--workers", "1", *COMMON, folder=tmp_path)
+    assert alone.returncode == 0 and "logs/typo.csv" in alone.stderr
+
+
 def test_forecast_diagnosis_and_fits_where_asked(logs: list[Path], tmp_path: Path) -> None:
     table = bayes_grpo.batch(
         logs[:1], tmp_path, model=MODEL, workers=1, until=2, diagnose=True, keep_fits=True, reading=READING, **QUICK

@@ -13,7 +13,7 @@ from bayes_grpo.analysis.diagnosis.modes import HEALTHY, NOT_LEARNING, UNDETERMI
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary, summarise_diagnosis
 from bayes_grpo.analysis.forecast.ahead import GAIN_STEPS
 from bayes_grpo.analysis.forecast.summary import EPSILON_SHARE, ForecastSummary, summarise_forecast
-from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
+from bayes_grpo.analysis.intervals import INTERVAL, INTERVAL_PROB, IntervalRow, interval_row
 from bayes_grpo.analysis.notes import Noted, noted, stored_notes
 
 #: Probability from which a second diagnosis is named beside the first.
@@ -162,7 +162,7 @@ def _go_on(ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
     text = (
         f"{_ADVICE[advice['action']]}: the next {GAIN_STEPS} steps bring more than {rounded(gain['epsilon'])} with "
         f"probability {chance(worth)}. Stopping now forgoes {with_interval(advice['gain_forgone_by_stopping_now'])} by "
-        f"step {ahead['until']:g}."
+        f"step {ahead['until']:.0f}."
     )
     return Reply(question=question, text=sentence(text), probability=worth)
 
@@ -180,7 +180,7 @@ def _health(health: DiagnosisSummary | None, ahead: ForecastSummary | None, abse
         text += f"; next comes {known[second].label} ({chance(chances[second])})"
     onset = health["onset_step"]
     if onset is not None:
-        text += f". It began near step {onset['median']:g} ({onset['lower']:g} to {onset['upper']:g})"
+        text += f". It began near step {onset['median']:.0f} ({onset['lower']:.0f} to {onset['upper']:.0f})"
     if top == NOT_LEARNING and health["why_not_learning"]:
         text += f". The likeliest reason: {health['why_not_learning'][0]['text']}"
     if chances[UNDETERMINED] >= 0.01 and top != UNDETERMINED:
@@ -203,18 +203,33 @@ def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
     beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
     used = "" if beyond is None else f" This run's {asked:g} is beyond it with probability {chance(beyond)}."
     if names == ["lag"]:
-        least = "at least " if bound.attrs["at_least"] else ""
+        least = "at least " if bound.attrs["at_least"] and row["median"] is not None else ""
         text = (
-            f"Lag alone allows {least}{with_interval(row, 'thousands of')} updates on a batch of rollouts. "
+            f"Lag alone allows {least}{_updates(row)} on a batch of rollouts. "
             "Clipping and the sample size usually bind at a fifth of that or less, and this log does not tell where."
             f"{used}"
         )
     else:
         text = (
-            f"A batch of rollouts can serve {with_interval(row, 'thousands of')} updates before {LIMITS[binding]} "
-            f"binds, as {bound.attrs['rests_on']} tells.{used}"
+            f"A batch of rollouts can serve {_updates(row)} before {LIMITS[binding]} binds, as "
+            f"{bound.attrs['rests_on']} tells.{used}"
         )
     return Reply(question=question, text=text, probability=beyond)
+
+
+def _updates(row: IntervalRow) -> str:
+    """Whole numbers of updates with their interval; what is beyond those looked at is thousands."""
+    ends: list[float | None] = [row["lower"], row["upper"]]
+    lower, upper = ("thousands" if end is None else _whole(end) for end in ends)
+    if row["median"] is not None:
+        upper = "thousands of" if row["upper"] is None else upper
+        return f"{_whole(row['median'])} ({INTERVAL_PROB:.0%} interval {lower} to {upper}) updates"
+    return "thousands of updates" + ("" if row["lower"] is None else f" ({INTERVAL_PROB:.0%} interval from {lower} on)")
+
+
+def _whole(value: float) -> str:
+    """A number of updates; no batch serves a part of one."""
+    return "fewer than 1" if value < 1 else f"{value:,.0f}" if value >= 1000 else f"{value:.0f}"
 
 
 def _limit_unknown(absent: dict[str, str]) -> str:

@@ -1,11 +1,15 @@
 """A comparison in words."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayes_grpo.analysis.decisions.contrast.measures import MEASURES
 from bayes_grpo.analysis.decisions.contrast.needed import LIKELY, SEEDS
 from bayes_grpo.analysis.decisions.words import chance, rounded, with_interval
+from bayes_grpo.analysis.intervals import IntervalRow
+
+if TYPE_CHECKING:
+    from bayes_grpo.analysis.decisions.contrast.summary import DifferenceRow
 
 
 def statement(summary: Mapping[str, Any]) -> str:
@@ -21,19 +25,41 @@ def statement(summary: Mapping[str, Any]) -> str:
             f"{chance(top['probability_best'])}, before {next_best['configuration']} "
             f"({chance(next_best['probability_best'])})."
         )
-    names = (first, second, better) if better >= 0.5 else (second, first, 1 - better)
-    lines.append(f"{names[0]} is better than {names[1]} with probability {chance(names[2])} ({about.title}).")
+    swapped = better < 0.5
+    ahead, behind = (second, first) if swapped else (first, second)
+    gap = with_interval(_mirrored(row) if swapped else row)
+    likely = chance(1 - better if swapped else better)
+    lines.append(f"{ahead} is better than {behind} with probability {likely} ({about.title}).")
     if about.ratio:
         lines.append(
-            f"{first} needs {with_interval(row)} times what {second} does."
+            f"{ahead} needs {gap} times what {behind} does."
             if by != "noise"
-            else f"The scatter of {first} is {with_interval(row)} times that of {second}."
+            else f"The scatter of {ahead} is {gap} times that of {behind}."
         )
     else:
-        gap = f"The difference of {first} from {second} is {with_interval(row)}"
-        lines.append(f"{gap}; it is above {rounded(row['worth'])} with probability {chance(row['probability_worth'])}.")
+        above = chance(row["probability_rival_worth" if swapped else "probability_worth"])
+        share = summary["worth_share"]
+        origin = (
+            "as stated"
+            if share is None
+            else f"{100 * share:g} % of the {'assumed' if summary['range_assumed'] else 'stated'} range"
+        )
+        lines.append(
+            f"{ahead} less {behind} is {gap}; it is above {rounded(row['worth'])} ({origin}) with probability {above}."
+        )
     lines.append(_needed(summary))
     return " ".join(lines)
+
+
+def _mirrored(row: "DifferenceRow") -> IntervalRow:
+    """The difference, or the ratio, the other way round."""
+
+    def mirror(value: float | None) -> float | None:
+        if not row["ratio"]:
+            return None if value is None else -value
+        return 0.0 if value is None else None if value == 0 else 1 / value
+
+    return {"median": mirror(row["median"]), "lower": mirror(row["upper"]), "upper": mirror(row["lower"])}
 
 
 def _needed(summary: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ WORTH_SHARE = 0.01
 
 
 class DifferenceRow(IntervalRow):
-    """A difference (of ratios: the ratio), and the probabilities that the first is better, and better by enough."""
+    """A difference (of ratios: the ratio), and the probabilities that the first is better, and either by enough."""
 
     title: str
     unit: str
@@ -28,6 +28,7 @@ class DifferenceRow(IntervalRow):
     probability_better: float
     worth: float
     probability_worth: float
+    probability_rival_worth: float
 
 
 class RankRow(TypedDict):
@@ -52,6 +53,8 @@ class ContrastSummary(Noted):
     needed: Needed
     ranking: list[RankRow]
     statement: str
+    worth_share: float | None
+    range_assumed: bool
     points: dict[str, float]
     models: list[str]
     spread: IntervalRow
@@ -90,12 +93,14 @@ def summarise_contrast(
           the measure ``by``.
         - ``differences``: of these two, by measure: ``median``, ``lower`` and ``upper`` of first minus second (where
           ``ratio``, of first over second), ``probability_better``, ``probability_worth`` (better by more than
-          ``worth``), and each side's own median and interval. ``against`` holds the same for every rival.
+          ``worth``), ``probability_rival_worth`` (worse by more than that), and each side's own median and interval.
+          ``against`` holds the same for every rival.
         - ``needed``: whether it is ``settled``; ``seeds``, further seeds a side that would settle it, and ``length``,
           how many times as long the runs would have to be (``steps``, up to which step), each with probability 0.8; the
           probabilities for all that was tried. None where nothing that was tried is enough.
         - ``ranking``: the best first, each with ``probability_best`` and ``probability_among_best``.
-        - ``statement``: the answer in words.
+        - ``statement``: the answer in words. ``worth_share``: share of the reward's range that ``worth`` is by default;
+          None where it was stated. ``range_assumed``: whether a log's reward bounds were not stated.
         - ``points``: the common step, completions, tokens and hours. ``models``: the laws fitted.
           ``spread``: standard deviation between seeds; ``spread_learned``, whether the runs say anything about it.
         - ``interval``: probability and kind of the intervals.
@@ -126,6 +131,7 @@ def summarise_contrast(
         for rival in names[1:]
     }
     spread = result["spread"].sel(measure=by).values
+    notes = [*stored_notes(result), *fit_notes(fit)]
     about: dict[str, Any] = {
         "by": by,
         "first": first,
@@ -135,12 +141,14 @@ def summarise_contrast(
         "against": against,
         "needed": _needed(result, by, first, second, enough, seed),
         "ranking": ranking,
+        "worth_share": WORTH_SHARE if worth is None else None,
+        "range_assumed": any(note.kind == "assumption" and note.concerns("reward_bounds") for note in notes),
         "points": json.loads(result.attrs["points"]),
         "models": json.loads(result.attrs["models"]),
         "spread": interval_row(spread),
         "spread_learned": by in json.loads(result.attrs["learned"]),
         "interval": INTERVAL,
-        **noted([*stored_notes(result), *fit_notes(fit)]),
+        **noted(notes),
     }
     return {**about, "statement": statement(about)}  # type: ignore[typeddict-item]
 
@@ -179,6 +187,7 @@ def _difference(result: xr.Dataset, measure: str, first: str, second: str, worth
         "probability_better": float((about.sign * gap > 0).mean()),
         "worth": WORTH_SHARE if about.ratio else worth,
         "probability_worth": float((about.sign * gap > enough).mean()),
+        "probability_rival_worth": float((-about.sign * gap > enough).mean()),
     }
 
 

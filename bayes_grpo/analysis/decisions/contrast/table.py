@@ -5,9 +5,11 @@ from bayes_grpo.analysis.tables import number, render, titled, wrapped
 
 
 def contrast_table(summary: ContrastSummary) -> str:
-    """The answer in words, the ranking of more than two, then a row a measure."""
+    """Which runs each configuration has, the answer in words, the ranking of more than two, then a row a measure."""
     first, second = summary["first"], summary["second"]
-    lines = [wrapped(summary["statement"]), ""]
+    runs = {row["configuration"]: ", ".join(row["runs"]) for row in summary["ranking"]}
+    lines = [wrapped(f"{name}: {runs[name]}", indent="  ") for name in (first, *summary["against"])]
+    lines += [wrapped(summary["statement"]), ""]
     if len(summary["ranking"]) > 2:
         ranks = titled(f"ranking by {summary['differences'][summary['by']]['title']}")
         for heading in ("configuration", "median", "90% low", "90% high", "P(best)", "P(best two)"):
@@ -19,7 +21,7 @@ def contrast_table(summary: ContrastSummary) -> str:
             two = row["probability_among_best"]["2"]
             ranks.add_row(row["configuration"], *cells, f"{row['probability_best']:.2f}", f"{two:.2f}")
         lines.append(render(ranks))
-    table = titled(f"{first} against {second}: medians, difference (x: ratio) with its 90% interval")
+    table = titled(f"{first} against {second}: medians, {first} less {second} (x: their ratio), 90% interval")
     for heading in ("measure", first, second, "difference", "P(better)"):
         table.add_column(heading, justify="left" if heading == "measure" else "right", no_wrap=True)
     for name, row_of in summary["differences"].items():
