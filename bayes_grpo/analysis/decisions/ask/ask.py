@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.collapses import recent
+from bayes_grpo.analysis.collapses import breakdown_of, recent
 from bayes_grpo.analysis.diagnosis.diagnose import diagnose
 from bayes_grpo.analysis.forecast.forecast import forecast
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
@@ -69,8 +69,9 @@ def ask(
           `reuse_limits`.
 
         A part that is missing is named in the attribute ``absent`` (JSON), with the reason. Attributes: run, model,
-        last_step, recent_reward, refresh_interval (NaN if unknown), hyperparameters and columns (JSON: what is
-        known), absent, notes.
+        last_step, recent_reward, breakdown (JSON: best mean, last mean and rows of the collapse that the log ends in,
+        else null), refresh_interval (NaN if unknown), hyperparameters and columns (JSON: what is known), absent,
+        notes.
 
     Raises
     ------
@@ -216,6 +217,7 @@ def _facts(run: xr.Dataset, label: str, model: str) -> dict[str, Any]:
         "model": model,
         "last_step": _last_step(run),
         "recent_reward": float(recent(rewards).mean) if rewards.size > 1 else float(rewards[-1]),
+        "breakdown": json.dumps(breakdown_of(rewards)),
         "refresh_interval": known.get("refresh_interval", np.nan),
         "hyperparameters": json.dumps(sorted(known)),
         "columns": json.dumps(sorted(str(name) for name in run.data_vars if run[name].dims == ("step",))),
