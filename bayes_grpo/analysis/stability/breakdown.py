@@ -60,10 +60,10 @@ def breakdown_text(
     collapsed : bool
         Whether its reward ends in a collapse; else it is unstable in another way.
     """
-    at = "of unknown length" if refresh_interval is None else f"of K = {refresh_interval:g}"
+    at = ", which is unknown" if refresh_interval is None else f" of K = {refresh_interval:g}"
     happened = "broke down" if collapsed else "is unstable"
     return (
-        f"This run {happened} at its own refresh interval {at}: it contradicts {limits}, which must not be relied on."
+        f"This run {happened} at its own refresh interval{at}: it contradicts {limits}, which must not be relied on."
     )
 
 
