@@ -178,7 +178,9 @@ def test_event_logs_take_constants_and_what_their_spread_means(tmp_path: Path) -
     assert np.array(values(run, "optimizer_step"))[np.isfinite(reward)].tolist() == [2 * i + 1 for i in range(N)]
 
 
-@pytest.mark.parametrize(("loss", "clip"), [("grpo_clip", 0.2), ("grpo_no_clip", None), ("reinforce_with_baseline", None)])
+@pytest.mark.parametrize(
+    ("loss", "clip"), [("grpo_clip", 0.2), ("grpo_no_clip", None), ("reinforce_with_baseline", None)]
+)
 def test_a_constant_column_says_a_hyperparameter(loss: str, clip: float | None, tmp_path: Path) -> None:
     """A clip range that the loss does not use says nothing; ``beta`` may be the optimizer's; what is stated wins."""
     columns = {"kl_coef": 0.0, "cliprange": 0.2, "num_generations": 4, "beta": 0.9, "loss_type": loss}

@@ -62,9 +62,7 @@ def breakdown_text(
     """
     at = ", which is unknown" if refresh_interval is None else f" of K = {refresh_interval:g}"
     happened = "broke down" if collapsed else "is unstable"
-    return (
-        f"This run {happened} at its own refresh interval{at}: it contradicts {limits}, which must not be relied on."
-    )
+    return f"This run {happened} at its own refresh interval{at}: it contradicts {limits}, which must not be relied on."
 
 
 def breakdown_note(refresh_interval: float | None, *, collapsed: bool = True) -> Note:

@@ -21,6 +21,7 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import hyperparameters, quantities, runs_of
 from bayes_grpo.inference.draws import batch, evenly
 from bayes_grpo.inference.fit import light_fit
+from bayes_grpo.inference.progress import Progress
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of, index_of, one_run
@@ -40,6 +41,7 @@ def ask(
     until: float | None = None,
     model: str | Path | ModelSpec = DEFAULT_MODEL,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> xr.DataTree:
     """Work out everything that a log can say about five questions.
 
@@ -58,6 +60,8 @@ def ask(
         What is fitted, that of `bayes_grpo.fit` by default, with fewer draws.
     seed : int
         Of the draws.
+    progress : callable, optional
+        Called with (densities or draws made, those expected) while the fit is made.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def ask(
     parts: dict[str, xr.Dataset] = {}
     _attempt("diagnosis", lambda: diagnose(runs, run=label), parts, absent)
     try:
-        fit = light_fit(runs, spec, run=label, seed=seed)
+        fit = light_fit(runs, spec, run=label, seed=seed, progress=progress)
     except InputError as error:
         absent["fit"] = "; ".join(error.faults)
         absent |= {"forecast": absent["fit"], "reuse": absent["fit"]}
