@@ -94,6 +94,28 @@ def collapse_of(rewards: np.ndarray) -> Collapse | None:
     return Collapse(best, level, count)
 
 
+def breakdown_of(rewards: np.ndarray) -> Collapse | None:
+    """The collapse that a log ends in, also of a run that began near its best and so has no gain to lose.
+
+    Beside `collapse_of`, a reward that is never negative breaks down if it loses more than half of its best level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayes_grpo.analysis.collapses import breakdown_of, collapse_of
+    >>> fallen = np.repeat([0.9, 0.0], 20)
+    >>> collapse_of(fallen) is None, breakdown_of(fallen).level
+    (True, 0.0)
+    """
+    collapse = collapse_of(rewards)
+    if collapse is not None or rewards.size < 2 * WINDOW_LEAST or rewards.min() < 0:
+        return collapse
+    level, _, count = recent(rewards)
+    best = float(np.convolve(rewards, np.full(count, 1 / count), "valid").max())
+    error = float(np.std(np.diff(rewards)) / np.sqrt(count))
+    return Collapse(best, level, count) if best - level > max(CHANGE_SHARE * best, CHANGE_ERRORS * error) else None
+
+
 @lru_cache
 def recovery(path: Path | None = None) -> Recovery:
     """How often runs recover from a collapse, from the counts that come with the package or those of a file.

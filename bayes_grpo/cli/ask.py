@@ -42,7 +42,7 @@ def _ask(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.decisions.ask.summary import summarise_ask
     from bayes_grpo.analysis.decisions.ask.table import ask_table
     from bayes_grpo.analysis.forecast.ahead import check_until
-    from bayes_grpo.inference.progress import use_compilation_cache
+    from bayes_grpo.inference.progress import sampling_progress, use_compilation_cache
     from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 
     spec = load_model(options.model or DEFAULT_MODEL)
@@ -55,7 +55,8 @@ def _ask(options: argparse.Namespace) -> int:
     answers = []
     for run, label in named:
         try:
-            result = ask(run, run=label, until=until, model=spec, seed=options.seed)
+            with sampling_progress(f"{label}: {spec.name}") as progress:
+                result = ask(run, run=label, until=until, model=spec, seed=options.seed, progress=progress)
         except InputError as error:
             if len(named) == 1:
                 raise

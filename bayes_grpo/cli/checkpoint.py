@@ -49,7 +49,7 @@ def _checkpoint(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.decisions.checkpoint.summary import summarise_checkpoint
     from bayes_grpo.analysis.decisions.checkpoint.table import checkpoint_table
     from bayes_grpo.cli.ask import runs_or_fits
-    from bayes_grpo.inference.progress import use_compilation_cache
+    from bayes_grpo.inference.progress import sampling_progress, use_compilation_cache
 
     use_compilation_cache()
     runs, unread = runs_or_fits(options)
@@ -57,16 +57,18 @@ def _checkpoint(options: argparse.Namespace) -> int:
     answers = []
     for count, (run, label) in enumerate(named):
         try:
-            result = checkpoint(
-                run,
-                run=label,
-                every=numbers["every"],
-                steps=steps,
-                evaluated=evaluated,
-                noise=numbers["noise"],
-                evaluate=options.evaluate,
-                seed=options.seed,
-            )
+            with sampling_progress(label) as progress:
+                result = checkpoint(
+                    run,
+                    run=label,
+                    every=numbers["every"],
+                    steps=steps,
+                    evaluated=evaluated,
+                    noise=numbers["noise"],
+                    evaluate=options.evaluate,
+                    seed=options.seed,
+                    progress=progress,
+                )
         except InputError as error:
             if len(named) == 1:
                 raise

@@ -101,12 +101,13 @@ def light_fit(
     run: str | None = None,
     method: str = "auto",
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> xr.DataTree:
     """Fit one run as `fit` does, with fewer draws and without the groups that only checks of a fit need.
 
     Parameters
     ----------
-    runs, model, run, method, seed
+    runs, model, run, method, seed, progress
         As for `fit`.
 
     Returns
@@ -124,7 +125,7 @@ def light_fit(
     sampler = Sampler(method, seed=seed, draws=LIGHT_DRAWS, tune=LIGHT_DRAWS)
     prepared = prepare(choose(runs, run, spec), spec)
     began = time.perf_counter()
-    posterior = draw_posterior(spec, prepared, sampler)
+    posterior = draw_posterior(spec, prepared, sampler, progress)
     seconds = time.perf_counter() - began
     tree = TreeBuilder(spec, prepared, seed).build_light(posterior.values, posterior.statistics)
     tree.attrs = _attributes(spec, prepared, sampler, posterior, seconds)

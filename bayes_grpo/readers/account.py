@@ -9,6 +9,7 @@ import xarray as xr
 from bayes_grpo.errors import Note
 from bayes_grpo.readers.assemble_run import Assembled, assemble, evaluations, join_evaluation
 from bayes_grpo.readers.choose_columns import Arrays, Chosen
+from bayes_grpo.readers.column_names import LOSS_COLUMN
 from bayes_grpo.readers.column_words import is_planned_length
 from bayes_grpo.readers.completions_as_rows import is_completion_column
 from bayes_grpo.readers.contract import Trainer
@@ -16,7 +17,7 @@ from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain, words
 from bayes_grpo.readers.log import BAR, COUNT, Facts, Options, Reading, reading_note
 from bayes_grpo.readers.recognise_trainer import Told
-from bayes_grpo.readers.settings import Known, count_updates, spread_of, unused_settings, window_of
+from bayes_grpo.readers.settings import SAME, Known, count_updates, spread_of, unused_settings, window_of
 from bayes_grpo.readers.steps import newest_first
 from bayes_grpo.runs.dataset import make_run
 
@@ -155,11 +156,11 @@ def _unused(log: UnderstoodLog, made: Assembled, origins: Mapping[str, str]) -> 
         column for columns in (*made.derived.values(), *log.expressed.values()) for column in columns
     }
     trainer = log.told.trainer
-    if trainer is not None:
-        used |= {key for name, key in trainer.constants.items() if origins.get(name) == "same in all rows"}
+    used |= {key for name, keys in log.known.columns.items() if origins.get(name) == SAME for key in keys}
     if origins.get("planned_steps") == "a column":
         used |= {key for key in log.table.numbers if is_planned_length(key)}
-    names = (*log.table.numbers, *log.table.others)
+    losses = (key for key in log.table.words if plain(key) == LOSS_COLUMN)
+    names = (*log.table.numbers, *log.table.others, *losses)
     unused = [key for key in names if key not in used and plain(key) not in used]
     hidden = {COUNT, BAR, *(f"--column {name}" for name in log.options.columns)}
     return [key for key in unused if key not in hidden] + unused_settings(log.facts, trainer)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from bayes_grpo.errors import InputError, NoRewardError, Note
-from bayes_grpo.readers.column_names import NAMES
+from bayes_grpo.readers.column_names import NAMES, hyperparameter_of
 from bayes_grpo.readers.column_words import BY_ITS_END, is_planned_length, reward_rank, step_rank, variable_of
 from bayes_grpo.readers.completions_as_rows import is_completion_column
 from bayes_grpo.readers.contract import Trainer
@@ -58,7 +58,7 @@ class Chosen:
 def may_be_of_use(key: str) -> bool:
     """Whether a column's numbers are kept."""
     name = plain(key)
-    if name in _NAMED or is_named(name) or "reward" in name:
+    if name in _NAMED or hyperparameter_of(name) or is_named(name) or "reward" in name:
         return True
     return (
         variable_of(key) is not None

@@ -30,8 +30,26 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+#: Names of columns that say a hyperparameter where they are the same in all rows, whoever the trainer; alone or after
+#: ``train/``. ``beta`` and ``epsilon`` are not among them: they may be the optimizer's.
+CONSTANTS: dict[str, tuple[str, ...]] = {
+    "kl_weight": ("kl_coef", "kl_coeff", "kl_weight", "kl_loss_coef"),
+    "clip_range": ("cliprange", "clip_range", "clip_eps", "clip_epsilon"),
+    "group_size": ("group_size", "num_generations"),
+}
+#: Column of words that names the loss, and the words that say that it clips nothing.
+LOSS_COLUMN, UNCLIPPED = "loss_type", ("no_clip", "noclip", "unclipped", "no_baseline", "reinforce")
+
 #: Columns of words that tell kinds of rows apart, and the values that mark evaluation rows.
 KIND_COLUMNS = ("type", "event", "phase", "split", "mode")
 EVALUATION_WORDS = ("eval", "evaluation", "val", "validation", "test")
 #: Members of a summary at the end of a log: a row with one of these is none of training.
 SUMMARY_KEYS = frozenset({"log_history", "train_runtime", "train_samples_per_second"})
+
+
+def hyperparameter_of(name: str) -> str | None:
+    """The hyperparameter that a column of this plain name says where it is the same in all rows; None for others."""
+    return _HYPERPARAMETERS.get(name.removeprefix("train/"))
+
+
+_HYPERPARAMETERS = {name: setting for setting, names in CONSTANTS.items() for name in names}

@@ -106,6 +106,8 @@ class Trainer:
         Regular expression of keys with the mean of one reward function; its group 1 is the function's name.
     step_unit : {"optimizer", "rollout"}
         What its step counts: optimizer updates, or batches of rollouts.
+    timed_by_batch : bool
+        Whether its step time is that of a whole batch of rollouts although its step counts optimizer updates.
     rollout_clock : tuple of str
         Keys that count batches of rollouts in rows of their own, where other rows count optimizer updates.
     window : float, optional
@@ -134,6 +136,7 @@ class Trainer:
     based_on: str = ""
     components: str = r"(?:train/)?rewards?/([^/]+?)(?:/mean)?"
     step_unit: str = "optimizer"
+    timed_by_batch: bool = False
     rollout_clock: tuple[str, ...] = ()
     window: float | None = 1.0
     by_step: bool = False

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.choose_columns import Chosen
+from bayes_grpo.readers.column_names import LOSS_COLUMN, UNCLIPPED, hyperparameter_of
 from bayes_grpo.readers.column_words import is_planned_length
 from bayes_grpo.readers.contract import Trainer
 from bayes_grpo.readers.gather_columns import Table
@@ -19,13 +20,17 @@ from bayes_grpo.readers.steps import Arrays, rollouts_to_updates, spacing
 from bayes_grpo.readers.text import flatten, load_json
 from bayes_grpo.runs.fields import RUN_FIELDS, SPREADS
 
+#: Where a hyperparameter is from that a column says.
+SAME = "same in all rows"
+
 
 @dataclass
 class Known:
-    """Hyperparameters, and where each comes from."""
+    """Hyperparameters, where each comes from, and the columns that say some, by hyperparameter."""
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
     def take(self, values: Mapping[str, Any], origin: str) -> None:
         """Take in what is known from somewhere; it wins over what is known already."""
@@ -35,7 +40,7 @@ class Known:
 
     def copy(self) -> "Known":
         """The same, to go on with."""
-        return Known(dict(self.values), dict(self.origins))
+        return Known(dict(self.values), dict(self.origins), dict(self.columns))
 
 
 def config_beside(trainer: Trainer | None, folder: Path | None) -> tuple[dict[str, Any], list[Note]]:
@@ -64,10 +69,14 @@ def settings_of(
     """Hyperparameters from all that carries them, each with its origin; the later ones win."""
     known = Known()
     known.take({"planned_steps": _planned(table, columns)}, "a column")
+    known.columns = _saying(table, columns)
+    said = {name: _constant(columns[keys[0]]) for name, keys in known.columns.items()}
+    known.take(_allowed(said), SAME)
     if trainer is not None:
         names = {plain(key): key for key in columns}
         same = {name: _constant(columns.get(names.get(key, ""))) for name, key in trainer.constants.items()}
-        known.take(same, "same in all rows")
+        known.take(same, SAME)
+        known.columns |= {name: [key] for name, key in trainer.constants.items() if same[name] is not None}
         known.take(_from_keys(trainer, (*table.numbers, *table.others)), "a column's name")
         config = {**facts.config, **facts.extras}
         known.take(_allowed(trainer.hyperparameters(config)), "the run's config")
@@ -75,6 +84,20 @@ def settings_of(
     known.take(beside, "hyperparameters file")
     known.take(options.hyperparameters, "stated")
     return known
+
+
+def _saying(table: Table, columns: Arrays) -> dict[str, list[str]]:
+    """Columns that say a hyperparameter by their name, by hyperparameter; without those that vary or contradict."""
+    saying: dict[str, list[str]] = {}
+    for key in columns:
+        name = hyperparameter_of(plain(key))
+        if name is not None:
+            saying.setdefault(name, []).append(key)
+    words = [word.lower() for key, column in table.words.items() if plain(key) == LOSS_COLUMN for word in column.words]
+    if any(mark in word for word in words for mark in UNCLIPPED):
+        saying.pop("clip_range", None)
+    values = {name: {_constant(columns[key]) for key in keys} for name, keys in saying.items()}
+    return {name: keys for name, keys in saying.items() if len(values[name]) == 1 and None not in values[name]}
 
 
 def _allowed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,15 +133,25 @@ def _constant(values: np.ndarray | None) -> float | None:
 
 
 def count_updates(arrays: Arrays, known: Known, trainer: Trainer | None, options: Options) -> tuple[Arrays, list[Note]]:
-    """Turn a count of rollout batches, and a planned length that counts them too, into optimizer steps."""
+    """Turn a count of rollout batches, a planned length that counts them too, and their seconds, into optimizer steps.
+
+    This is the one place where the seconds of a batch become those of an update.
+    """
     unit = options.step_unit or (trainer.step_unit if trainer else "optimizer")
-    if unit != "rollout":
+    timed = trainer is not None and trainer.timed_by_batch and "step_time" in arrays
+    if unit == "rollout":
+        known.values.setdefault("logging_window", 1.0)
+    elif not timed:
         return arrays, []
-    known.values.setdefault("logging_window", 1.0)
     try:
         updates = float(known.values.get("refresh_interval", "nan"))
     except (TypeError, ValueError):
         return arrays, []
+    if np.isnan(updates) and unit != "rollout":
+        text = (
+            "step_time is that of a batch of rollouts, and the optimizer updates made on each are unknown: taken as 1"
+        )
+        return arrays, [reading_note("step_time", f"{text}; state --refresh-interval")]
     if np.isnan(updates):
         who = trainer.name if trainer else "the log"
         text = (
@@ -128,9 +161,13 @@ def count_updates(arrays: Arrays, known: Known, trainer: Trainer | None, options
         return arrays, [reading_note("optimizer_step", text)]
     if updates <= 1:
         return arrays, []
-    out = arrays | {"optimizer_step": rollouts_to_updates(arrays["optimizer_step"], updates)}
+    out = dict(arrays)
     if "step_time" in arrays:
         out["step_time"] = arrays["step_time"] / updates
+    if unit != "rollout":
+        text = f"step_time is that of a batch of rollouts: divided by its {updates:g} optimizer updates"
+        return out, [reading_note("step_time", text)]
+    out["optimizer_step"] = rollouts_to_updates(arrays["optimizer_step"], updates)
     if known.origins.get("planned_steps") in ("a column", "the log"):
         known.values["planned_steps"] = float(known.values["planned_steps"]) * updates
     text = f"steps count batches of rollouts: taken as {updates:g} optimizer steps each"

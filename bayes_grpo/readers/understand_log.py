@@ -9,7 +9,7 @@ import numpy as np
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.account import UnderstoodLog, account_of
 from bayes_grpo.readers.choose_columns import Arrays, Chosen, choose, listed, may_be_of_use
-from bayes_grpo.readers.column_names import EVALUATION_WORDS, KIND_COLUMNS
+from bayes_grpo.readers.column_names import EVALUATION_WORDS, KIND_COLUMNS, LOSS_COLUMN
 from bayes_grpo.readers.column_words import step_rank
 from bayes_grpo.readers.expressions import evaluate, mentions
 from bayes_grpo.readers.gather_columns import MOST_FAULTS, Table
@@ -142,7 +142,7 @@ def _gathered(where: str, logs: Sequence[Log], options: Options, run_column: str
         return any(mentions(text, key) for text in options.columns.values())
 
     def worded(key: str) -> bool:
-        return key not in stated and (key == run_column or plain(key) in KIND_COLUMNS)
+        return key not in stated and (key == run_column or plain(key) in (*KIND_COLUMNS, LOSS_COLUMN))
 
     for log in logs:
         table.facts |= log.facts

@@ -162,6 +162,7 @@ def test_event_logs_take_constants_and_what_their_spread_means(tmp_path: Path) -
                 "grpo_step": i + 1,
                 "optimizer_step": 2 * i + 2,
                 "optimizer_updates_per_rollout_batch": 2,
+                "step_seconds": 60.0,
             }
         )
     run = read_run(write(tmp_path / "metrics.jsonl", rows))
@@ -169,8 +170,37 @@ def test_event_logs_take_constants_and_what_their_spread_means(tmp_path: Path) -
     unused = read_log(tmp_path / "metrics.jsonl")[0][0].unused
     assert "group_size" not in unused and "num_rollouts" in unused
     assert run["reward_spread"].attrs["spread"] == "batch"
+    # The seconds are those of a batch, on which two updates are made.
+    assert np.nanmax(values(run, "step_time")) == 30 and "divided by its 2 optimizer" in run["notes"].item()
+    stated = read_run(tmp_path / "metrics.jsonl", hyperparameters={"refresh_interval": 4})
+    assert np.nanmax(values(stated, "step_time")) == 15
     reward = np.array(values(run, "reward"))
     assert np.array(values(run, "optimizer_step"))[np.isfinite(reward)].tolist() == [2 * i + 1 for i in range(N)]
+
+
+@pytest.mark.parametrize(
+    ("loss", "clip"), [("grpo_clip", 0.2), ("grpo_no_clip", None), ("reinforce_with_baseline", None)]
+)
+def test_a_constant_column_says_a_hyperparameter(loss: str, clip: float | None, tmp_path: Path) -> None:
+    """A clip range that the loss does not use says nothing; ``beta`` may be the optimizer's; what is stated wins."""
+    columns = {"kl_coef": 0.0, "cliprange": 0.2, "num_generations": 4, "beta": 0.9, "loss_type": loss}
+    path = write(tmp_path / "log.jsonl", rows_of({"reward": "REWARD", "learning_rate": "RATE", **columns}))
+    reading = read_log(path)[0][0]
+    known = {
+        name: reading.run[name].item() for name in ("kl_weight", "clip_range", "group_size") if name in reading.run
+    }
+    assert known == {"kl_weight": 0.0, "group_size": 4.0} | ({} if clip is None else {"clip_range": clip})
+    assert reading.origins["kl_weight"] == "same in all rows" and "kl_coef" not in reading.unused
+    assert {"beta", "loss_type"} <= set(reading.unused) and ("cliprange" in reading.unused) is (clip is None)
+    assert read_run(path, hyperparameters={"kl_weight": 0.1})["kl_weight"].item() == 0.1
+
+
+def test_a_column_that_varies_or_contradicts_another_says_no_hyperparameter(tmp_path: Path) -> None:
+    rows = rows_of({"reward": "REWARD", "learning_rate": "RATE", "group_size": 4, "num_generations": 8})
+    for i, row in enumerate(rows):
+        row["kl_coef"] = 0.01 * (i + 1)
+    run = read_run(write(tmp_path / "log.jsonl", rows))
+    assert "kl_weight" not in run and "group_size" not in run
 
 
 def test_completions_with_chat_prompts_and_several_reward_functions(tmp_path: Path) -> None:

@@ -135,6 +135,8 @@ MODES: dict[str, Mode] = {
 }
 
 HEALTHY, NOT_LEARNING, UNDETERMINED = "healthy", "not_learning", "undetermined"
+#: The mode that stale rollouts can bring about.
+INSTABILITY = "dynamical_instability"
 
 #: The mode of runs without any signal from the first row to the last, and how many times likelier such a run is under
 #: what explains it than under anything else.

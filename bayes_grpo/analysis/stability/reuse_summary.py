@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import interval_row
 from bayes_grpo.analysis.notes import noted
+from bayes_grpo.analysis.stability.breakdown import broke_down
 from bayes_grpo.analysis.stability.conditions import CLIP_RANGE, INFERRED, conditions_of
 from bayes_grpo.analysis.stability.dynamics import DRAWS
 from bayes_grpo.analysis.stability.law_error import Seen, law_offset
@@ -29,6 +30,12 @@ ONLY_LAG = (
 )
 #: The limits by name, and in words.
 LIMITS = {"lag": "lag", "ess": "sample size", "starvation": "starvation by clipping"}
+#: No refresh interval is recommended.
+_NO_BEST: dict[str, Any] = {
+    "per_batch": None,
+    "per_hour": None,
+    "probability_best": {"per_batch": None, "per_hour": None},
+}
 
 
 def reuse_summary(
@@ -63,7 +70,7 @@ def reuse_summary(
           ``probability_unstable`` is the same.
         - ``intervals``: a row a refresh interval; None where nothing but the lag is known.
         - ``best``: refresh interval with the most reward within the run's batches (per_batch) and hours (per_hour),
-          with probability_best.
+          with probability_best; None for a run that broke down, whose own interval contradicts them.
         - ``rests_on``: channels that gave the growth of the log ratio.
         - ``warnings``, ``notes``: assumptions and limits, as sentences and as data.
 
@@ -92,7 +99,7 @@ def reuse_summary(
         **_limits(draws_of, float(thresholds.attrs["refresh_interval"])),
         "rests_on": channels,
         "intervals": None,
-        "best": {"per_batch": None, "per_hour": None, "probability_best": {"per_batch": None, "per_hour": None}},
+        "best": _NO_BEST,
     }
     if growth is None:
         notes.append(Note("limit", "reuse", ONLY_LAG))
@@ -103,7 +110,8 @@ def reuse_summary(
         offset = law_offset(conditions, draws["plateau"].values, clipped)
         seen = Seen(known.get("refresh_interval", 1.0), clipped, offset)
         table = interval_table(growth, conditions, batches, generation, update, seen)
-        out |= {"intervals": _rows(table), "best": _best(table), "batches": batches}
+        best = _best(table) if broke_down(fit, run) is None else _NO_BEST
+        out |= {"intervals": _rows(table), "best": best, "batches": batches}
         if generation is None:
             text = (
                 "seconds of drawing a batch and of an update are unknown: nothing per hour; state --generation-seconds "

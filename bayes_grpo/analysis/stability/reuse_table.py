@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bayes_grpo.analysis.stability.breakdown import breakdown_text
 from bayes_grpo.analysis.stability.reuse import LEAST_SHARE, LOST_SHARE
 from bayes_grpo.analysis.stability.reuse_summary import LIMITS
 from bayes_grpo.analysis.tables import number, render, titled, wrapped
@@ -10,7 +11,7 @@ from bayes_grpo.analysis.tables import number, render, titled, wrapped
 def reuse_text(summary: dict[str, Any]) -> str:
     """The answer in up to three sentences, then limits and refresh intervals."""
     out = [*map(wrapped, _sentences(summary)), _limits_table(summary)]
-    if summary["intervals"]:
+    if summary["intervals"] and summary.get("broke_down") is None:
         out.append(_intervals_table(summary["intervals"]))
         out.append(wrapped(f"growth of the log ratio from: {', '.join(summary['rests_on'])}"))
     return "\n".join(out)
@@ -22,11 +23,13 @@ def _sentences(summary: dict[str, Any]) -> list[str]:
     row = summary["limit"][binding]
     where = "no refresh interval" if row["median"] is None else f"K = {number(row['median'])}"
     upper = "no bound" if row["upper"] is None else number(row["upper"])
-    lines = [
+    broken = summary.get("broke_down")
+    lines = [] if broken is None else [wrapped(breakdown_text(broken["refresh_interval"]))]
+    lines += [
         f"What binds is {LIMITS[binding]}, at {where} (90 % interval "
         f"{number(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
     ]
-    if asked is not None:
+    if asked is not None and broken is None:
         lines.append(
             f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_beyond_limit']:.2f}."
         )

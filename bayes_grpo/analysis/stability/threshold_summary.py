@@ -7,6 +7,8 @@ import xarray as xr
 
 from bayes_grpo.analysis.intervals import INTERVAL, IntervalRow, interval_row
 from bayes_grpo.analysis.notes import Noted, fit_notes, noted, stored_notes
+from bayes_grpo.analysis.stability.breakdown import BrokeDown, breakdown_note, broke_down
+from bayes_grpo.errors import Note
 
 #: The thresholds that are told, by their variable, and what tables and figures call them.
 THRESHOLDS = {
@@ -40,6 +42,7 @@ class ThresholdSummary(Noted):
     refresh_interval_margin: ThresholdRow | None
     learning_rate_margin: ThresholdRow | None
     lag_share: LagShareRow
+    broke_down: BrokeDown | None
     interval: dict[str, Any]
 
 
@@ -63,9 +66,13 @@ def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> T
         - ``refresh_interval``: the one asked about, None if unknown; then the next four are None too.
         - ``probability_beyond_threshold``: that this interval is at or beyond the exact threshold, and so unstable near
           the plateau; ``probability_unstable`` is the same under its name of version 0.1.0.
-        - ``refresh_interval_margin``, ``learning_rate_margin``: factors by which either can be raised.
+        - ``refresh_interval_margin``, ``learning_rate_margin``: factors by which either can be raised; None for a run
+          that broke down.
         - ``lag_share``: ``median``, ``lower``, ``upper`` of the share of the lag that counts, and its ``source``:
           ``stated``, ``posterior``, ``prior`` (the runs fitted together say nothing of it) or ``uniform`` (unknown).
+        - ``broke_down``: where the fit is given and the reward of its run ends in a collapse, the run's own
+          ``refresh_interval`` (None if unknown), the ``best`` mean and the last, ``level``, over so many ``rows``: this
+          contradicts the thresholds. Else None.
         - ``interval``: probability and kind of the intervals.
         - ``warnings``, ``notes``: what a reader should know, as sentences and as data.
 
@@ -79,6 +86,8 @@ def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> T
     """
     asked = float(result.attrs["refresh_interval"])
     known = bool(np.isfinite(asked))
+    broken = None if fit is None else broke_down(fit, result.attrs["run"])
+    margins = known and broken is None
     beyond = float((result["exact"].values <= asked).mean()) if known else None
     return {
         "run": result.attrs["run"],
@@ -86,13 +95,18 @@ def summarise_threshold(result: xr.Dataset, fit: xr.DataTree | None = None) -> T
         "refresh_interval": asked if known else None,
         "probability_beyond_threshold": beyond,
         "probability_unstable": beyond,
-        "refresh_interval_margin": _row(result["exact"].values / asked) if known else None,
-        "learning_rate_margin": _row(result["learning_rate_margin"].values) if known else None,
+        "refresh_interval_margin": _row(result["exact"].values / asked) if margins else None,
+        "learning_rate_margin": _row(result["learning_rate_margin"].values) if margins else None,
         "lag_share": {**interval_row(result["lag_share"].values), "source": result.attrs["lag_share_source"]},
+        "broke_down": broken,
         "interval": INTERVAL,
-        **noted([*fit_notes(fit, ("momentum", "refresh_interval")), *stored_notes(result)]),
+        **noted([*_notes(broken), *fit_notes(fit, ("momentum", "refresh_interval")), *stored_notes(result)]),
     }
 
 
 def _row(values: np.ndarray) -> ThresholdRow:
     return {**interval_row(values), "probability_none": float(np.isinf(values).mean())}
+
+
+def _notes(broken: BrokeDown | None) -> list[Note]:
+    return [] if broken is None else [breakdown_note(broken["refresh_interval"])]

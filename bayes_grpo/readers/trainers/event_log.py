@@ -30,5 +30,6 @@ TRAINER = Trainer(
     },
     components=r"(format|answer)_accuracy",
     constants={"group_size": "group_size", "refresh_interval": "optimizer_updates_per_rollout_batch"},
+    timed_by_batch=True,
     spread=spread,
 )

@@ -55,6 +55,7 @@ TRAINER = Trainer(
         "effective_sample_share": ("train/ess",),
     },
     components=r"rollout/rewards?/([^/]+)",
+    timed_by_batch=True,
     rollout_clock=("rollout/step", "rollout", "perf", "eval/step", "eval"),
     derived={
         "zero_spread_share": (

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bayes_grpo.analysis.intervals import INTERVAL_PROB
+from bayes_grpo.analysis.stability.breakdown import breakdown_text
 from bayes_grpo.analysis.stability.figure import plot_threshold
 from bayes_grpo.analysis.stability.threshold import threshold
 from bayes_grpo.analysis.stability.threshold_summary import THRESHOLDS, summarise_threshold
@@ -63,6 +64,8 @@ def _findings(run: RunReport) -> list[Finding]:
     summary: Any = run.parts["threshold"]
     if summary is None:
         return []
+    if summary["broke_down"] is not None:
+        return [Finding("threshold", breakdown_text(summary["broke_down"]["refresh_interval"]), attention=True)]
     unstable, at = summary["probability_beyond_threshold"], summary["refresh_interval"]
     if unstable is None:
         text = "How near stale rollouts bring it to instability cannot be told: the refresh interval is unknown."

@@ -185,3 +185,17 @@ def test_a_horizon_in_the_past_and_too_few_rows(small_run: xr.Dataset) -> None:
     assert summary["limit"] is not None
     with pytest.raises(InputError, match="expected one run, found 2"):
         ask(xr.concat([small_run, small_run.assign_coords(run=["other"])], "run"))
+
+
+def test_a_run_that_broke_down_contradicts_its_limits_and_its_plateau() -> None:
+    """It began near its best, so that it had no gain to lose, and fell to zero at eight updates a batch."""
+    rng = np.random.default_rng(1)
+    rewards = np.concatenate([0.85 + 0.05 * rng.normal(size=40), np.abs(0.01 * rng.normal(size=20))])
+    columns = {"optimizer_step": np.arange(1, 61), "reward": np.clip(rewards, 0, 1)}
+    summary = summarise_ask(ask(make_run("broken", columns, FACTS | {"refresh_interval": 8})))
+    assert summary["answers"]["plateau"]["text"].startswith("This run ends in a collapse: its mean over 6 rows was 0.8")
+    assert "The reward settles at" not in summary["statement"]
+    stale = summary["answers"]["staleness"]
+    assert stale["text"].startswith("This run broke down at its own refresh interval of K = 8: it contradicts")
+    assert stale["probability"] is None and "beyond it with probability" not in stale["text"]
+    assert [note["kind"] for note in summary["notes"] if "broke down" in note["text"]] == ["limit"]

@@ -182,3 +182,12 @@ def test_the_command(tmp_path: Path, fallen: xr.Dataset) -> None:
         "--margin: expected a number above 0",
     ):
         assert fault in wrong.stderr
+
+
+def test_evaluations_of_which_most_are_one_value_are_refused_at_once(fallen: xr.Dataset) -> None:
+    """A law fits such a curve without noise, which no sampler explores: the command hung on a public run."""
+    held_out = np.full(60, np.nan)
+    held_out[4::5] = [0.02, 0.1, *[0.0] * 10]
+    run = fallen.assign(evaluation_reward=(("run", "step"), held_out[None]))
+    with pytest.raises(InputError, match="found 0 in 10 of 12.*the highest, 0.1, is at step 10"):
+        checkpoint(run, every=5)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_grpo import InputError, balance_plateau, fit, make_run, threshold
+from bayes_grpo import InputError, balance_plateau, fit, make_run, summarise_threshold, threshold
 from bayes_grpo.analysis.stability import reuse as limits_of
 from bayes_grpo.analysis.stability.conditions import INFERRED, Conditions, conditions_of
 from bayes_grpo.analysis.stability.law_error import LAW_DISCREPANCY, LAW_OFFSET, Seen, law_offset
 from bayes_grpo.analysis.stability.reuse import INTERVALS
 from bayes_grpo.analysis.stability.reuse_summary import ONLY_LAG, reuse_summary
 from bayes_grpo.analysis.stability.reuse_table import reuse_text
+from bayes_grpo.analysis.stability.table import threshold_table
 from bayes_grpo.laws import reuse
 from tests.common import FACTS, curve
 
@@ -63,6 +64,24 @@ def test_hours_come_from_the_log_or_are_stated(reused: xr.DataTree) -> None:
     with pytest.raises(InputError) as refusal:
         summary_of(reused, generation_seconds=-1, update_seconds=0)
     assert len(refusal.value.faults) == 2
+
+
+def test_a_run_that_broke_down_contradicts_its_limits(reused: xr.DataTree) -> None:
+    """Its reward falls to nothing at the interval that the limits allow: no interval and no raise is recommended."""
+    run = run_with(True)
+    run["reward"].values[0, 110:] = 0.01 * np.abs(np.random.default_rng(3).normal(size=50))
+    tree = fit(run, "overdamped", seed=1, draws=200, tune=300, chains=2)
+    result = threshold(tree, lag_share=1.0)
+    summary = summarise_threshold(result, tree) | reuse_summary(tree, result)
+    assert summary["broke_down"]["refresh_interval"] == INTERVAL and summary["broke_down"]["level"] < 0.02
+    assert summary["learning_rate_margin"] is summary["refresh_interval_margin"] is None
+    assert summary["best"]["per_batch"] is summary["best"]["probability_best"]["per_hour"] is None
+    text = reuse_text(summary)
+    assert text.startswith(f"This run broke down at its own refresh interval of K = {INTERVAL:g}: it contradicts")
+    assert "Most reward" not in text and "could be raised" not in threshold_table(summary)
+    assert next(n["subject"] for n in summarise_threshold(result, tree)["notes"]) == "refresh_interval"
+    sound = summarise_threshold(threshold(reused, lag_share=1.0), reused)
+    assert sound["broke_down"] is None and sound["learning_rate_margin"] is not None
 
 
 def test_where_only_the_lag_is_known_the_command_says_so() -> None:

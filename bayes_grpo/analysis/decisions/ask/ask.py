@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayes_grpo.analysis.collapses import recent
+from bayes_grpo.analysis.collapses import breakdown_of, recent
 from bayes_grpo.analysis.diagnosis.diagnose import diagnose
 from bayes_grpo.analysis.forecast.forecast import forecast
 from bayes_grpo.analysis.notes import fit_notes, stored, stored_notes
@@ -21,6 +21,7 @@ from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import hyperparameters, quantities, runs_of
 from bayes_grpo.inference.draws import batch, evenly
 from bayes_grpo.inference.fit import light_fit
+from bayes_grpo.inference.progress import Progress
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec
 from bayes_grpo.runs.dataset import hyperparameters_of, index_of, one_run
@@ -40,6 +41,7 @@ def ask(
     until: float | None = None,
     model: str | Path | ModelSpec = DEFAULT_MODEL,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> xr.DataTree:
     """Work out everything that a log can say about five questions.
 
@@ -58,6 +60,8 @@ def ask(
         What is fitted, that of `bayes_grpo.fit` by default, with fewer draws.
     seed : int
         Of the draws.
+    progress : callable, optional
+        Called with (densities or draws made, those expected) while the fit is made.
 
     Returns
     -------
@@ -69,8 +73,9 @@ def ask(
           `reuse_limits`.
 
         A part that is missing is named in the attribute ``absent`` (JSON), with the reason. Attributes: run, model,
-        last_step, recent_reward, refresh_interval (NaN if unknown), hyperparameters and columns (JSON: what is
-        known), absent, notes.
+        last_step, recent_reward, breakdown (JSON: best mean, last mean and rows of the collapse that the log ends in,
+        else null), refresh_interval (NaN if unknown), hyperparameters and columns (JSON: what is known), absent,
+        notes.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def ask(
     parts: dict[str, xr.Dataset] = {}
     _attempt("diagnosis", lambda: diagnose(runs, run=label), parts, absent)
     try:
-        fit = light_fit(runs, spec, run=label, seed=seed)
+        fit = light_fit(runs, spec, run=label, seed=seed, progress=progress)
     except InputError as error:
         absent["fit"] = "; ".join(error.faults)
         absent |= {"forecast": absent["fit"], "reuse": absent["fit"]}
@@ -216,6 +221,7 @@ def _facts(run: xr.Dataset, label: str, model: str) -> dict[str, Any]:
         "model": model,
         "last_step": _last_step(run),
         "recent_reward": float(recent(rewards).mean) if rewards.size > 1 else float(rewards[-1]),
+        "breakdown": json.dumps(breakdown_of(rewards)),
         "refresh_interval": known.get("refresh_interval", np.nan),
         "hyperparameters": json.dumps(sorted(known)),
         "columns": json.dumps(sorted(str(name) for name in run.data_vars if run[name].dims == ("step",))),

@@ -9,12 +9,13 @@ import xarray as xr
 from bayes_grpo.analysis.decisions.ask.ask import LIMITS
 from bayes_grpo.analysis.decisions.ask.what_to_log import what_to_log
 from bayes_grpo.analysis.decisions.words import chance, listed, rounded, sentence, with_interval
-from bayes_grpo.analysis.diagnosis.modes import HEALTHY, NOT_LEARNING, UNDETERMINED, answers
+from bayes_grpo.analysis.diagnosis.modes import HEALTHY, INSTABILITY, NOT_LEARNING, UNDETERMINED, answers
 from bayes_grpo.analysis.diagnosis.summary import DiagnosisSummary, summarise_diagnosis
 from bayes_grpo.analysis.forecast.ahead import GAIN_STEPS
 from bayes_grpo.analysis.forecast.summary import EPSILON_SHARE, ForecastSummary, summarise_forecast
 from bayes_grpo.analysis.intervals import INTERVAL, INTERVAL_PROB, IntervalRow, interval_row
 from bayes_grpo.analysis.notes import Noted, noted, stored_notes
+from bayes_grpo.analysis.stability.breakdown import breakdown_note, breakdown_text
 
 #: Probability from which a second diagnosis is named beside the first.
 _WORTH_NAMING = 0.1
@@ -32,6 +33,13 @@ class Reply(TypedDict):
     question: str
     text: str
     probability: float | None
+
+
+class Broken(TypedDict):
+    """A run that collapsed, or is unstable in another way, and its refresh interval (None if unknown)."""
+
+    refresh_interval: float | None
+    collapsed: bool
 
 
 class AskSummary(Noted):
@@ -88,12 +96,13 @@ def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilo
     absent: dict[str, str] = json.loads(result.attrs["absent"])
     ahead = summarise_forecast(_part(result, "forecast"), epsilon=epsilon) if "forecast" in result.children else None
     health = summarise_diagnosis(_part(result, "diagnosis")) if "diagnosis" in result.children else None
+    broken = _broken(result, health)
     to_log = what_to_log(result, health)
     replies = {
         "plateau": _plateau(result, epsilon, health, absent),
         "go_on": _go_on(ahead, absent),
         "health": _health(health, ahead, absent),
-        "staleness": _staleness(result, absent),
+        "staleness": _staleness(result, broken, absent),
         "to_log": _to_log(to_log),
     }
     bound = None if "reuse" not in result.children else _part(result, "reuse")
@@ -111,7 +120,7 @@ def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilo
         "to_log": to_log,
         "absent": absent,
         "interval": INTERVAL,
-        **noted(stored_notes(result)),  # type: ignore[arg-type]
+        **noted([*stored_notes(result), *([breakdown_note(**broken)] if broken and bound is not None else [])]),  # type: ignore[arg-type]
     }
 
 
@@ -139,8 +148,14 @@ def _plateau(
         text = f"The law {result.attrs['model']} has no plateau."
         return Reply(question=question, text=text, probability=None)
     higher = float((draws > here + worth).mean())
-    text = (
-        f"The reward settles at {with_interval(interval_row(draws))}. It stands at {rounded(here)} now, and the "
+    breakdown, subject = json.loads(result.attrs["breakdown"]), "The reward settles"
+    text = ""
+    if breakdown is not None:
+        best, level, rows = breakdown
+        text = f"This run ends in a collapse: its mean over {rows} rows was {rounded(best)} and is {rounded(level)}. "
+        subject = "A law that knows no collapse, and so does not say where this run goes, settles"
+    text += (
+        f"{subject} at {with_interval(interval_row(draws))}. It stands at {rounded(here)} now, and the "
         f"plateau is more than {rounded(worth)} higher with probability {chance(higher)}."
     )
     for where, bound, beyond in json.loads(law.attrs["passed"]):
@@ -190,7 +205,7 @@ def _health(health: DiagnosisSummary | None, ahead: ForecastSummary | None, abse
     return Reply(question=question, text=sentence(text), probability=chances[HEALTHY])
 
 
-def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
+def _staleness(result: xr.DataTree, broken: Broken | None, absent: dict[str, str]) -> Reply:
     question = "How stale may rollouts get?"
     if "reuse" not in result.children:
         return Reply(question=question, text=_limit_unknown(absent), probability=None)
@@ -201,17 +216,20 @@ def _staleness(result: xr.DataTree, absent: dict[str, str]) -> Reply:
     row = interval_row(lowest.min(0))
     asked = float(result.attrs["refresh_interval"])
     beyond = float((lowest.min(0) <= asked).mean()) if np.isfinite(asked) else None
+    first = ""
+    if broken is not None:  # the run itself contradicts a probability that its interval is beyond the limit
+        first, beyond = f"{breakdown_text(**broken)} ", None
     used = "" if beyond is None else f" This run's {asked:g} is beyond it with probability {chance(beyond)}."
     if names == ["lag"]:
         least = "at least " if bound.attrs["at_least"] and row["median"] is not None else ""
         text = (
-            f"Lag alone allows {least}{_updates(row)} on a batch of rollouts. "
+            f"{first}Lag alone allows {least}{_updates(row)} on a batch of rollouts. "
             "Clipping and the sample size usually bind at a fifth of that or less, and this log does not tell where."
             f"{used}"
         )
     else:
         text = (
-            f"A batch of rollouts can serve {_updates(row)} before {LIMITS[binding]} binds, as "
+            f"{first}A batch of rollouts can serve {_updates(row)} before {LIMITS[binding]} binds, as "
             f"{bound.attrs['rests_on']} tells.{used}"
         )
     return Reply(question=question, text=text, probability=beyond)
@@ -230,6 +248,15 @@ def _updates(row: IntervalRow) -> str:
 def _whole(value: float) -> str:
     """A number of updates; no batch serves a part of one."""
     return "fewer than 1" if value < 1 else f"{value:,.0f}" if value >= 1000 else f"{value:.0f}"
+
+
+def _broken(result: xr.DataTree, health: DiagnosisSummary | None) -> Broken | None:
+    """How the run itself contradicts limits of reuse; None where it does not."""
+    collapsed = json.loads(result.attrs["breakdown"]) is not None
+    if not collapsed and (health is None or health["probabilities"][INSTABILITY] <= 0.5):
+        return None
+    own = float(result.attrs["refresh_interval"])
+    return {"refresh_interval": own if np.isfinite(own) else None, "collapsed": collapsed}
 
 
 def _limit_unknown(absent: dict[str, str]) -> str:

@@ -17,12 +17,15 @@ from bayes_grpo.analysis.notes import fit_notes, stored
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.inference.attributes import quantities, runs_of
 from bayes_grpo.inference.fit import light_fit
+from bayes_grpo.inference.progress import Progress
 from bayes_grpo.runs.dataset import index_of, one_run
 
 #: Draws of the curve.
 DRAWS = 4000
 #: Evaluations that a curve of its own takes; fewer are taken as single evaluations.
 LEAST_EVALUATIONS = 8
+#: Where more than this share of them are one and the same value, no law with noise describes them.
+MOST_EQUAL = 0.5
 #: Checkpoints at most.
 MOST_CHECKPOINTS = 500
 
@@ -38,6 +41,7 @@ def checkpoint(
     evaluate: int = 0,
     fit: xr.DataTree | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Probabilities that each checkpoint is the best, and which to evaluate next.
 
@@ -64,6 +68,8 @@ def checkpoint(
         A fit of this run's rewards, which is taken where the answer rests on them; else one is made.
     seed : int
         Of the draws.
+    progress : callable, optional
+        Called with (densities or draws made, those expected) while a fit is made.
 
     Returns
     -------
@@ -80,8 +86,8 @@ def checkpoint(
     Raises
     ------
     InputError
-        For checkpoints outside the run, evaluations of steps that are no checkpoints, and impossible numbers; all
-        faults at once.
+        For checkpoints outside the run, evaluations of steps that are no checkpoints, and impossible numbers, all
+        faults at once; and where the logged evaluations hardly vary.
 
     Examples
     --------
@@ -96,7 +102,7 @@ def checkpoint(
     logged = single["optimizer_step"].values[np.isfinite(single["reward"].values)]
     places = _checkpoints(label, logged, every, steps)
     found = _evaluations(label, places, evaluated or {})
-    curve, used, about = _curve(runs, single, label, fit, seed)
+    curve, used, about = _curve(runs, single, label, fit, seed, progress)
     at, span = _at(curve[0], curve[1], places), float(logged[-1] - min(logged[0], 0.0))
     reward_range = quantities(used)["reward_range"]
     sd = NOISE_SHARE * reward_range if noise is None else noise
@@ -186,20 +192,53 @@ def _evaluations(label: str, places: np.ndarray, evaluated: Mapping[float, float
 
 
 def _curve(
-    runs: xr.Dataset, single: xr.Dataset, label: str, fit: xr.DataTree | None, seed: int
+    runs: xr.Dataset,
+    single: xr.Dataset,
+    label: str,
+    fit: xr.DataTree | None,
+    seed: int,
+    progress: Progress | None,
 ) -> tuple[tuple[np.ndarray, np.ndarray], xr.DataTree, str]:
-    """Steps and draws of the curve that the log tells, the fit it is from, and what it is about."""
+    """Steps and draws of the curve that the log tells, the fit it is from, and what it is about.
+
+    Raises
+    ------
+    InputError
+        Where the logged evaluations hardly vary.
+    """
     about = "reward"
     if "evaluation_reward" in single:
         values = single["evaluation_reward"].values
         logged = np.isfinite(values)
         if logged.sum() >= LEAST_EVALUATIONS and np.ptp(values[logged]) > 0:
+            _check_varies(label, single["optimizer_step"].values[logged], values[logged])
             about, fit = "evaluation curve", None
             runs = runs.assign(reward=runs["evaluation_reward"]).drop_vars(
                 ["evaluation_reward", "reward_spread", "reward_lower", "reward_upper"], errors="ignore"
             )
-    used = light_fit(runs, run=label, seed=seed) if fit is None else fit
+    used = light_fit(runs, run=label, seed=seed, progress=progress) if fit is None else fit
     return expected_rewards(used, seed=seed), used, about
+
+
+def _check_varies(label: str, steps: np.ndarray, values: np.ndarray) -> None:
+    """Refuse evaluations of which most are one value: a law fits those without noise, and its posterior has no width.
+
+    Raises
+    ------
+    InputError
+        With the highest evaluation, which is the answer as far as the log has one.
+    """
+    usual, counts = np.unique(values, return_counts=True)
+    most = int(counts.argmax())
+    if counts[most] <= MOST_EQUAL * values.size:
+        return
+    highest = int(values.argmax())
+    raise InputError(
+        label,
+        f"evaluation_reward: expected evaluations that vary, found {usual[most]:.4g} in {counts[most]} of "
+        f"{values.size}: no law tells noise from change in them; the highest, {values[highest]:.4g}, is at step "
+        f"{steps[highest]:g}",
+    )
 
 
 def _at(steps: np.ndarray, draws: np.ndarray, places: np.ndarray) -> np.ndarray:
