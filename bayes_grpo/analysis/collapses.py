@@ -199,7 +199,7 @@ def recovery_text(rate: Recovery) -> str:
         f"a run that has collapsed takes back more than half of its loss within {rate['within_steps']:g} steps with "
         f"probability {rate['probability']:.2f} ({rate['prob']:.0%} interval {rate['lower']:.2f} to "
         f"{rate['upper']:.2f}): {rate['recovered']} of {rate['runs']} such runs in {rate['repositories']} repositories "
-        f"did, and {rate['kept']} of them all stood so at the end of its log"
+        f"did, and at the end of the log {rate['kept']} of the {rate['runs']} stood so"
     )
 
 

@@ -109,7 +109,7 @@ def _continued(step: np.ndarray, rate: np.ndarray, steps: np.ndarray, planned_st
     if decay is None:
         return constant._replace(
             assumed="the logged learning rate follows neither a constant, a linear nor a cosine schedule: taken as "
-            "constant from here; state --schedule FILE"
+            f"constant from here; state {'--planned-steps N or ' if planned_steps is None else ''}--schedule FILE"
         )
     return Schedule(np.maximum(decay.rate(steps), 0), _words(decay, rate, planned_steps), "")
 

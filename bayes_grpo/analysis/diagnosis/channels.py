@@ -148,7 +148,7 @@ def _drop_spikes(values: dict[str, np.ndarray]) -> list[Note]:
     spikes = {name: count for name, column in values.items() if (count := _without_spikes(column))}
     if not spikes:
         return []
-    listed = ", ".join(f"{name} {count}" for name, count in spikes.items())
+    listed = ", ".join(f"{count} of {name}" for name, count in spikes.items())
     return [Note("limit", ", ".join(spikes), f"isolated spikes of single rows left out: {listed}")]
 
 

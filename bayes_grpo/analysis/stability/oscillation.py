@@ -23,7 +23,7 @@ QUANTITIES = {
     "period": ("period, where it rings", "step"),
     "overshoot": ("overshoot, where it rings", "share of the way"),
     "learning_rate_factor": ("learning rate at the onset, over today's (closed form)", "1"),
-    "onset_factor": ("the same, of the exact heavy ball", "1"),
+    "onset_factor": ("the same, of the exact heavy ball at damping 1", "1"),
     "onset_momentum": ("momentum at the onset", "1"),
 }
 
