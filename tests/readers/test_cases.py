@@ -127,7 +127,7 @@ def test_schedules(name: str, words: str) -> None:
 
 
 def test_every_case_of_reading_is_looked_at() -> None:
-    """Those that are of other kinds are named."""
+    """Those that are of other kinds are named; the last four are in tests/analysis/diagnosis/test_cases.py."""
     others = {"appended_runs", "tidy_long_table", "resumed_with_new_schedule", "window_of_20", "narrow_terminal"}
     others |= {"entropy_leads_reward", "evaluation_under_another_name", "group_of_two", "noise_free_collapse_simple"}
     found = {path.name for path in case(".").iterdir() if path.is_dir()}

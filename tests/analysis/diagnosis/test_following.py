@@ -9,7 +9,6 @@ from bayes_grpo import make_run, summarise_diagnosis
 from bayes_grpo.analysis.diagnosis.joint import _followed
 from bayes_grpo.analysis.diagnosis.modes import FOLLOWING, MODES
 from bayes_grpo.analysis.diagnosis.summary import Onset, _earlier, first_seen
-from tests.common import PUBLIC
 
 BOUNDS = {"reward_lower": 0.0, "reward_upper": 1.0}
 
@@ -129,10 +128,3 @@ def test_a_collapse_that_is_not_called_a_failure_is_told() -> None:
     assert any("lost most of what it had gained" in text for text in summary["warnings"])
     steady = summarise_diagnosis(bayes_grpo.diagnose(run_of(np.sort(reward))))
     assert not any("had gained" in text for text in steady["warnings"])
-
-
-@pytest.mark.skipif(not (PUBLIC.parent / "cases").is_dir(), reason="the folder of cases is optional")
-def test_the_case_of_an_entropy_that_leads() -> None:
-    path = PUBLIC.parent / "cases" / "entropy_leads_reward" / "metrics.jsonl"
-    run = bayes_grpo.read_run(path, hyperparameters=BOUNDS)
-    assert chances(run)["dynamical_instability"] > 0.5
