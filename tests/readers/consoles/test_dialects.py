@@ -9,21 +9,11 @@ import numpy as np
 import pytest
 
 from bayes_grpo import InputError
-from bayes_grpo.readers import Reading, read_log, read_run
+from bayes_grpo.readers import read_run
+from tests.readers.reading import read, values
 
 N = 24
 REWARDS = [round(0.21 + 0.02 * i + 0.013 * (i % 4), 4) for i in range(N)]
-
-
-def read(path: Path, text: str) -> Reading:
-    path.write_text(text, encoding="utf-8")
-    readings, faults = read_log(path)
-    assert not faults and len(readings) == 1
-    return readings[0]
-
-
-def values(reading: Reading, name: str) -> list[float]:
-    return reading.run[name].values[0].tolist()
 
 
 def steps_of(first: int, spacing: int) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bayes_grpo import InputError, read_run
-from bayes_grpo.readers import Reading, read_log
+from tests.readers.reading import read, values
 
 N = 12
 REWARDS = [round(0.2 + 0.03 * i + 0.01 * (i % 3), 4) for i in range(N)]
@@ -13,17 +13,6 @@ STEPS = [10 * i + 10 for i in range(N)]
 CELLS = [[str(s), "0.000000", f"{r:.6f}", f"{-0.1 + 0.02 * i:.4f}"] for i, (s, r) in enumerate(zip(STEPS, REWARDS, strict=True))]  # fmt: skip
 NAMES = ["Step", "Training Loss", "reward", "kl"]
 TABLE = [NAMES, *CELLS]
-
-
-def one(path: Path, text: str) -> Reading:
-    path.write_text(text, encoding="utf-8")
-    readings, faults = read_log(path)
-    assert not faults and len(readings) == 1
-    return readings[0]
-
-
-def values(reading: Reading, name: str) -> list[float]:
-    return reading.run[name].values[0].tolist()
 
 
 def piped(rows: list[list[str]]) -> list[str]:
@@ -79,7 +68,7 @@ def test_pasted_tables(layout: str, around: bool, tmp_path: Path) -> None:
     if around:
         lines = ["The reward goes up, at which step does it end?", "", *lines, "", "[12 rows x 4 columns]", "Thanks!"]
     for ending in ("\n", "\r\n"):
-        reading = one(tmp_path / "issue.txt", ending.join(lines) + ending)
+        reading = read(tmp_path / "issue.txt", ending.join(lines) + ending)
         assert values(reading, "optimizer_step") == STEPS and values(reading, "reward") == REWARDS
         assert values(reading, "kl") == [float(row[3]) for row in CELLS]
 
@@ -89,7 +78,7 @@ def test_pasted_tables(layout: str, around: bool, tmp_path: Path) -> None:
 def test_a_row_of_dots_is_left_out_and_noted(layout: str, dots: str, tmp_path: Path) -> None:
     table = [*TABLE[:5], [dots] * 4, *TABLE[9:]]
     forms = {"tabs": ["\t".join(row) for row in table], "printed": printed(table), "Markdown": markdown(table)}
-    reading = one(tmp_path / "issue.txt", "\n".join(forms.get(layout) or html(table)))
+    reading = read(tmp_path / "issue.txt", "\n".join(forms.get(layout) or html(table)))
     assert values(reading, "optimizer_step") == [*STEPS[:4], *STEPS[8:]]
     assert any("rows of dots" in str(note) for note in reading.notes)
 
@@ -97,14 +86,14 @@ def test_a_row_of_dots_is_left_out_and_noted(layout: str, dots: str, tmp_path: P
 def test_of_several_pasted_tables_the_longest_is_taken(tmp_path: Path) -> None:
     tabs = LAYOUTS["tabs"]
     text = "\n".join(["before:", *tabs[:6], "after the change:", *tabs, "", "other:", "name\tvalue", "a\t1"])
-    reading = one(tmp_path / "issue.md", text)
+    reading = read(tmp_path / "issue.md", text)
     assert values(reading, "reward") == REWARDS and any("the longest was taken" in str(note) for note in reading.notes)
 
 
 def test_printed_lines_are_no_pasted_table(tmp_path: Path) -> None:
     """Keys and values that spaces part; a table of one row at each step."""
     text = "\n".join(f"Step {s}  Reward {r}  KL 0.01" for s, r in zip(STEPS, REWARDS, strict=True))
-    assert one(tmp_path / "train.log", text).format == "console output"
+    assert read(tmp_path / "train.log", text).format == "console output"
     with pytest.raises(InputError, match="text without log rows"):
         (tmp_path / "prose.txt").write_text("the step and the reward\nare  both  fine\nso  it  is\n")
         read_run(tmp_path / "prose.txt")
