@@ -26,7 +26,7 @@ types: setup
 tests: setup
 	@.ci/setup.sh train
 	@.ci/browser.sh
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=
+	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart=0 --cov --cov-report=
 	@echo "coverage: $$($(BIN)/coverage report --format=total) % of the lines of bayes_grpo"
 
 docs: setup  ## build the documentation in docs/_build, and execute its gallery

@@ -22,7 +22,7 @@ from bayes_grpo.inference.layout import prepare
 from bayes_grpo.inference.posterior import draw_posterior
 from bayes_grpo.inference.progress import use_compilation_cache
 from bayes_grpo.inference.sampler_settings import Sampler
-from bayes_grpo.report.batch.engines import ENGINES
+from bayes_grpo.report.batch.engines.choose import ENGINES
 from benchmarks.posterior import memory, simulated
 
 

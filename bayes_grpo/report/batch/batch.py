@@ -12,7 +12,8 @@ from bayes_grpo.errors import InputError
 from bayes_grpo.inference.sampler_settings import Sampler
 from bayes_grpo.models.files import DEFAULT_MODEL, load_model
 from bayes_grpo.models.spec import ModelSpec
-from bayes_grpo.report.batch.engines import check_engine, engine_for, work
+from bayes_grpo.report.batch.engines.choose import check_engine, engine_for
+from bayes_grpo.report.batch.engines.work import work
 from bayes_grpo.report.batch.logs import Item, find_logs, read_items
 from bayes_grpo.report.batch.rows import Question, Row, answer, described, question
 from bayes_grpo.report.batch.table import Store

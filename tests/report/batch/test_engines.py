@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from bayes_grpo import InputError
-from bayes_grpo.report.batch import engines
-from bayes_grpo.report.batch.engines import ENGINES, Done, Engine, WorkerLost, engine_for, work
+from bayes_grpo.report.batch.engines import choose, dask_cluster
+from bayes_grpo.report.batch.engines.choose import ENGINES, engine_for
+from bayes_grpo.report.batch.engines.dask_cluster import Dask
+from bayes_grpo.report.batch.engines.engine import Engine, WorkerLost
+from bayes_grpo.report.batch.engines.work import AHEAD, Done, work
 
 # Libraries of the engines warn of their own doings when processes die.
 pytestmark = [
@@ -64,6 +67,22 @@ def test_a_pool_that_broke_between_a_result_and_the_next_task_is_made_anew(tmp_p
     engine.close()
 
 
+def test_a_cluster_whose_workers_are_not_made_again_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask gives workers up that die one soon after the other, and would then wait for ever."""
+    monkeypatch.setattr(dask_cluster, "LOOK", 0.2)
+    made = engine_for("dask", square, 1, None)
+    assert isinstance(made, Dask)
+    first = made.client
+    made.cluster.scale(0)
+    while made.client.nthreads():
+        time.sleep(0.01)
+    assert list(work(made, [(str(tmp_path), 7)])) == [Done(0, 49)]
+    assert made.client is not first
+    made.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are bound to cores on Linux only")
 def test_there_are_as_many_workers_as_cores_that_may_be_used() -> None:
     before = os.sched_getaffinity(0)
@@ -91,7 +110,7 @@ def test_tasks_are_made_as_they_are_needed() -> None:
     for _ in work(engine, tasks()):
         answered += 1
     engine.close()
-    assert answered == 20 and ahead <= engines.AHEAD + 2
+    assert answered == 20 and ahead <= AHEAD + 2
 
 
 def test_bad_engines_are_refused_at_once() -> None:
@@ -117,6 +136,6 @@ def test_an_address_where_nobody_listens_is_no_hang(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["dask", "ray"])
 def test_an_engine_that_is_not_installed_names_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda package: None)
+    monkeypatch.setattr(choose, "find_spec", lambda package: None)
     with pytest.raises(InputError, match=rf"pip install 'bayes-grpo\[{name}\]'"):
         engine_for(name, square, 1, None)

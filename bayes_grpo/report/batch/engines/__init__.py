@@ -1,0 +1,1 @@
+"""Where the work is done: processes of this machine, a Dask cluster, or Ray. One file an engine."""
