@@ -49,7 +49,7 @@ def plot_invariance(result: xr.Dataset) -> Figure:
     >>> from bayes_grpo.bandit import Bandit, simulate
     >>> runs = [simulate(Bandit(group_size=size, steps=40), [0]) for size in (4, 16)]
     >>> runs = bayes_grpo.combine([run.assign_coords(run=[f"G{run['group_size'].item():g}"]) for run in runs])
-    >>> check = bayes_grpo.invariance(runs, hold_out=[4], method="nuts", draws=25, tune=50)
+    >>> check = bayes_grpo.invariance(runs, hold_out=[4], method="nuts", draws=25, tune=50, keep="fits")
     >>> len(bayes_grpo.plot_invariance(check).axes)
     6
     """

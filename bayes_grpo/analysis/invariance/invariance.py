@@ -96,7 +96,7 @@ def invariance(
     >>> from bayes_grpo.bandit import Bandit, simulate
     >>> runs = [simulate(Bandit(group_size=size, steps=40), [0]) for size in (4, 16)]
     >>> runs = bayes_grpo.combine([run.assign_coords(run=[f"G{run['group_size'].item():g}"]) for run in runs])
-    >>> check = bayes_grpo.invariance(runs, hold_out=[4], method="nuts", draws=25, tune=50)
+    >>> check = bayes_grpo.invariance(runs, hold_out=[4], method="nuts", draws=25, tune=50, keep="fits")
     >>> check["p_value"].sizes["statistic"], check["group"].values.tolist()
     (3, [4.0])
     """

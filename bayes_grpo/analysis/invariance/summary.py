@@ -63,7 +63,7 @@ def summarise_invariance(result: xr.Dataset, fit: xr.DataTree | None = None) -> 
     >>> from bayes_grpo.bandit import Bandit, simulate
     >>> runs = [simulate(Bandit(group_size=size, steps=40), [0]) for size in (4, 16)]
     >>> runs = bayes_grpo.combine([run.assign_coords(run=[f"G{run['group_size'].item():g}"]) for run in runs])
-    >>> check = bayes_grpo.invariance(runs, hold_out=[4], method="nuts", draws=25, tune=50)
+    >>> check = bayes_grpo.invariance(runs, hold_out=[4], method="nuts", draws=25, tune=50, keep="fits")
     >>> summary = bayes_grpo.summarise_invariance(check)
     >>> [row["group_size"] for row in summary["groups"]], summary["elpd_difference"]["standard_error"]
     ([4.0], None)
