@@ -8,12 +8,10 @@ from urllib.parse import urlsplit
 
 from bayes_grpo.errors import InputError
 from bayes_grpo.report.batch.engines.dask_cluster import Dask
-from bayes_grpo.report.batch.engines.engine import Engine
+from bayes_grpo.report.batch.engines.engine import PATIENCE, Engine
 from bayes_grpo.report.batch.engines.local import Local
 from bayes_grpo.report.batch.engines.ray_cluster import Ray
 
-#: Seconds that an address has to answer.
-PATIENCE = 5.0
 #: Engines by name.
 ENGINES: dict[str, type[Engine]] = {"local": Local, "dask": Dask, "ray": Ray}
 

@@ -4,10 +4,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
-from bayes_grpo.report.batch.engines.engine import Engine, WorkerLost
+from bayes_grpo.report.batch.engines.engine import PATIENCE, Engine, WorkerLost
 
-#: Seconds that the scheduler has to answer.
-PATIENCE = 5.0
 #: Seconds between two looks at a cluster that is waited for, and looks at which it may be without a worker.
 LOOK, LOOKS = 5.0, 4
 

@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+#: Seconds that an address has to answer.
+PATIENCE = 5.0
+
 
 class Engine(ABC):
     """Runs a function on tasks in other processes."""
