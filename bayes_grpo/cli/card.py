@@ -11,7 +11,6 @@ from bayes_grpo.cli.common import (
     add_sampler,
     print_json,
     read_numbers,
-    refuse,
     tell,
 )
 from bayes_grpo.cli.fits import add_runs_or_fits, fits_of
@@ -32,12 +31,11 @@ def add_card(commands: Any) -> None:
     add_json(command)
     add_sampler(command)
     add_reading(command)
-    command.set_defaults(run=_card)
+    command.set_defaults(run=_card, faults=lambda options: read_numbers(options, "until")[1])
 
 
 def _card(options: argparse.Namespace) -> int:
-    numbers, faults = read_numbers(options, "until")
-    refuse(faults)
+    numbers, _ = read_numbers(options, "until")
     from bayes_grpo.analysis.forecast.ahead import check_until
     from bayes_grpo.inference.convergence import diagnose_sampling
     from bayes_grpo.models.files import DEFAULT_MODEL

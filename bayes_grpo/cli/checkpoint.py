@@ -34,16 +34,21 @@ def add_checkpoint(commands: Any) -> None:
     add_figure(command)
     add_json(command)
     add_reading(command)
-    command.set_defaults(run=_checkpoint)
+    command.set_defaults(run=_checkpoint, faults=_faults)
+
+
+def _faults(options: argparse.Namespace) -> list[str]:
+    return [*_numbers(options)[1], *_steps(options.steps)[1], *_evaluated(options.evaluated)[1]]
+
+
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    return read_numbers(options, "every", "noise", "margin", above_zero=("every", "noise", "margin"))
 
 
 def _checkpoint(options: argparse.Namespace) -> int:
-    numbers, faults = read_numbers(options, "every", "noise", "margin", above_zero=("every", "noise", "margin"))
-    steps, wrong = _steps(options.steps)
-    evaluated, wrong_values = _evaluated(options.evaluated)
-    faults += wrong + wrong_values
-    if faults:
-        raise InputError("command line", faults)
+    numbers, _ = _numbers(options)
+    steps, _ = _steps(options.steps)
+    evaluated, _ = _evaluated(options.evaluated)
     check_figure(options.figure)
     from bayes_grpo.analysis.decisions.checkpoint.checkpoint import checkpoint
     from bayes_grpo.analysis.decisions.checkpoint.summary import summarise_checkpoint

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, finish, read_numbers, refuse
+from bayes_grpo.cli.common import add_json, finish, read_numbers
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.reading import RUN_HELP, add_reading
 
@@ -49,20 +49,30 @@ def add_contrast(commands: Any) -> None:
     add_figure(command)
     add_json(command)
     add_reading(command)
-    command.set_defaults(run=_contrast)
+    command.set_defaults(run=_contrast, faults=lambda options: _checked(options)[1])
 
 
-def _contrast(options: argparse.Namespace) -> int:
+def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
+    """What is worth it; and what is wrong with the command's own options."""
     numbers, faults = read_numbers(options, "worth", above_zero=("worth",))
     sides = [options.runs, *options.against]
-    names = options.names or list(_NAMES[: len(sides)])
+    names = _names(options)
     if len(names) != len(sides) or len(set(names)) != len(names):
         faults.append(f"--names: expected {len(sides)} different names, found {' '.join(names)}")
     from bayes_grpo.analysis.decisions.contrast.measures import MEASURES
 
     if options.by not in MEASURES:
         faults.append(f"--by: expected one of {', '.join(MEASURES)}, found {options.by}")
-    refuse(faults)
+    return numbers.get("worth"), faults
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    return options.names or list(_NAMES[: 1 + len(options.against)])
+
+
+def _contrast(options: argparse.Namespace) -> int:
+    worth, _ = _checked(options)
+    sides, names = [options.runs, *options.against], _names(options)
     check_figure(options.figure)
     from bayes_grpo.analysis.decisions.contrast.contrast import contrast
     from bayes_grpo.analysis.decisions.contrast.summary import summarise_contrast
@@ -85,6 +95,6 @@ def _contrast(options: argparse.Namespace) -> int:
         fits = [light_fit(run, spec, run=str(label), seed=options.seed) for run in runs for label in run["run"].values]
         configurations[name] = [load_fit(path) for path in saved] + fits
     result = contrast(configurations, any_start=options.any_start, seed=options.seed)
-    summary = summarise_contrast(result, by=options.by, worth=numbers["worth"], seed=options.seed)
+    summary = summarise_contrast(result, by=options.by, worth=worth, seed=options.seed)
     save_figure(options.figure, "plot_contrast", result)
     return finish([summary], contrast_table, as_json=options.json, faults=unread)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayes_grpo.cli.common import INTERRUPTED, OK, add_json, check_counts, read_numbers, refuse, say
+from bayes_grpo.cli.common import INTERRUPTED, OK, add_json, check_counts, read_numbers, say
 from bayes_grpo.cli.outlets import add_outlets, check_outlets, outlets
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
@@ -37,7 +37,12 @@ def add_monitor(commands: Any) -> None:
     add_outlets(command)
     add_json(command)
     add_reading(command, appended=False)
-    command.set_defaults(run=_monitor)
+    command.set_defaults(run=_monitor, faults=lambda options: [*_numbers(options)[1], *check_counts(options, looks=1)])
+
+
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    positive = ("every", "false_alarms")
+    return read_numbers(options, *positive, above_zero=positive)
 
 
 def _monitor(options: argparse.Namespace) -> int:
@@ -46,10 +51,7 @@ def _monitor(options: argparse.Namespace) -> int:
 
     if not options.path.exists():
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
-    positive = ("every", "false_alarms")
-    numbers, faults = read_numbers(options, *positive, above_zero=positive)
-    refuse(faults + check_counts(options, looks=1))
-    vars(options).update(numbers)
+    vars(options).update(_numbers(options)[0])
     check_outlets(options)
     options.appended = "last"
     known = reading_options(options)

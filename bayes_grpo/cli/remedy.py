@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, add_sampler, finish, read_numbers, refuse
+from bayes_grpo.cli.common import add_json, add_sampler, finish, read_numbers
 from bayes_grpo.cli.fits import add_runs_or_fits, fits_of, fitted_runs
 from bayes_grpo.cli.reading import add_reading
 
@@ -31,12 +31,15 @@ def add_remedy(commands: Any) -> None:
     add_json(command)
     add_sampler(command)
     add_reading(command)
-    command.set_defaults(run=_remedy)
+    command.set_defaults(run=_remedy, faults=lambda options: _numbers(options)[1])
+
+
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    return read_numbers(options, "overshoot", "fluctuation", above_zero=("fluctuation",))
 
 
 def _remedy(options: argparse.Namespace) -> int:
-    asked, faults = read_numbers(options, "overshoot", "fluctuation", above_zero=("fluctuation",))
-    refuse(faults)
+    asked, _ = _numbers(options)
     from bayes_grpo.analysis.decisions.remedy.remedy import check_asked, remedy
     from bayes_grpo.analysis.decisions.remedy.summary import summarise_remedy
     from bayes_grpo.analysis.decisions.remedy.table import remedy_table

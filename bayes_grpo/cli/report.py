@@ -13,7 +13,6 @@ from bayes_grpo.cli.common import (
     add_sampler,
     print_json,
     read_numbers,
-    refuse,
     save_or_refuse,
     say,
     suffix_faults,
@@ -56,11 +55,14 @@ def add_report(commands: Any) -> None:
     add_json(command)
     add_sampler(command)
     add_reading(command)
-    command.set_defaults(run=_report)
+    command.set_defaults(run=_report, faults=lambda options: _checked(options)[2])
 
 
 def _report(options: argparse.Namespace) -> int:
-    until, models = _checked(options)
+    from bayes_grpo.runs.files import check_writable
+
+    until, models, _ = _checked(options)
+    check_writable(options.out)
     given = {name: read_summary(name, getattr(options, name)) for name in ("plan", "contrast")}
     from bayes_grpo.inference.progress import use_compilation_cache
     from bayes_grpo.report.page import report_html, save_report
@@ -120,10 +122,8 @@ def _described(
     )
 
 
-def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
-    """The step and the models; all faults of the command line at once, before anything is computed."""
-    from bayes_grpo.runs.files import check_writable
-
+def _checked(options: argparse.Namespace) -> tuple[float | None, list[str], list[str]]:
+    """The step and the models; and what is wrong with the command's own options."""
     numbers, faults = read_numbers(options, "until")
     faults += suffix_faults("--out", options.out, (".html", ".htm"))
     models = [name.strip() for name in (options.models or "").split(",") if name.strip()]
@@ -137,9 +137,7 @@ def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
         from bayes_grpo.models.files import load_model
 
         load_model(options.model)
-    refuse(faults)
-    check_writable(options.out)
-    return numbers["until"], models
+    return numbers.get("until"), models, faults
 
 
 def _tell(options: argparse.Namespace, runs: list[Any], left_out: list[tuple[str, str]]) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, add_method, check_counts, read_numbers, refuse, say, tell
+from bayes_grpo.cli.common import OK, add_json, add_method, check_counts, read_numbers, say, tell
 from bayes_grpo.cli.outlets import add_outlets, check_outlets, outlets
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.cli.watch_page import add_page, page, page_faults
@@ -44,7 +44,16 @@ def add_watch(commands: Any) -> None:
     add_json(command)
     add_page(command)
     add_reading(command, appended=False)
-    command.set_defaults(run=_watch)
+    command.set_defaults(run=_watch, faults=_faults)
+
+
+def _faults(options: argparse.Namespace) -> list[str]:
+    return [*_numbers(options)[1], *check_counts(options, refits=1), *page_faults(options)]
+
+
+def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
+    positive = ("until", "every", "false_alarms")
+    return read_numbers(options, *positive, above_zero=positive)
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -53,10 +62,7 @@ def _watch(options: argparse.Namespace) -> int:
     known = reading_options(options)
     if not options.path.exists():
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
-    positive = ("until", "every", "false_alarms")
-    numbers, faults = read_numbers(options, *positive, above_zero=positive)
-    refuse(faults + check_counts(options, refits=1) + page_faults(options))
-    vars(options).update(numbers)
+    vars(options).update(_numbers(options)[0])
     check_outlets(options)
     from bayes_grpo.analysis.forecast.live import Refitter
     from bayes_grpo.analysis.forecast.watching import Update, Watcher

@@ -175,6 +175,13 @@ def test_messages_name_the_option_as_it_is_typed(command: str, told: str, here: 
         ("forecast log.csv --until x --momentum 2 --paths a.txt --draws 0", "until momentum paths draws"),
         ("ask log.csv --epsilon 0 --group-size 0", "epsilon group-size"),
         ("batch log.csv --out table --until 0 --workers 0 --momentum 2 --draws 0", "until workers momentum draws"),
+        ("contrast log.csv --against log.csv --worth x --by q --group-size 0", "worth by group-size"),
+        ("remedy log.csv --overshoot x --draws 0", "overshoot draws"),
+        ("checkpoint log.csv --every x --steps a,b --group-size 0", "every steps group-size"),
+        ("card log.csv --until x --draws 0", "until draws"),
+        ("report log.csv --until x --out report.pdf --draws 0", "until out draws"),
+        ("watch log.csv --every x --refits 0 --group-size 0", "every refits group-size"),
+        ("monitor log.csv --every x --looks 0 --group-size 0", "every looks group-size"),
     ],
 )
 def test_faults_of_sampler_log_and_command_are_told_at_once(command: str, options: str, here: Path) -> None:
