@@ -7,8 +7,9 @@ from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.formats.table import looks_like_table
 from bayes_grpo.readers.log import Log, Source
 from bayes_grpo.readers.text import begins_like_json, lines_of, open_text, text_head
-from bayes_grpo.readers.text_tables import TextTable, is_of_types, is_shortened, longest_of, names_a_log, unquoted
+from bayes_grpo.readers.text_tables import TextTable, is_of_types, is_shortened, longest_of, names_a_log
 from bayes_grpo.readers.values import is_missing, is_number
+from bayes_grpo.readers.wrapped_frames import unwrapped
 
 NAME = "pasted table"
 ORDER = 74
@@ -40,9 +41,8 @@ def tables_of(lines: Iterable[str]) -> Iterator[TextTable]:
     """The tables in a text; blank lines do not end one."""
     headers: list[list[str]] = []
     table: TextTable | None = None
-    above = ""
-    for line in lines:
-        bare = unquoted(line).rstrip("\r\n")
+    above = last = ""
+    for bare in unwrapped(lines):
         if not bare.strip() or len(bare) > _LONGEST or _RULE.fullmatch(bare) or is_of_types(bare.split()):
             continue
         if headers:
@@ -53,10 +53,20 @@ def tables_of(lines: Iterable[str]) -> Iterator[TextTable]:
         elif table is not None:
             yield table
             table = None
-        headers = [] if headers and table is not None else _headers(bare)
-        above = bare if headers else above
+        begun = bool(headers) and table is not None
+        named = _with_index(last, bare)
+        headers = [] if begun else _headers(named)
+        above = named if headers else above
+        last = bare
     if table is not None:
         yield table
+
+
+def _with_index(names: str, line: str) -> str:
+    """A line; where it is the name of the index below the other names, all of them."""
+    word = line.rstrip()
+    below = word and " " not in word and "\t" not in names and names[: len(word) + 1].isspace()
+    return word + names[len(word) :] if below else line
 
 
 def _begun(names: list[str], line: str, header: str) -> TextTable | None:
@@ -107,6 +117,8 @@ def _cells_below(names: list[str], header: str, line: str) -> list[str] | None:
         spans.append((begin, begin + len(name)))
     cells = [""] * len(names)
     for match in re.finditer(r"\S+", line):
+        if match.end() <= spans[0][0] and not any(cells):
+            continue  # the index
         below = [at for at, (begin, end) in enumerate(spans) if match.start() < end and begin < match.end()]
         if len(below) != 1 or cells[below[0]]:
             return None
