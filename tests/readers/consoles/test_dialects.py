@@ -142,6 +142,23 @@ def test_skyrl_spreads_rows_over_lines(first: int, width: int, prefix: str, tmp_
     assert values(reading, "rollout_age") == [1.5] * N and values(reading, "completion_length") == [512.25] * N
 
 
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("width", [40, 400])
+def test_skyrl_evaluates_before_the_first_step(apart: bool, width: int, tmp_path: Path) -> None:
+    """The step of an evaluation stands above it alone; it is no row of training and shifts no step."""
+    logged: list[tuple[int, dict]] = [(0, {"eval/all/avg_score": "0.1250", "eval/gsm8k/avg_score": "0.1250"})]
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        row = {"reward/avg_raw_reward": f"{reward:.4f}", "timing/step": "60.1", "trainer/global_step": step}
+        evaluation = {"eval/all/avg_score": f"{step / 64}"} if step % 6 == 0 else {}
+        logged += [(step, row), (step, evaluation)] if apart else [(step, row | evaluation)]
+    lines = [f"tracking:log:189 - Step {step}: \n{pprint.pformat(row, width=width)}" for step, row in logged if row]
+    reading = read(tmp_path / "train.log", "\n".join(lines))
+    assert values(reading, "optimizer_step") == [0, *steps_of(1, 1)] and values(reading, "reward")[1:] == REWARDS
+    assert np.isnan(values(reading, "reward")[0])
+    evaluated = [0.125, *(step / 64 if step % 6 == 0 else np.nan for step in steps_of(1, 1))]
+    np.testing.assert_array_equal(values(reading, "evaluation_reward"), evaluated)
+
+
 @pytest.mark.parametrize(
     "foreign",
     [
