@@ -37,6 +37,9 @@ class Bars:
     newest: int = 0
     lowest: dict[int, int] = field(default_factory=dict)
     falls: dict[int, Fall] = field(default_factory=dict)
+    born: dict[int, int] = field(default_factory=dict)
+    moved: dict[int, int] = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
 
     def see(self, description: str, position: int, total: int) -> None:
         """Take in one bar; bars of other work than training are passed over."""
@@ -46,6 +49,8 @@ class Bars:
         self.first[total] = min(position, self.first.get(total, position))
         if position < (before := self.at.get(total, 0)):
             self.falls[total] = Fall(before, before == total)
+            if before == total:
+                self.again.add(total)
         if position and total in self.falls:
             self.falls[total].low = min(position, self.falls[total].low)
         elif position:
@@ -53,6 +58,8 @@ class Bars:
         if self.at.get(total) != position:
             self.moves[total] = self.moves.get(total, 0) + 1
             self.at[total] = position
+            self.moved[total] = sum(self.moves.values())
+            self.born.setdefault(total, self.moved[total])
 
     def begin_anew(self) -> None:
         """Forget the bars of a run that has ended; the newest one is the next run's."""
@@ -60,6 +67,7 @@ class Bars:
         self.at = {total: at for total, at in self.at.items() if total == self.newest}
         self.first = {total: first for total, first in self.first.items() if total == self.newest}
         self.lowest = {}
+        self.born, self.moved, self.again = dict.fromkeys(self.at, 1), dict.fromkeys(self.at, 1), set()
 
     def fall(self) -> Fall | None:
         """How the trainer's bar began anew since it was last asked for; None where it did not."""
@@ -73,7 +81,17 @@ class Bars:
     @property
     def total(self) -> int | None:
         """The length of the trainer's bar."""
-        return max(self.moves, key=lambda total: (self.moves[total], total), default=None)
+        may_be = [total for total in self.moves if not self._is_of_evaluations(total)]
+        return max(may_be, key=lambda total: (self.moves[total], total), default=None)
+
+    def _is_of_evaluations(self, total: int) -> bool:
+        """Whether a bar came to its end, once or again and again, while a longer one goes on."""
+        ended = self.at[total] == total
+        return any(
+            longer > total
+            and ((ended and at < longer) or (total in self.again and self.moved[longer] > self.born[total]))
+            for longer, at in self.at.items()
+        )
 
     @property
     def position(self) -> int | None:

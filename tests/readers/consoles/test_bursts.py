@@ -132,6 +132,19 @@ def test_a_bar_for_each_epoch_begins_no_run(rate: list[float], tmp_path: Path) -
     assert read_run(tmp_path / "train.log", appended="last")["optimizer_step"].values[0].tolist() == list(range(1, 11))
 
 
+@pytest.mark.parametrize("total", [400, 500])
+@pytest.mark.parametrize("first", [True, False])
+def test_the_bar_of_evaluations_is_passed_over(first: bool, total: int, tmp_path: Path) -> None:
+    """It moves more often than the trainer's and has no name."""
+    evaluation = ["".join(bar(i, 62) for i in range(63)), "{'eval_reward': 0.25}"]
+    text = [bar(0, total), *(evaluation if first else [])]
+    for i in range(1, 41):
+        text += [*bare(i, total, 10), *(evaluation if i % 2 == 0 else [])]
+    reading = read(tmp_path / "train.log", "\n".join(text))
+    assert values(reading, "optimizer_step") == [*([0] if first else []), *(10 * i for i in range(1, 41))]
+    assert reading.run["planned_steps"].item() == total
+
+
 @pytest.mark.parametrize("begin", [[], [bar(0, 500)]])
 def test_a_bar_that_falls_back_to_a_checkpoint_goes_on_from_there(begin: list[str], tmp_path: Path) -> None:
     text = "\n".join([*lines(1, 37, 500), *begin, *lines(31, 60, 500)])
