@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from bayes_grpo.readers.cells import with_plain_signs
 from bayes_grpo.readers.column_names import SUMMARY_KEYS
 from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.contract import Dialect
@@ -71,7 +72,7 @@ def cleaned(lines: Iterable[str], bars: Bars) -> Iterator[str]:
             line = _REPEATED.sub("", line)
         if line.lstrip()[:6] in ("wandb:", "swanla") and _TRACKER.match(line):
             continue
-        yield line
+        yield line if line.isascii() else with_plain_signs(line)
 
 
 def training_bars(lines: Iterable[str]) -> Iterator[TrainingBar]:

@@ -422,3 +422,30 @@ def test_rollouts_alone_are_the_steps_of_slime(tmp_path: Path) -> None:
     lines = [f"rollout {i}: {{'rollout/raw_reward': {r}, 'rollout/log_probs': -0.3}}" for i, r in enumerate(REWARDS)]
     reading = read(tmp_path / "train.log", "\n".join(lines))
     assert values(reading, "optimizer_step") == list(range(N)) and values(reading, "reward") == REWARDS
+
+
+ODD_SIGNS: dict[str, Callable[[int, float], str]] = {
+    "full-width": lambda s, r: f"Step\uff1a{s}\uff0creward\uff1a{r}\uff0ckl\uff1a0.01",
+    "thousands of steps": lambda s, r: f"Step {s / 1000:g}k/1M | Reward: {r} | KL: 0.01",
+    "Keras": lambda s, r: f"{s}/1000 [==>....] - 12s 0.5s/step - loss: 0.1 - reward: {r} - kl: 0.01",
+    "Keras 3": lambda s, r: f"{s}/1000 \u2501\u2501\u2501\u2501 12s 0.5s/step - loss: 0.1 - reward: {r} - kl: 0.01",
+}
+
+
+@pytest.mark.parametrize("name", ODD_SIGNS)
+def test_steps_and_keys_in_odd_signs(name: str, tmp_path: Path) -> None:
+    steps = steps_of(100, 100)
+    text = "\n".join(ODD_SIGNS[name](step, reward) for step, reward in zip(steps, REWARDS, strict=True))
+    reading = read(tmp_path / "train.log", text)
+    assert values(reading, "optimizer_step") == steps and values(reading, "reward") == REWARDS
+
+
+def test_a_typeset_minus(tmp_path: Path) -> None:
+    text = "\n".join(f"Step {s} | Reward: \u2212{r}" for s, r in zip(steps_of(1, 1), REWARDS, strict=True))
+    assert values(read(tmp_path / "train.log", text), "reward") == [-r for r in REWARDS]
+
+
+def test_a_history_printed_in_one_line(tmp_path: Path) -> None:
+    history = [{"loss": 0.1, "reward": r, "step": s} for s, r in zip(steps_of(5, 5), REWARDS, strict=True)]
+    reading = read(tmp_path / "train.log", f">>> trainer.state.log_history\n{history}\n")
+    assert values(reading, "optimizer_step") == steps_of(5, 5) and values(reading, "reward") == REWARDS
