@@ -11,6 +11,10 @@ _CELL = re.compile(
 )
 _LOOSE = re.compile(rf"([A-Za-z][\w/.()@-]*)(?:\s*[:=]\s*|\s+)({_NUMBER})(%?)(?![\w/:.])")
 _SEPARATORS = re.compile(r"\s*(?:[|;│┃║\t•]|,(?!\d{3}\b)|,(?=\s)|\s{2,}|\s-\s)\s*")
+#: A value with a decimal comma that is none of thousands, any with a comma, and one with a point.
+_DECIMAL = re.compile(r"[A-Za-z_)]\s*[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,.])")
+_COMMA = re.compile(r"(?<![\d,.])([-+]?\d+),(\d+)(?![\d,.])")
+_POINT = re.compile(r"[:=]\s*[-+]?\d*\.\d")
 _TABLE = re.compile(r"[│┃║]|^\s*\|")
 _STEP = re.compile(
     r"(?:^|[^\w/])((?:global[_ ]|train(?:ing)?[_ ]|optimi[sz]er[_ ])?(?:step|iter(?:ation)?|update)|it|batch|rollout)s?"
@@ -60,6 +64,8 @@ def place_of(line: str) -> Place | None:
 def pairs_of(line: str, loose: bool = False) -> dict[str, str]:
     """Keys and values of a line, percentages as shares; ``loose`` takes values that only a space parts from a key."""
     out: dict[str, str] = {}
+    if "," in line and _DECIMAL.search(line) and not _POINT.search(line):
+        line = _COMMA.sub(r"\1.\2", line)
     if ("|" in line or "\u2502" in line or "\u2503" in line or "\u2551" in line) and _TABLE.search(line):
         return dict(_table_cells(line))
     for cell in _SEPARATORS.split(line):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bayes_grpo.errors import Note
 from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.log import Entry, Log, Row, reading_note
+from bayes_grpo.readers.values import is_number, number, part_of
 
 #: Cells that stand for the rows that someone left out.
 _DOTS = frozenset({"...", "..", ".", "…", "⋮", "⋯", ":", "·"})
@@ -17,6 +18,10 @@ _TYPE = re.compile(
     r"date(?:time)?.*|time.*|duration.*|interval|list.*|struct.*|array.*",
     re.IGNORECASE,
 )
+#: A number with a decimal comma that is none of thousands, any with a comma, and one with a point.
+_DECIMAL = re.compile(r"[+-]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?:[eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
 #: What marks the lines of a quotation.
 _QUOTE = re.compile(r"^\s*(?:>[ \t]?)+")
 
@@ -82,15 +87,58 @@ def longest_of(tables: Iterable[TextTable]) -> Log:
     logs = [table for table in tables if table.rows and names_a_log(table.names)]
     if not logs:
         return Log([])
-    longest = max(logs, key=lambda table: len(table.rows))
+    joined = _continued(logs)
+    longest = max(joined, key=lambda table: len(table.rows))
+    cells = [cell for row in longest.rows for cell in row.values()]
     rows: list[Entry] = [*longest.rows]
-    if len(logs) > 1:
-        rows.append(reading_note("", f"{len(logs)} tables with rewards in the text: the longest was taken"))
+    if have_decimal_commas(cells):
+        rows = [{name: with_point(cell) for name, cell in row.items()} for row in longest.rows]
+        rows.append(decimal_commas_note())
+    if len(joined) < len(logs):
+        rows.append(reading_note("", "tables of the same columns whose steps go on are taken as one"))
+    if len(joined) > 1:
+        rows.append(reading_note("", f"{len(joined)} tables with rewards in the text: the longest was taken"))
     if longest.shortened:
         rows.append(shortened_note(longest.shortened))
     if cut := [name for name in longest.names if is_cut(name)]:
         rows.append(reading_note("", f"columns whose names were cut when printed were left out: {', '.join(cut)}"))
     return Log(rows)
+
+
+def _continued(tables: list[TextTable]) -> list[TextTable]:
+    """Tables, those joined that follow each other with the same header and steps that go on."""
+    joined = [TextTable(tables[0].names, [*tables[0].rows], tables[0].shortened)]
+    for table in tables[1:]:
+        last = joined[-1]
+        step = next(name for name in table.names if step_rank(name) is not None)
+        before, after = (str(row.get(step, "")) for row in (last.rows[-1], table.rows[0]))
+        if table.names == last.names and is_number(before) and is_number(after) and _value(before) < _value(after):
+            last.rows += table.rows
+            last.shortened += table.shortened
+        else:
+            joined.append(TextTable(table.names, [*table.rows], table.shortened))
+    return joined
+
+
+def _value(cell: str) -> float:
+    part = part_of(cell)
+    return part[0] if part else number(cell)
+
+
+def have_decimal_commas(cells: Iterable[str]) -> bool:
+    """Whether numbers have decimal commas: none has a point, and some cannot be thousands."""
+    held = [cell.strip() for cell in cells]
+    return any(map(_DECIMAL.fullmatch, held)) and not any(map(_POINT.fullmatch, held))
+
+
+def with_point(cell: str) -> str:
+    """A number with a point in place of its decimal comma; another cell as it is."""
+    return cell.replace(",", ".") if _COMMA.fullmatch(cell.strip()) else cell
+
+
+def decimal_commas_note() -> Note:
+    """What is said of decimal commas."""
+    return reading_note("", "commas are taken as decimal ones: no number has a point, and some cannot be thousands")
 
 
 def shortened_note(number: int) -> Note:

@@ -449,3 +449,41 @@ def test_a_history_printed_in_one_line(tmp_path: Path) -> None:
     history = [{"loss": 0.1, "reward": r, "step": s} for s, r in zip(steps_of(5, 5), REWARDS, strict=True)]
     reading = read(tmp_path / "train.log", f">>> trainer.state.log_history\n{history}\n")
     assert values(reading, "optimizer_step") == steps_of(5, 5) and values(reading, "reward") == REWARDS
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        "[val] Step {s} | reward: 0.9 | kl: 0.2",
+        "Eval at step {s} | reward: 0.9",
+        "Step {s} | Validation: reward=0.9, accuracy=0.8",
+        "10:00:00 INFO evaluation step: {s}, mean reward: 0.9",
+    ],
+)
+def test_lines_of_an_evaluation_are_no_training(evaluation: str, tmp_path: Path) -> None:
+    """They have the keys of training's; a key of an evaluation makes no line one."""
+    lines = []
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        lines.append(f"10:00:00 INFO eval.py:12 Step {step} | eval_loss: 0.3 | reward: {reward} | kl: 0.01")
+        lines += [evaluation.format(s=step)] if step % 6 == 0 else []
+    reading = read(tmp_path / "train.log", "\n".join(lines))
+    assert values(reading, "reward") == REWARDS and values(reading, "optimizer_step") == steps_of(1, 1)
+    assert values(reading, "evaluation_reward")[5::6] == [0.9] * 4
+
+
+@pytest.mark.parametrize(
+    ("line", "above"),
+    [
+        ("Step {s} | Reward: {r} | KL: 0,001", 0),
+        ("Step {s} | Reward: {r} | KL: 0,001", 1),
+        ("step={s} reward={r} kl=0,01", 1),
+        ("Step {s}:\n  Reward: {r}\n  KL: 0,25", 0),
+    ],
+)
+def test_decimal_commas_in_lines(line: str, above: int, tmp_path: Path) -> None:
+    text = "\n".join(
+        line.format(s=s, r=f"{above + r:.3f}".replace(".", ",")) for s, r in zip(steps_of(1, 1), REWARDS, strict=True)
+    )
+    reading = read(tmp_path / "train.log", text)
+    assert values(reading, "reward") == [float(f"{above + r:.3f}") for r in REWARDS]
+    assert "kl" in reading.run
