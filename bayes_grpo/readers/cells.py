@@ -11,10 +11,14 @@ _CELL = re.compile(
 )
 _LOOSE = re.compile(rf"([A-Za-z][\w/.()@-]*)(?:\s*[:=]\s*|\s+)({_NUMBER})(%?)(?![\w/:.])")
 _SEPARATORS = re.compile(r"\s*(?:[|;│┃║\t•]|,(?!\d{3}\b)|,(?=\s)|\s{2,}|\s-\s)\s*")
+#: A value with a decimal comma that is none of thousands, any with a comma, and one with a point.
+_DECIMAL = re.compile(r"[A-Za-z_)]\s*[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,.])")
+_COMMA = re.compile(r"(?<![\d,.])([-+]?\d+),(\d+)(?![\d,.])")
+_POINT = re.compile(r"[:=]\s*[-+]?\d*\.\d")
 _TABLE = re.compile(r"[│┃║]|^\s*\|")
 _STEP = re.compile(
     r"(?:^|[^\w/])((?:global[_ ]|train(?:ing)?[_ ]|optimi[sz]er[_ ])?(?:step|iter(?:ation)?|update)|it|batch|rollout)s?"
-    r"\s*[:=#\[(]*\s*(\d[\d,]*)(?:\s*(?:/|of)\s*(\d[\d,]*))?",
+    r"\s*[:=#\[(]*\s*(\d+(?:\.\d+)?[kKM]\b|\d[\d,]*)(?:\s*(?:/|of)\s*(\d+(?:\.\d+)?[kKM]\b|\d[\d,]*))?",
     re.IGNORECASE,
 )
 _EPOCH = re.compile(r"epochs?\s*[:=]?\s*[\[(]?\s*(\d+)(?![\d.])", re.IGNORECASE)
@@ -23,7 +27,13 @@ _OF_EPOCH = re.compile(
     re.IGNORECASE,
 )
 _BEFORE = re.compile(r"\]\s+|\s-\s|:\s")
-_LONE = re.compile(r"^\W*[\[(]\s*(\d[\d,]*)\s*/\s*(\d[\d,]*)\s*[\])]")
+#: A step alone: in brackets, or before Keras's bar.
+_LONE = re.compile(r"^\W*[\[(]\s*(\d[\d,]*)\s*/\s*(\d[\d,]*)\s*[\])]|^\s*(\d+)/(\d+)\s+(?:\[[=>.\s]*\]|[━╸╺]+)\s")
+#: Signs that stand for those of ASCII where Chinese or typeset text is printed.
+_SIGNS = {0xFF1A: ": ", 0xFF0C: ", ", 0xFF1B: "; ", 0xFF08: "(", 0xFF09: ")"}
+_SIGNS |= {0xFF1D: "=", 0xFF5C: "|", 0xFF05: "%", 0x2212: "-"}
+_SIGN = re.compile(f"[{''.join(map(chr, _SIGNS))}]")
+_MULTIPLES = {"k": 1_000, "M": 1_000_000}
 
 
 class Place(NamedTuple):
@@ -47,13 +57,15 @@ def place_of(line: str) -> Place | None:
         best = next((m for m in reversed(matches) if "step" in m[1].lower()), matches[-1])
         return Place(_whole(best[2]), _whole(best[3]) if best[3] else None, epoch)
     if match := _LONE.match(line):
-        return Place(_whole(match[1]), _whole(match[2]), epoch)
+        return Place(_whole(match[1] or match[3]), _whole(match[2] or match[4]), epoch)
     return None
 
 
 def pairs_of(line: str, loose: bool = False) -> dict[str, str]:
     """Keys and values of a line, percentages as shares; ``loose`` takes values that only a space parts from a key."""
     out: dict[str, str] = {}
+    if "," in line and _DECIMAL.search(line) and not _POINT.search(line):
+        line = _COMMA.sub(r"\1.\2", line)
     if ("|" in line or "\u2502" in line or "\u2503" in line or "\u2551" in line) and _TABLE.search(line):
         return dict(_table_cells(line))
     for cell in _SEPARATORS.split(line):
@@ -86,4 +98,11 @@ def _value(text: str, percent: str) -> str:
 
 
 def _whole(text: str) -> int:
-    return int(text.replace(",", ""))
+    """A step, also as ``12,000`` or ``1.5k``."""
+    multiple = _MULTIPLES.get(text[-1].replace("K", "k"))
+    return round(float(text[:-1]) * multiple) if multiple else int(text.replace(",", ""))
+
+
+def with_plain_signs(line: str) -> str:
+    """A line with the signs of ASCII in place of full-width ones and of the typeset minus."""
+    return line.translate(_SIGNS) if _SIGN.search(line) else line

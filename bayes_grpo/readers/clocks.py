@@ -5,10 +5,14 @@ import numpy as np
 from bayes_grpo.errors import Note
 from bayes_grpo.readers.choose_columns import Chosen
 from bayes_grpo.readers.column_names import NAMES
+from bayes_grpo.readers.column_words import BY_ITS_END, step_rank
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain
 from bayes_grpo.readers.log import reading_note
 from bayes_grpo.readers.recognise_trainer import names_of
+
+#: So many rows with the same step in two columns show that both count the same.
+_FEWEST = 3
 
 
 def one_clock(
@@ -23,8 +27,24 @@ def one_clock(
     """
     if chosen.trainer is not None and chosen.trainer.rollout_clock:
         return _from_rollouts(table, chosen, rows, step)
-    step, notes = _linked(table, chosen, rows, step, reward)
+    step, notes = _linked(table, chosen, rows, _completed(table, chosen, rows, step), reward)
     return step, None, notes
+
+
+def _completed(table: Table, chosen: Chosen, rows: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Steps of rows that lack them from another column of steps, one that is the same wherever both are logged.
+
+    An evaluation may say its step in the line above it alone.
+    """
+    for key, array in table.arrays.items():
+        rank = step_rank(key)
+        other = array[rows]
+        if rank is None or rank >= BY_ITS_END or key == chosen.columns["optimizer_step"]:
+            continue
+        both = np.isfinite(step) & np.isfinite(other)
+        if both.sum() >= _FEWEST and (step[both] == other[both]).all():
+            step = np.where(np.isnan(step), other, step)
+    return step
 
 
 def _from_rollouts(

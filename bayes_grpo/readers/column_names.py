@@ -40,8 +40,11 @@ CONSTANTS: dict[str, tuple[str, ...]] = {
 #: Column of words that names the loss, and the words that say that it clips nothing.
 LOSS_COLUMN, UNCLIPPED = "loss_type", ("no_clip", "noclip", "unclipped", "no_baseline", "reinforce")
 
+#: Columns that are true in the rows of an evaluation.
+FLAG_COLUMNS = ("is_eval", "is_evaluation", "is_validation", "is_test")
+TRUE_WORDS = ("true", "yes", "1", "1.0")
 #: Columns of words that tell kinds of rows apart, and the values that mark evaluation rows.
-KIND_COLUMNS = ("type", "event", "phase", "split", "mode")
+KIND_COLUMNS = ("type", "event", "phase", "split", "mode", *FLAG_COLUMNS)
 EVALUATION_WORDS = ("eval", "evaluation", "val", "validation", "test")
 #: Members of a summary at the end of a log: a row with one of these is none of training.
 SUMMARY_KEYS = frozenset({"log_history", "train_runtime", "train_samples_per_second"})

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from bayes_grpo.readers.cells import with_plain_signs
 from bayes_grpo.readers.column_names import SUMMARY_KEYS
 from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.contract import Dialect
 from bayes_grpo.readers.keys import plain, words
 from bayes_grpo.readers.log import BAR, COUNT, Entry, Facts, Row, reading_note
+from bayes_grpo.readers.printed_bars import TRAINING, Bars
 from bayes_grpo.readers.printed_runs import RunStarts
 from bayes_grpo.readers.recognise_trainer import names_a_step
 from bayes_grpo.readers.text import message_in
@@ -41,9 +42,6 @@ _LEVEL = re.compile(
     r"(?:[\w.<>/]+:[\w.<>]+:\d+\s*-\s*|\[?[\w./]+\.py:\d+\]?[\s:-]*)?",
     re.IGNORECASE,
 )
-_TRAINING = re.compile(
-    r"^(?:train(?:ing)?(?: progress)?|steps?|epochs?|iter(?:ation)?s?|progress|grpo|rl)?\W*$", re.IGNORECASE
-)
 #: A bar of one epoch; group 1 is the epoch.
 _OF_EPOCH = re.compile(r"^(?:epoch|episode)\W*(\d+\s*/\s*\d+)\W*$", re.IGNORECASE)
 
@@ -55,42 +53,6 @@ class TrainingBar(NamedTuple):
     total: int
     epoch: str
     postfix: str
-
-
-@dataclass
-class Bars:
-    """Positions of the trainer's progress bar, as a log is read; of several bars the one that moves most often."""
-
-    moves: dict[int, int] = field(default_factory=dict)
-    at: dict[int, int] = field(default_factory=dict)
-    first: dict[int, int] = field(default_factory=dict)
-    newest: int = 0
-
-    def see(self, description: str, position: int, total: int) -> None:
-        """Take in one bar; bars of other work than training are passed over."""
-        if not _TRAINING.match(description) or total < 1 or position > total:
-            return
-        self.newest = total
-        self.first[total] = min(position, self.first.get(total, position))
-        if self.at.get(total) != position:
-            self.moves[total] = self.moves.get(total, 0) + 1
-            self.at[total] = position
-
-    def begin_anew(self) -> None:
-        """Forget the bars of a run that has ended; the newest one is the next run's."""
-        self.moves = {total: 1 for total in self.moves if total == self.newest}
-        self.at = {total: at for total, at in self.at.items() if total == self.newest}
-        self.first = {total: first for total, first in self.first.items() if total == self.newest}
-
-    @property
-    def total(self) -> int | None:
-        """The length of the trainer's bar."""
-        return max(self.moves, key=lambda total: (self.moves[total], total), default=None)
-
-    @property
-    def position(self) -> int | None:
-        """Where the trainer's bar stands."""
-        return self.at.get(self.total) if self.total is not None else None
 
 
 def cleaned(lines: Iterable[str], bars: Bars) -> Iterator[str]:
@@ -110,7 +72,7 @@ def cleaned(lines: Iterable[str], bars: Bars) -> Iterator[str]:
             line = _REPEATED.sub("", line)
         if line.lstrip()[:6] in ("wandb:", "swanla") and _TRACKER.match(line):
             continue
-        yield line
+        yield line if line.isascii() else with_plain_signs(line)
 
 
 def training_bars(lines: Iterable[str]) -> Iterator[TrainingBar]:
@@ -119,7 +81,7 @@ def training_bars(lines: Iterable[str]) -> Iterator[TrainingBar]:
         for match in _TQDM.finditer(_ANSI.sub("", line)) if "%|" in line else ():
             description = match[1].strip().rstrip(":")
             of_epoch = _OF_EPOCH.match(description)
-            if of_epoch or _TRAINING.match(description):
+            if of_epoch or TRAINING.match(description):
                 yield TrainingBar(int(match[2]), int(match[3]), of_epoch[1] if of_epoch else "", match[4] or "")
 
 
@@ -173,7 +135,7 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
             trains = any(_of_training(key) and is_number(value) for key, value in row.items())
             if not trains and not any(key.startswith("eval") for key in row):
                 continue
-            if starts.begins(row):
+            if starts.begins(row, bars.fall()):
                 facts += _facts(bars, count)
                 bars.begin_anew()
                 count = 0

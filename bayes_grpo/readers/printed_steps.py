@@ -4,6 +4,7 @@ Standard output is buffered where it goes to a file, and a progress bar, on stan
 between two positions of the bar, and only the last of them was logged there.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -98,10 +99,17 @@ def _read_off(rows: int) -> Note:
 
 
 def _off_the_bar(count: np.ndarray, bar: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """The bar's position where it has moved on since the last training row, else one more than the last."""
+    """The bar's position where it has moved on since the last training row, else one more than the last.
+
+    A bar that falls back to a checkpoint goes on from there; one that begins anew is that of the next epoch.
+    """
     out = np.empty(count.size)
     last = 0.0
+    moves = np.diff(bar[training & np.isfinite(bar)])
+    usual = float(np.median(moves[moves > 0])) if (moves > 0).any() else math.inf
     for i in range(count.size):
+        if i and bar[i - 1] > bar[i] > 2 * usual:
+            last = 0.0
         moved = np.isfinite(bar[i]) and (bar[i] > last or (bar[i] == last and not training[i]))
         if moved:
             last = bar[i]

@@ -9,7 +9,7 @@ import numpy as np
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.account import UnderstoodLog, account_of
 from bayes_grpo.readers.choose_columns import Arrays, Chosen, choose, listed, may_be_of_use
-from bayes_grpo.readers.column_names import EVALUATION_WORDS, KIND_COLUMNS, LOSS_COLUMN
+from bayes_grpo.readers.column_names import EVALUATION_WORDS, FLAG_COLUMNS, KIND_COLUMNS, LOSS_COLUMN, TRUE_WORDS
 from bayes_grpo.readers.column_words import step_rank
 from bayes_grpo.readers.expressions import evaluate, mentions
 from bayes_grpo.readers.gather_columns import MOST_FAULTS, Table
@@ -213,7 +213,8 @@ def _split(table: Table) -> tuple[np.ndarray, np.ndarray, list[Note]]:
         for key, column in table.words.items():
             if plain(key) != wanted:
                 continue
-            marks = {word: code for word, code in column.words.items() if word.lower() in EVALUATION_WORDS}
+            says = TRUE_WORDS if wanted in FLAG_COLUMNS else EVALUATION_WORDS
+            marks = {word: code for word, code in column.words.items() if word.lower() in says}
             if marks and len(column.words) > len(marks):
                 note = reading_note(key, f"rows with {key} = {', '.join(sorted(marks))} taken as evaluations")
                 evaluation = np.isin(table.codes(key), list(marks.values()))

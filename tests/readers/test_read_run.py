@@ -250,7 +250,7 @@ def test_a_cut_last_line_is_left_out_and_a_broken_one_is_named(tmp_path: Path) -
             "found inf in row 5",
         ),
         (b"step,reward\n" + b"".join(b"%d,nan\n" % i for i in range(9)), "found none"),
-        (b"step;reward\n" + b"".join(b"%d;0,%d\n" % (i, i) for i in range(9)), "'0,0'; decimals need a point"),
+        (b"step,reward\n" + b"".join(b'%d,"0,%d"\n' % (i, i) for i in range(9)), "'0,0'; decimals need a point"),
         ("step,reward\n1,0.5\u00e9\n".encode("latin-1"), "UTF-8"),
         (b"[" * 100000, "nested too deeply|break at line"),
     ],

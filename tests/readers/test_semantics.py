@@ -226,3 +226,17 @@ def test_completions_with_chat_prompts_and_several_reward_functions(tmp_path: Pa
     np.testing.assert_allclose(values(run, "reward_spread"), [np.sqrt(t.var(axis=1, ddof=1).mean()) for t in totals])
     assert run["group_size"].item() == 3 and run["component"].values.tolist() == ["right", "tidy"]
     assert "plain sum of right, tidy" in run["notes"].item()
+
+
+@pytest.mark.parametrize("flag", ["is_eval", "is_validation"])
+@pytest.mark.parametrize(("yes", "no"), [(True, False), (1, 0), ("true", "false")])
+def test_rows_that_a_flag_marks_are_evaluations(flag: str, yes: object, no: object, tmp_path: Path) -> None:
+    rows = []
+    for step in range(1, 21):
+        rows.append({"step": step, "reward": 0.01 * step, flag: no})
+        rows += [{"step": step, "reward": 0.9, flag: yes}] if step % 5 == 0 else []
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = read_run(path)
+    assert run["reward"].values[0].tolist() == [0.01 * step for step in range(1, 21)]
+    assert run["evaluation_reward"].values[0][4::5].tolist() == [0.9] * 4

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bayes_grpo.readers.column_words import BY_ITS_END, step_rank
 from bayes_grpo.readers.log import Row
 from bayes_grpo.readers.text import flatten
 from bayes_grpo.readers.values import is_number
@@ -42,6 +43,9 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
     held = _Held()
     header: tuple[str, int] | None = None
     for line in lines:
+        if "[{" in line and (several := _several(line)) is not None:
+            yield from several
+            continue
         row = _in_line(line, header) if "{" in line and "}" in line else None
         if row is None:
             row = held.take(line, header)
@@ -51,6 +55,22 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
             yield row
         elif line.strip():
             header = _header(line)
+
+
+def _several(line: str) -> list[Row] | None:
+    """Rows of a list in one line, as ``print(trainer.state.log_history)`` writes it; None for others."""
+    begin, end = line.find("[{"), line.rfind("}]")
+    if begin < 0 or line.find("}, {", begin, end) < 0 or len(line) > _MOST_CHARACTERS:
+        return None
+    content = _parsed(f"{{'rows': {line[begin : end + 2]}}}")
+    members = content["rows"] if isinstance(content, dict) else []
+    rows = [row for member in members if (row := _row(member, None)) is not None]
+    return rows if sum(any(_is_step(key) for key in row) for row in rows) > 1 else None
+
+
+def _is_step(key: str) -> bool:
+    rank = step_rank(key)
+    return rank is not None and rank < BY_ITS_END
 
 
 class _Held:
@@ -118,7 +138,11 @@ def _in_line(line: str, above: tuple[str, int] | None) -> Row | None:
 
 def _object(text: str, header: tuple[str, int] | None) -> Row | None:
     """The row that an object's text holds, if it holds one; nothing is executed."""
-    content = _parsed(text)
+    return _row(_parsed(text), header)
+
+
+def _row(content: Any, header: tuple[str, int] | None) -> Row | None:
+    """The row that a parsed object is, if it is one."""
     if not isinstance(content, dict) or not content or not all(isinstance(key, str) for key in content):
         return None
     row = content

@@ -21,6 +21,12 @@ _HINT = re.compile(r"reward|score|return|accuracy", re.IGNORECASE)
 _PLACE = re.compile(
     r"(?:global[_ ]|train(?:ing)?[_ ])?(?:step|iter(?:ation)?|update)s?|it|batch|rollout", re.IGNORECASE
 )
+#: A word that stands alone before the keys of a line and says that they are an evaluation's.
+_EVALUATION = re.compile(
+    r"(?<![\w/.-])(?:eval(?:uation|uating)?|val(?:idation|idating)?|test)(?![\w/.-])"
+    r"(?!\s*(?:(?!step|iter|at)\w+\s*)?[:=]\s*[-+.\d])",
+    re.IGNORECASE,
+)
 _LONGEST = 4_000
 
 
@@ -39,7 +45,9 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
             pairs = pairs_of(text, loose=True)
         if not any(_HINT.search(key) for key in pairs):
             continue
-        row: Row = {key: value for key, value in pairs.items() if not _is_place(key)}
+        hint = _HINT.search(text)
+        mark = "validation/" if hint is not None and _EVALUATION.search(text, 0, hint.start()) else ""
+        row: Row = {f"{mark}{key}": value for key, value in pairs.items() if not _is_place(key)}
         row["step"], total = epochs.count(place)
         if total:
             row["total_steps"] = total

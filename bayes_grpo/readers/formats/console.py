@@ -9,7 +9,8 @@ from bayes_grpo.readers.column_words import reward_rank
 from bayes_grpo.readers.contract import Dialect, dialects
 from bayes_grpo.readers.formats.table import looks_like_table
 from bayes_grpo.readers.log import Entry, Log, Row, Source
-from bayes_grpo.readers.printed import Bars, has_step, lines_for, of_bars, rows_of
+from bayes_grpo.readers.printed import has_step, lines_for, of_bars, rows_of
+from bayes_grpo.readers.printed_bars import Bars
 from bayes_grpo.readers.text import holds_messages, is_json, lines_of, open_text, text_head
 
 NAME = "console output"

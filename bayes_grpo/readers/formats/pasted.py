@@ -1,4 +1,4 @@
-"""Tables whose columns tabs or spaces part, among other text: pasted from a notebook, or printed by pandas."""
+"""Tables whose columns tabs or spaces part, among other text: pasted from a notebook, or printed by a program."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,9 @@ from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.formats.table import looks_like_table
 from bayes_grpo.readers.log import Log, Source
 from bayes_grpo.readers.text import begins_like_json, lines_of, open_text, text_head
-from bayes_grpo.readers.text_tables import TextTable, is_shortened, longest_of, names_a_log, unquoted
+from bayes_grpo.readers.text_tables import TextTable, is_of_types, is_shortened, longest_of, names_a_log
 from bayes_grpo.readers.values import is_missing, is_number
+from bayes_grpo.readers.wrapped_frames import unwrapped
 
 NAME = "pasted table"
 ORDER = 74
@@ -17,6 +18,8 @@ ORDER = 74
 _FEWEST = 3
 #: A longer line is no row of a table that someone pasted.
 _LONGEST = 10_000
+#: A line that parts a header from the rows, in one piece or one for each column.
+_RULE = re.compile(r"\s*[-=─━═╴╶╸╺ ]{3,}\s*")
 
 
 def recognises(source: Source) -> bool:
@@ -38,26 +41,37 @@ def tables_of(lines: Iterable[str]) -> Iterator[TextTable]:
     """The tables in a text; blank lines do not end one."""
     headers: list[list[str]] = []
     table: TextTable | None = None
-    for line in lines:
-        bare = unquoted(line).rstrip("\r\n")
-        if not bare.strip() or len(bare) > _LONGEST:
+    above = last = ""
+    for bare in unwrapped(lines):
+        if not bare.strip() or len(bare) > _LONGEST or _RULE.fullmatch(bare) or is_of_types(bare.split()):
             continue
         if headers:
-            table = next((table for names in headers if (table := _begun(names, bare)) is not None), table)
-        elif table is not None and (cells := _row(table.names, bare)) is not None:
+            table = next((table for names in headers if (table := _begun(names, bare, above)) is not None), table)
+        elif table is not None and (cells := _row(table.names, bare, above)) is not None:
             table.take(cells)
             continue
         elif table is not None:
             yield table
             table = None
-        headers = [] if headers and table is not None else _headers(bare)
+        begun = bool(headers) and table is not None
+        named = _with_index(last, bare)
+        headers = [] if begun else _headers(named)
+        above = named if headers else above
+        last = bare
     if table is not None:
         yield table
 
 
-def _begun(names: list[str], line: str) -> TextTable | None:
+def _with_index(names: str, line: str) -> str:
+    """A line; where it is the name of the index below the other names, all of them."""
+    word = line.rstrip()
+    below = word and " " not in word and "\t" not in names and names[: len(word) + 1].isspace()
+    return word + names[len(word) :] if below else line
+
+
+def _begun(names: list[str], line: str, header: str) -> TextTable | None:
     """A table with its first row; None where the line is no row below such a header."""
-    cells = _row(names, line)
+    cells = _row(names, line, header)
     if cells is None or is_shortened(cells):
         return None
     table = TextTable(names)
@@ -77,19 +91,39 @@ def _headers(line: str) -> list[list[str]]:
     ]
 
 
-def _row(names: list[str], line: str) -> list[str] | None:
+def _row(names: list[str], line: str, header: str) -> list[str] | None:
     """The cells of a row, without the index that pandas prints before it; None for another line.
 
     Of the ways to part a line the one with most numbers is right: pandas leaves one space before a minus, and a cell
-    such as ``No log`` has one within.
+    such as ``No log`` has one within. Where cells are empty, those that are there stand below their names.
     """
     splits = [cells[1:] if len(cells) == len(names) + 1 and "\t" not in line else cells for cells in _splits(line)]
     best = max((cells for cells in splits if len(cells) == len(names)), key=_numbers, default=None)
+    best = best or _cells_below(names, header, line)
     if best is None or is_shortened(best):
         return best
     pairs = list(zip(names, best, strict=True))
     counted = all(is_number(cell) for name, cell in pairs if step_rank(name) is not None)
     return best if counted and any(is_number(cell) for name, cell in pairs if reward_rank(name) is not None) else None
+
+
+def _cells_below(names: list[str], header: str, line: str) -> list[str] | None:
+    """The cells of a row with empty ones, by where they stand; None where one stands below no name or below two."""
+    if "\t" in line or "\t" in header:
+        return None
+    spans: list[tuple[int, int]] = []
+    for name in names:
+        begin = header.index(name, spans[-1][1] if spans else 0)
+        spans.append((begin, begin + len(name)))
+    cells = [""] * len(names)
+    for match in re.finditer(r"\S+", line):
+        if match.end() <= spans[0][0] and not any(cells):
+            continue  # the index
+        below = [at for at, (begin, end) in enumerate(spans) if match.start() < end and begin < match.end()]
+        if len(below) != 1 or cells[below[0]]:
+            return None
+        cells[below[0]] = match[0]
+    return cells
 
 
 def _numbers(cells: list[str]) -> int:

@@ -10,7 +10,13 @@ from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.keys import words
 from bayes_grpo.readers.log import Log, Row, Source, reading_note
 from bayes_grpo.readers.text import check_text, open_text, text_head
-from bayes_grpo.readers.text_tables import is_shortened, shortened_note
+from bayes_grpo.readers.text_tables import (
+    decimal_commas_note,
+    have_decimal_commas,
+    is_shortened,
+    shortened_note,
+    with_point,
+)
 from bayes_grpo.readers.values import is_number
 
 NAME = "table (CSV, TSV)"
@@ -22,6 +28,8 @@ _LONGEST_CELL = 1 << 24
 _NAME = re.compile(r"[^={}<>\x1b]{0,120}")
 #: A progress bar, which no table begins with.
 _BAR = re.compile(r"\d%\|")
+#: Rows in which the meaning of a comma is looked for.
+_LOOKED_AT = 200
 #: Words of the column with the values of a tidy table.
 _VALUES = frozenset({"value", "y"})
 
@@ -76,6 +84,7 @@ def table_rows(path: Path) -> Iterator[Row | Note]:
     """
     csv.field_size_limit(_LONGEST_CELL)
     headers = shortened = 0
+    commas = _has_decimal_commas(path)
     try:
         with open_text(path, newline="") as file:
             header = file.readline(_LONGEST_CELL)
@@ -86,6 +95,8 @@ def table_rows(path: Path) -> Iterator[Row | Note]:
             step = next((at for at, name in enumerate(names) if step_rank(name) is not None), 0)
             held: list[str] | None = None
             for cells in reader:
+                if commas:
+                    cells = list(map(with_point, cells))
                 if held:
                     yield dict(zip(names, held, strict=False))
                 held = cells
@@ -102,10 +113,22 @@ def table_rows(path: Path) -> Iterator[Row | Note]:
         yield reading_note("", "the last line is cut off and was left out")
     elif held:
         yield dict(zip(names, held, strict=False))
+    if commas:
+        yield decimal_commas_note()
     if headers:
         yield reading_note("", f"the header is repeated, as where a run is appended or resumed: {headers} times")
     if shortened:
         yield shortened_note(shortened)
+
+
+def _has_decimal_commas(path: Path) -> bool:
+    """Whether the numbers of a table that semicolons or tabs part have decimal commas, as its first rows tell."""
+    with open_text(path, newline="") as file:
+        lines = [line for _ in range(_LOOKED_AT) if (line := file.readline(_LONGEST_CELL))]
+    mark = delimiter_of(next((line for line in lines if line.strip() and not line.startswith("#")), ""))
+    if mark == ",":
+        return False
+    return have_decimal_commas([cell.strip(' "\r\n') for line in lines for cell in line.split(mark)])
 
 
 def _may_be_number(cells: list[str], at: int) -> bool:

@@ -100,6 +100,57 @@ def test_a_run_begins_where_the_epoch_falls_or_after_the_summary(tmp_path: Path)
             assert read_run(path, appended=number)["optimizer_step"].values[0].tolist() == list(range(1, rows + 1))
 
 
+def bare(i: int, total: int, spacing: int = 1, **more: float) -> list[str]:
+    """A bar and the row below it, without an epoch."""
+    drawn = [bar(step, total) for step in range(spacing * (i - 1) + 1, spacing * i + 1)]
+    return ["".join(drawn), str({"loss": 0.01, "reward": round(0.3 + 0.4 * spacing * i / total, 6), **more})]
+
+
+def lines(first: int, last: int, total: int, spacing: int = 1) -> list[str]:
+    return [line for i in range(first, last + 1) for line in bare(i, total, spacing)]
+
+
+@pytest.mark.parametrize("spacing", [1, 10])
+@pytest.mark.parametrize("between", [["Traceback (most recent call last):", "KeyboardInterrupt", bar(0, 500)], []])
+def test_a_run_begins_where_the_bar_falls_back(between: list[str], spacing: int, tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    path.write_text("\n".join([*lines(1, 30, 500, spacing), *between, *lines(1, 20, 500, spacing)]))
+    with pytest.raises(InputError, match=f"1: 30 rows, steps {spacing} to {30 * spacing}; 2: 20 rows"):
+        read_run(path)
+    run = read_run(path, appended="last")
+    assert run["optimizer_step"].values[0].tolist() == [spacing * i for i in range(1, 21)]
+    assert run["planned_steps"].item() == 500
+
+
+@pytest.mark.parametrize("rate", [[], [3e-6, 2e-6, 1e-6]])
+def test_a_bar_for_each_epoch_begins_no_run(rate: list[float], tmp_path: Path) -> None:
+    """It was at its end before; but where the learning rate begins anew, too, so does a run."""
+    text = [line for k in range(3) for i in range(1, 11) for line in bare(i, 10, **({"lr": rate[k]} if rate else {}))]
+    assert values(read(tmp_path / "train.log", "\n".join(text)), "optimizer_step") == list(range(1, 31))
+    runs = [line for _ in range(2) for i in range(1, 11) for line in bare(i, 10, lr=1e-6 * (1 - i / 11))]
+    (tmp_path / "train.log").write_text("\n".join(runs))
+    assert read_run(tmp_path / "train.log", appended="last")["optimizer_step"].values[0].tolist() == list(range(1, 11))
+
+
+@pytest.mark.parametrize("total", [400, 500])
+@pytest.mark.parametrize("first", [True, False])
+def test_the_bar_of_evaluations_is_passed_over(first: bool, total: int, tmp_path: Path) -> None:
+    """It moves more often than the trainer's and has no name."""
+    evaluation = ["".join(bar(i, 62) for i in range(63)), "{'eval_reward': 0.25}"]
+    text = [bar(0, total), *(evaluation if first else [])]
+    for i in range(1, 41):
+        text += [*bare(i, total, 10), *(evaluation if i % 2 == 0 else [])]
+    reading = read(tmp_path / "train.log", "\n".join(text))
+    assert values(reading, "optimizer_step") == [*([0] if first else []), *(10 * i for i in range(1, 41))]
+    assert reading.run["planned_steps"].item() == total
+
+
+@pytest.mark.parametrize("begin", [[], [bar(0, 500)]])
+def test_a_bar_that_falls_back_to_a_checkpoint_goes_on_from_there(begin: list[str], tmp_path: Path) -> None:
+    text = "\n".join([*lines(1, 37, 500), *begin, *lines(31, 60, 500)])
+    assert values(read(tmp_path / "train.log", text), "optimizer_step") == list(range(1, 61))
+
+
 def test_evaluations_before_the_first_step_are_of_the_run_that_begins(tmp_path: Path) -> None:
     rows = ["{'eval_reward': 0.25, 'epoch': 0.0}", *(row(i, 1, 30, "linear", 4) for i in range(1, 31))]
     path = tmp_path / "train.log"

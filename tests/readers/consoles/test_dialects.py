@@ -142,6 +142,23 @@ def test_skyrl_spreads_rows_over_lines(first: int, width: int, prefix: str, tmp_
     assert values(reading, "rollout_age") == [1.5] * N and values(reading, "completion_length") == [512.25] * N
 
 
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("width", [40, 400])
+def test_skyrl_evaluates_before_the_first_step(apart: bool, width: int, tmp_path: Path) -> None:
+    """The step of an evaluation stands above it alone; it is no row of training and shifts no step."""
+    logged: list[tuple[int, dict]] = [(0, {"eval/all/avg_score": "0.1250", "eval/gsm8k/avg_score": "0.1250"})]
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        row = {"reward/avg_raw_reward": f"{reward:.4f}", "timing/step": "60.1", "trainer/global_step": step}
+        evaluation = {"eval/all/avg_score": f"{step / 64}"} if step % 6 == 0 else {}
+        logged += [(step, row), (step, evaluation)] if apart else [(step, row | evaluation)]
+    lines = [f"tracking:log:189 - Step {step}: \n{pprint.pformat(row, width=width)}" for step, row in logged if row]
+    reading = read(tmp_path / "train.log", "\n".join(lines))
+    assert values(reading, "optimizer_step") == [0, *steps_of(1, 1)] and values(reading, "reward")[1:] == REWARDS
+    assert np.isnan(values(reading, "reward")[0])
+    evaluated = [0.125, *(step / 64 if step % 6 == 0 else np.nan for step in steps_of(1, 1))]
+    np.testing.assert_array_equal(values(reading, "evaluation_reward"), evaluated)
+
+
 @pytest.mark.parametrize(
     "foreign",
     [
@@ -405,3 +422,68 @@ def test_rollouts_alone_are_the_steps_of_slime(tmp_path: Path) -> None:
     lines = [f"rollout {i}: {{'rollout/raw_reward': {r}, 'rollout/log_probs': -0.3}}" for i, r in enumerate(REWARDS)]
     reading = read(tmp_path / "train.log", "\n".join(lines))
     assert values(reading, "optimizer_step") == list(range(N)) and values(reading, "reward") == REWARDS
+
+
+ODD_SIGNS: dict[str, Callable[[int, float], str]] = {
+    "full-width": lambda s, r: f"Step\uff1a{s}\uff0creward\uff1a{r}\uff0ckl\uff1a0.01",
+    "thousands of steps": lambda s, r: f"Step {s / 1000:g}k/1M | Reward: {r} | KL: 0.01",
+    "Keras": lambda s, r: f"{s}/1000 [==>....] - 12s 0.5s/step - loss: 0.1 - reward: {r} - kl: 0.01",
+    "Keras 3": lambda s, r: f"{s}/1000 \u2501\u2501\u2501\u2501 12s 0.5s/step - loss: 0.1 - reward: {r} - kl: 0.01",
+}
+
+
+@pytest.mark.parametrize("name", ODD_SIGNS)
+def test_steps_and_keys_in_odd_signs(name: str, tmp_path: Path) -> None:
+    steps = steps_of(100, 100)
+    text = "\n".join(ODD_SIGNS[name](step, reward) for step, reward in zip(steps, REWARDS, strict=True))
+    reading = read(tmp_path / "train.log", text)
+    assert values(reading, "optimizer_step") == steps and values(reading, "reward") == REWARDS
+
+
+def test_a_typeset_minus(tmp_path: Path) -> None:
+    text = "\n".join(f"Step {s} | Reward: \u2212{r}" for s, r in zip(steps_of(1, 1), REWARDS, strict=True))
+    assert values(read(tmp_path / "train.log", text), "reward") == [-r for r in REWARDS]
+
+
+def test_a_history_printed_in_one_line(tmp_path: Path) -> None:
+    history = [{"loss": 0.1, "reward": r, "step": s} for s, r in zip(steps_of(5, 5), REWARDS, strict=True)]
+    reading = read(tmp_path / "train.log", f">>> trainer.state.log_history\n{history}\n")
+    assert values(reading, "optimizer_step") == steps_of(5, 5) and values(reading, "reward") == REWARDS
+
+
+@pytest.mark.parametrize(
+    "evaluation",
+    [
+        "[val] Step {s} | reward: 0.9 | kl: 0.2",
+        "Eval at step {s} | reward: 0.9",
+        "Step {s} | Validation: reward=0.9, accuracy=0.8",
+        "10:00:00 INFO evaluation step: {s}, mean reward: 0.9",
+    ],
+)
+def test_lines_of_an_evaluation_are_no_training(evaluation: str, tmp_path: Path) -> None:
+    """They have the keys of training's; a key of an evaluation makes no line one."""
+    lines = []
+    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
+        lines.append(f"10:00:00 INFO eval.py:12 Step {step} | eval_loss: 0.3 | reward: {reward} | kl: 0.01")
+        lines += [evaluation.format(s=step)] if step % 6 == 0 else []
+    reading = read(tmp_path / "train.log", "\n".join(lines))
+    assert values(reading, "reward") == REWARDS and values(reading, "optimizer_step") == steps_of(1, 1)
+    assert values(reading, "evaluation_reward")[5::6] == [0.9] * 4
+
+
+@pytest.mark.parametrize(
+    ("line", "above"),
+    [
+        ("Step {s} | Reward: {r} | KL: 0,001", 0),
+        ("Step {s} | Reward: {r} | KL: 0,001", 1),
+        ("step={s} reward={r} kl=0,01", 1),
+        ("Step {s}:\n  Reward: {r}\n  KL: 0,25", 0),
+    ],
+)
+def test_decimal_commas_in_lines(line: str, above: int, tmp_path: Path) -> None:
+    text = "\n".join(
+        line.format(s=s, r=f"{above + r:.3f}".replace(".", ",")) for s, r in zip(steps_of(1, 1), REWARDS, strict=True)
+    )
+    reading = read(tmp_path / "train.log", text)
+    assert values(reading, "reward") == [float(f"{above + r:.3f}") for r in REWARDS]
+    assert "kl" in reading.run

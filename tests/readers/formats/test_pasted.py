@@ -97,3 +97,31 @@ def test_printed_lines_are_no_pasted_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="text without log rows"):
         (tmp_path / "prose.txt").write_text("the step and the reward\nare  both  fine\nso  it  is\n")
         read_run(tmp_path / "prose.txt")
+
+
+@pytest.mark.parametrize("layout", ["tabs", "spaces", "Markdown"])
+@pytest.mark.parametrize("parts", [2, 6])
+def test_tables_that_go_on_are_one(layout: str, parts: int, tmp_path: Path) -> None:
+    """As a program prints the header anew with each table, or someone pastes two pieces."""
+    size = N // parts
+    tables = [[NAMES, *CELLS[at : at + size]] for at in range(0, N, size)]
+    if layout != "Markdown" and parts > 4:
+        return  # fewer than three rows below a header make no pasted table
+    form = {
+        "tabs": lambda t: ["\t".join(r) for r in t],
+        "spaces": lambda t: ["   ".join(r) for r in t],
+        "Markdown": markdown,
+    }
+    text = "\n".join(line for table in tables for line in ["and then", *form[layout](table), ""])
+    reading = read(tmp_path / "issue.txt", text)
+    assert values(reading, "optimizer_step") == STEPS and values(reading, "reward") == REWARDS
+    assert any("taken as one" in str(note) for note in reading.notes)
+
+
+@pytest.mark.parametrize("layout", ["spaces", "Markdown"])
+def test_decimal_commas_of_pasted_tables(layout: str, tmp_path: Path) -> None:
+    rows = [[row[0], "0,5", f"{1 + float(row[2]):.3f}".replace(".", ","), "0,25"] for row in CELLS]
+    table = [NAMES, *rows]
+    text = "\n".join(["   ".join(row) for row in table] if layout == "spaces" else markdown(table))
+    reading = read(tmp_path / "issue.txt", f"I see\n\n{text}\n")
+    assert values(reading, "reward") == [round(1 + r, 3) for r in REWARDS] and values(reading, "kl") == [0.25] * N

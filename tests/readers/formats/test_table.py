@@ -79,3 +79,23 @@ def test_all_cells_that_are_no_number_are_counted(tmp_path: Path) -> None:
         read_run(path)
     assert len(caught.value.faults) == 9 and caught.value.faults[-1] == "and 42 more"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+@pytest.mark.parametrize("above", [0, 1])
+def test_decimal_commas(mark: str, above: int, tmp_path: Path) -> None:
+    """As spreadsheets write them; ``1,250`` beside ``0,01`` is no thousand."""
+    path = tmp_path / "log.csv"
+    lines = [f"{s}{mark}{above + r:.3f}{mark}0.01".replace(".", ",") for s, r in enumerate(REWARDS)]
+    path.write_text("\n".join([mark.join(("step", "reward", "kl")), *lines]))
+    run = read_run(path)
+    assert run["reward"].values[0].tolist() == [round(above + r, 3) for r in REWARDS]
+    assert run["kl"].values[0].tolist() == [0.01] * len(REWARDS) and "decimal" in run["notes"].item()
+
+
+def test_commas_of_thousands_beside_points_stay(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "\n".join(["step;reward", *(f"{s:,};{r}" for s, r in zip(range(1000, 2400, 100), REWARDS, strict=True))])
+    )
+    assert read_run(path)["optimizer_step"].values[0].tolist() == list(range(1000, 2400, 100))
