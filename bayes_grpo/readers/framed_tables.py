@@ -17,6 +17,8 @@ _GRID = re.compile(r"^\s*(?:[+|][-=:]+(?:\+[-=:]+)*[+|]|[-=]+(?:\+[-=]+)+)\s*$")
 _BOX = re.compile(rf"^(?!\s*[\s{_SIDES}]*$)[\s\u2500-\u257f]+$")
 _TOP = re.compile(r"^\s*[┌┍┎┏╒╓╔╭╷]")
 _DASHES = re.compile(r"-+")
+#: Lines over which a header may be wrapped.
+_MOST_LINES = 20
 
 
 def framed_tables(lines: Iterable[str]) -> Iterator[TextTable]:
@@ -63,7 +65,7 @@ class _Reader:
             self._row(line, self.table)
             self._held, self._at_rule = [line], False
         else:
-            self._held.append(line)
+            self._held = [*self._held[1 - _MOST_LINES :], line]
 
     def end(self) -> Iterator[TextTable]:
         """Leave the table, if there is one."""
