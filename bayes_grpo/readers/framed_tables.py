@@ -10,11 +10,11 @@ from bayes_grpo.readers.values import is_number
 #: What parts the cells of a row.
 _SIDES = "|│┃║┆┇┊┋╎╏"
 _SIDE = re.compile(f"[{_SIDES}]")
-_MARKDOWN = re.compile(r"^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?\s*$")
+_MARKDOWN = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?")
 #: Lines of a grid, as tabulate and databases draw it.
-_GRID = re.compile(r"^\s*(?:[+|][-=:]+(?:\+[-=:]+)*[+|]|[-=]+(?:\+[-=]+)+)\s*$")
-#: A line of box characters, and one that begins a table.
-_BOX = re.compile(rf"^(?!\s*[\s{_SIDES}]*$)[\s\u2500-\u257f]+$")
+_GRID = re.compile(r"[+|][-=:]+(?:\+[-=:]+)*[+|]|[-=]+(?:\+[-=]+)+")
+#: A line of box characters, which has more than sides, and one that begins a table.
+_BOX = re.compile(r"[\s\u2500-\u257f]+")
 _TOP = re.compile(r"^\s*[┌┍┎┏╒╓╔╭╷]")
 _DASHES = re.compile(r"-+")
 #: Lines over which a header may be wrapped.
@@ -56,7 +56,7 @@ class _Reader:
 
     def take(self, line: str) -> Iterator[TextTable]:
         """Take in a line; a table that it ends."""
-        if _BOX.match(line) or _GRID.match(line) or _MARKDOWN.match(line):
+        if _is_rule(line.strip()):
             yield from self._rule(line)
             self._at_rule = True
         elif not has_sides(line):
@@ -88,7 +88,13 @@ class _Reader:
 
     def _repeats_itself(self, line: str) -> bool:
         """Whether the last row was the header of a table that follows without a line between."""
-        if not _MARKDOWN.match(line) or self._at_rule or not self._held or not self.table or not self.table.rows:
+        if (
+            not _MARKDOWN.fullmatch(line.strip())
+            or self._at_rule
+            or not self._held
+            or not self.table
+            or not self.table.rows
+        ):
             return False
         cells = _cells(self._held[-1], True)
         return all(cells) and not is_of_types(cells) and not any(map(is_number, cells))
@@ -131,6 +137,13 @@ class _Reader:
         if cells[step] or len(above) != len(raw):
             return False
         return all(_is_full(over) for over, cell in zip(above, cells, strict=True) if cell)
+
+
+def _is_rule(bare: str) -> bool:
+    """Whether a line, without blanks around it, is one of a frame."""
+    if _GRID.fullmatch(bare) or _MARKDOWN.fullmatch(bare):
+        return True
+    return _BOX.fullmatch(bare) is not None and bare.strip(_SIDES + " \t") != ""
 
 
 def _names(rows: list[list[str]]) -> list[str]:

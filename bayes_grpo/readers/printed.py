@@ -28,7 +28,7 @@ _PROCESS = re.compile(
     r"^\s*(?:\([\w.:]+(?:\([^()]*\))? pid=\d+(?:, ip=[\d.]+)?\)|\[rank\d+\]:?|\[(?:actor|proc|host)=[^\]\s]*\]:?|"
     r"\[\d+\](?::|(?=\s|$))|\d+:)\s?"
 )
-_REPEATED = re.compile(r"\s*\[repeated \d+x across cluster\]\s*$")
+_REPEATED = re.compile(r"(?<!\s)\s*\[repeated \d+x across cluster\]\s*$")
 #: Lines of W&B's own, which repeat the last values of a run.
 _TRACKER = re.compile(r"^\s*(?:wandb|swanlab):")
 _STAMP = re.compile(

@@ -384,3 +384,13 @@ def test_several_runs_of_which_some_cannot_be_read(tmp_path: Path) -> None:
     readings, _ = read_log(tmp_path)
     assert [str(reading.run["run"].values[0]) for reading in readings] == ["a", "b"]
     assert str(tmp_path / "c" / "metrics.jsonl") in readings[0].run["notes"].item()
+
+
+@pytest.mark.parametrize("piece", [" ", "|", "-", "─ ", "step ", "1,"])
+def test_long_lines_between_rows_take_no_longer_than_their_length(piece: str, tmp_path: Path) -> None:
+    """Patterns that go back over a line for each of its characters would take many minutes here."""
+    noise = f" {piece * 100_000}x"
+    path = tmp_path / "log.txt"
+    path.write_text("".join(f"step: {step} reward: 0.{step}\n{noise}\n" for step in range(1, 7)), encoding="utf-8")
+    run = read_run(path)
+    np.testing.assert_allclose(run["reward"].values[0], np.arange(1, 7) / 10)

@@ -19,7 +19,7 @@ _FEWEST = 3
 #: A longer line is no row of a table that someone pasted.
 _LONGEST = 10_000
 #: A line that parts a header from the rows, in one piece or one for each column.
-_RULE = re.compile(r"\s*[-=─━═╴╶╸╺ ]{3,}\s*")
+_RULE = re.compile(r"[-=─━═╴╶╸╺ ]{3,}")
 
 
 def recognises(source: Source) -> bool:
@@ -43,7 +43,7 @@ def tables_of(lines: Iterable[str]) -> Iterator[TextTable]:
     table: TextTable | None = None
     above = last = ""
     for bare in unwrapped(lines):
-        if not bare.strip() or len(bare) > _LONGEST or _RULE.fullmatch(bare) or is_of_types(bare.split()):
+        if not bare.strip() or len(bare) > _LONGEST or _RULE.fullmatch(bare.strip()) or is_of_types(bare.split()):
             continue
         if headers:
             table = next((table for names in headers if (table := _begun(names, bare, above)) is not None), table)
