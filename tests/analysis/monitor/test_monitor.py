@@ -181,10 +181,15 @@ def test_ctrl_c_speaks_of_no_fits(tmp_path: Path) -> None:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=press)
-    thread.start()
-    done = call("monitor", log, "--every", "0.2", "--prometheus", metrics)
-    thread.join()
+    # What is started in the background ignores Ctrl-C: this process hears it until the test ends.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread = threading.Thread(target=press)
+        thread.start()
+        done = call("monitor", log, "--every", "0.2", "--prometheus", metrics)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert done.returncode == 130 and "interrupted; log: 40 rows looked at" in done.stderr
     assert "fits" not in done.stderr
 
