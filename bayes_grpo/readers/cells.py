@@ -33,7 +33,7 @@ _LONE = re.compile(r"^\W*[\[(]\s*(\d[\d,]*)\s*/\s*(\d[\d,]*)\s*[\])]|^\s*(\d+)/(
 _SIGNS = {0xFF1A: ": ", 0xFF0C: ", ", 0xFF1B: "; ", 0xFF08: "(", 0xFF09: ")"}
 _SIGNS |= {0xFF1D: "=", 0xFF5C: "|", 0xFF05: "%", 0x2212: "-"}
 _SIGN = re.compile(f"[{''.join(map(chr, _SIGNS))}]")
-_MULTIPLES = {"k": 1_000, "M": 1_000_000}
+_MULTIPLES = {"k": 1_000, "K": 1_000, "M": 1_000_000}
 
 
 class Place(NamedTuple):
@@ -99,7 +99,7 @@ def _value(text: str, percent: str) -> str:
 
 def _whole(text: str) -> int:
     """A step, also as ``12,000`` or ``1.5k``."""
-    multiple = _MULTIPLES.get(text[-1].replace("K", "k"))
+    multiple = _MULTIPLES.get(text[-1])
     return round(float(text[:-1]) * multiple) if multiple else int(text.replace(",", ""))
 
 
