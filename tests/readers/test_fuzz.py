@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bayes_grpo import InputError, list_models, load_model, read_run
 from bayes_grpo.readers import EXAMPLE
 from bayes_grpo.runs.fields import RUN_FIELDS, STEP_FIELDS
-from tests.readers.consoles.test_dialects import ms_swift, nemo, prime, skyrl, slime
+from tests.readers.consoles.printed import ms_swift, nemo, prime, skyrl, slime
 from tests.readers.files import EXAMPLES, jsonl, trainer_state
 
 COUNT = os.environ.get("BAYES_GRPO_FUZZ")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bayes_grpo import InputError
 from bayes_grpo.readers import read_log
-from tests.readers.consoles.test_dialects import REWARDS, SCRIPTS, N, nemo, prime, skyrl, slime
+from tests.readers.consoles.printed import REWARDS, SCRIPTS, N, nemo, prime, skyrl, slime
 
 LAYOUTS = {
     "dicts": lambda: [str({"loss": 0.1, "reward": r, "step": s, "kl": 0.01}) for s, r in enumerate(REWARDS, 1)],

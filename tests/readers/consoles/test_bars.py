@@ -6,7 +6,8 @@ import pytest
 
 from bayes_grpo import InputError
 from bayes_grpo.readers import read_run
-from tests.readers.consoles.test_dialects import REWARDS, N, read, steps_of, values
+from tests.readers.consoles.printed import REWARDS, N, steps_of
+from tests.readers.reading import read, values
 
 
 def bar(name: str, at: int, total: int, reward: float | None = None) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.readers.consoles.test_dialects import REWARDS, N, read, steps_of, values, yaml_lines
+from tests.readers.consoles.printed import REWARDS, N, steps_of, yaml_lines
+from tests.readers.reading import read, values
 
 PREFIXES = [
     "",

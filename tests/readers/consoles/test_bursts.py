@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bayes_grpo import InputError, read_run
-from tests.readers.consoles.test_dialects import read, values
+from tests.readers.reading import read, values
 
 
 def bar(at: int, total: int) -> str:

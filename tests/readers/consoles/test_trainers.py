@@ -1,43 +1,24 @@
-"""What programs print as they train: each kind in several layouts that differ in every incidental."""
+"""What trainers print as they train: each in several layouts that differ in every incidental."""
 
 import json
 import pprint
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bayes_grpo import InputError
-from bayes_grpo.readers import read_run
+from tests.readers.consoles.printed import (
+    REWARDS,
+    N,
+    ms_swift,
+    nemo,
+    prime,
+    skyrl,
+    slime,
+    steps_of,
+    yaml_lines,
+)
 from tests.readers.reading import read, values
-
-N = 24
-REWARDS = [round(0.21 + 0.02 * i + 0.013 * (i % 4), 4) for i in range(N)]
-
-
-def steps_of(first: int, spacing: int) -> list[int]:
-    return [first + spacing * i for i in range(N)]
-
-
-def ms_swift(first: int, spacing: int, total: int, stamp: str) -> str:
-    lines = [
-        "[INFO:swift] Setting args.lazy_tokenize: False",
-        "run sh: `swift rlhf --rlhf_type grpo --reward_funcs accuracy`",
-    ]
-    for step, reward in zip(steps_of(first, spacing), REWARDS, strict=True):
-        row = {
-            "loss": 0.0,
-            "reward": reward,
-            "reward_std": 0.2,
-            "entropy/mean": 0.5,
-            "completions/clipped_ratio": 0.125,
-        }
-        row |= {"rollout_correction/ess": 0.97, "rollout_correction/chi2_token": 0.03, "rollout_correction/kl": 0.001}
-        row |= {"global_step/max_steps": f"{step}/{total}", "train_speed(s/it)": 3.25}
-        lines.append(stamp + str(row))
-        lines.append(f"Train:  {100 * step // total}%|\u2588\u2588  | {step}/{total} [00:10<01:00,  2.1s/it]")
-    return "\n".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -59,31 +40,6 @@ def test_ms_swift_prints_the_step_as_a_part(first: int, spacing: int, total: int
         assert values(reading, name) == [value] * N, name
 
 
-def slime(updates: int, prefix: str) -> str:
-    lines = []
-    for i, reward in enumerate(REWARDS):
-        rollout = {
-            "rollout/raw_reward": reward,
-            "rollout/rewards": (-1) ** i * 1e-9,
-            "rollout/response_lengths": 100.5,
-            "rollout/truncated": 0.25,
-        }
-        perf = {"perf/rollout_time": 1.5, "rollout/zero_std/count_0.0": 3, "rollout/zero_std/count_1.0": 1}
-        lines.append(f"{prefix}perf {i}: {perf}")
-        lines.append(f"{prefix}data.py:163 - rollout {i}: {rollout}")
-        for j in range(updates):
-            step = i * updates + j
-            train = {
-                "train/loss": 0.1,
-                "train/lr-pg_0": 1e-6 / (1 + step),
-                "train/grad_norm": 0.5 + step,
-                "train/train_rollout_logprob_abs_diff": 0.02,
-                "train/step": step,
-            }
-            lines.append(f"{prefix}model.py:660 - step {step}: {train}")
-    return "\n".join(lines)
-
-
 @pytest.mark.parametrize(
     ("updates", "prefix"),
     [
@@ -103,32 +59,6 @@ def test_slime_has_two_clocks(updates: int, prefix: str, tmp_path: Path) -> None
     assert run.sizes["step"] == N * updates and float(run["refresh_interval"]) == updates
     np.testing.assert_allclose(run["grad_norm"].values, 0.5 + np.arange(N * updates))
     assert "rollout/rewards" in reading.unused
-
-
-def skyrl(first: int, width: int, prefix: str) -> str:
-    lines = [
-        "2026-01-01 10:00:00.000 | INFO     | skyrl.train.entrypoints:main:12 - Config: {'trainer': {'epochs': 3}}"
-    ]
-    for step, reward in zip(steps_of(first, 1), REWARDS, strict=True):
-        row = {
-            "generate/avg_num_tokens": "512.2500",
-            "reward/avg_raw_reward": f"{reward:.4f}",
-            "reward/avg_pass_at_8": "0.9000",
-        }
-        row |= {
-            "policy/policy_entropy": "0.3000",
-            "trainer/global_step": step,
-            "trainer/epoch": 0,
-            "async/staleness_mean": "1.5000",
-        }
-        lines.append(
-            f"{prefix}2026-01-01 10:00:{step % 60:02}.000 | INFO     | skyrl.train.utils.tracking:log:189 - Step {step}: "
-        )
-        lines += [prefix + line for line in pprint.pformat(row, width=width).splitlines()]
-        lines.append(
-            f"{prefix}2026-01-01 10:01:00.000 | INFO | trainer:9 - reward/avg_pass_at_8: 0.9, reward/avg_raw_reward: {reward}"
-        )
-    return "\n".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -197,30 +127,6 @@ def test_roll_prints_json_after_a_tag(tmp_path: Path) -> None:
     assert values(reading, "all_right_share") == [0.5] * N
 
 
-def nemo(total: int, rule: str, name: str) -> str:
-    lines = ["Loading checkpoint shards: 100%|####| 4/4 [00:01<00:00, 3.1it/s]", "Setting up: step 1: nothing"]
-    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
-        lines += [
-            "",
-            f"{rule} Step {step}/{total} {rule}",
-            "\u25b6 Generating responses for batch of size 64...",
-            "\U0001f4ca Training Results:",
-        ]
-        lines += [
-            "  \u2022 Loss: 0.0123",
-            "  \u2022 Generation KL Error: 0.0021",
-            f"  \u2022 {name}: {reward:.4f}",
-            "  \u2022 Mean Generation Length: 333.2500",
-        ]
-        lines += [
-            "\u23f1\ufe0f  Timing:",
-            "  \u2022 Total step time: 61.50s",
-            "  \u2022 generation: 31.00s (50.4%)",
-            "    - E2E (Tokens/sec/gpu): 1234.50",
-        ]
-    return "\n".join(lines)
-
-
 @pytest.mark.parametrize(
     ("total", "rule", "name"),
     [(40, "=" * 25, "Avg Reward"), (1000, "-" * 10, "Avg Reward"), (24, "=" * 30, "Avg Total Reward")],
@@ -231,17 +137,6 @@ def test_nemo_rl_prints_blocks(total: int, rule: str, name: str, tmp_path: Path)
     assert values(reading, "optimizer_step") == steps_of(1, 1) and reading.run["planned_steps"].item() == total
     assert values(reading, "step_time") == [61.5] * N and values(reading, "completion_length") == [333.25] * N
     assert values(reading, "logprob_difference") == [0.0021] * N
-
-
-def prime(stamp: str, level: str, more: str) -> str:
-    lines = []
-    for step, reward in zip(steps_of(3, 1), REWARDS, strict=True):
-        lines.append(f"{stamp}    INFO Starting orchestrator step {step}")
-        lines.append("Generating rollouts (train):  50%|#####     | 256/512 [01:13<00:00,  6.97it/s]")
-        lines.append(
-            f"{stamp} {level} Step {step} | Time: 73.77s | Reward: {reward:.4f} |{more} Seq. Length: 1345.6 tokens/sample | Max. Off-Policy Level: 2"
-        )
-    return "\n".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -260,16 +155,6 @@ def test_prime_rl_prints_a_line_a_step(stamp: str, level: str, more: str, tmp_pa
     assert values(reading, "completion_length") == [1345.6] * N
     if "Val" in more:
         assert values(reading, "evaluation_reward") == [0.5] * N
-
-
-def yaml_lines(content: dict, indent: int = 0) -> list[str]:
-    out = []
-    for key, value in content.items():
-        if isinstance(value, dict):
-            out += [" " * indent + f"{key}:", *yaml_lines(value, indent + 2)]
-        else:
-            out.append(" " * indent + f"{key}: {value}")
-    return out
 
 
 @pytest.mark.parametrize(
@@ -344,36 +229,6 @@ def test_minimind_counts_steps_in_each_epoch(layout: str, planned: int | None, t
         assert reading.run["planned_steps"].item() == planned
 
 
-SCRIPTS: dict[str, Callable[[int, float], str]] = {
-    "bars between": lambda s, r: f"Step {s}/500 | Reward: {r:.4f} | KL: 0.02 | Loss: -0.1",
-    "equals signs": lambda s, r: f"step={s} reward={r:.4f} loss=-0.1 kl=0.02",
-    "brackets": lambda s, r: f"[Step {s}] mean_reward: {r:.4f}, kl: 0.02, lr: 1e-06",
-    "spaces": lambda s, r: f"step {s} reward {r:.4f} loss -0.1 kl 0.02",
-    "iterations": lambda s, r: f"INFO:root:Iteration {s} of 500 - avg reward = {r:.4f}; entropy = 1.2",
-    "of and colon": lambda s, r: f"2026-02-02T10:00:00Z Iter {s}/500: Average Reward: {r:.4f} (best 0.99), KL = 0.02",
-    "lines of their own": lambda s, r: f"--- Step {s} ---\nLoss: -0.1\nAverage Reward: {r:.4f}\nKL: 0.02\n",
-    "starred": lambda s, r: f"**** Training step {s}/500 ****\n* reward_mean = {r:.4f}\n* response_length = 120.5 tokens\n",
-    "a table": lambda s, r: f"        Step {s}        \n\u250c\u2500\u2500\u2500\u2510\n\u2502 reward \u2502 {r:.4f} \u2502\n\u2502 kl \u2502 0.02 \u2502\n\u2514\u2500\u2500\u2518",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_scripts_of_one_file(script: str, tmp_path: Path) -> None:
-    """Each writes as it likes; the noise before it speaks of rewards and steps too."""
-    noise = "reward functions: accuracy, format\nusing 4 reward workers, step size 0.1\nGradient step: ready\n"
-    lines = [SCRIPTS[script](s, r) for s, r in zip(steps_of(5, 5), REWARDS, strict=True)]
-    reading = read(tmp_path / "out.txt", noise + "\n".join(lines) + "\ndone\n")
-    assert values(reading, "optimizer_step") == steps_of(5, 5)
-    assert values(reading, "reward") == REWARDS
-
-
-def test_rows_without_a_step_are_counted(tmp_path: Path) -> None:
-    lines = [f"Training on batch\nAverage Reward: {r}\nLoss: 0.5" for r in REWARDS]
-    reading = read(tmp_path / "out.txt", "\n".join(lines))
-    assert values(reading, "optimizer_step") == steps_of(1, 1) and values(reading, "reward") == REWARDS
-    assert any("counted 1, 2" in str(note) for note in reading.notes)
-
-
 def test_areal_prints_tables_of_several_columns(tmp_path: Path) -> None:
     lines = []
     for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
@@ -397,93 +252,7 @@ def test_areal_prints_tables_of_several_columns(tmp_path: Path) -> None:
     assert values(reading, "completion_length") == [200] * N and values(reading, "entropy") == [0.3] * N
 
 
-def test_a_log_without_rows_ends_in_one_clear_error(tmp_path: Path) -> None:
-    path = tmp_path / "train.log"
-    path.write_text("reward model loaded\nstep by step\n" * 50)
-    with pytest.raises(InputError, match="text without log rows"):
-        read_run(path)
-
-
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda line: {"timestamp": "2026-01-01T00:00:00", "level": "SUCCESS", "message": line, "line": 12},
-        lambda line: {"log": line + "\n", "stream": "stdout", "time": "2026-01-01T00:00:00.0Z"},
-    ],
-)
-def test_lines_in_a_loggers_json(wrap: Callable[[str], dict], tmp_path: Path) -> None:
-    """As prime-rl writes with JSON logs, and as containers keep what was printed."""
-    lines = prime("", "", "").splitlines()
-    reading = read(tmp_path / "orchestrator.log", "\n".join(json.dumps(wrap(line)) for line in lines))
-    assert reading.trainer == "prime-rl" and values(reading, "reward") == REWARDS
-
-
 def test_rollouts_alone_are_the_steps_of_slime(tmp_path: Path) -> None:
     lines = [f"rollout {i}: {{'rollout/raw_reward': {r}, 'rollout/log_probs': -0.3}}" for i, r in enumerate(REWARDS)]
     reading = read(tmp_path / "train.log", "\n".join(lines))
     assert values(reading, "optimizer_step") == list(range(N)) and values(reading, "reward") == REWARDS
-
-
-ODD_SIGNS: dict[str, Callable[[int, float], str]] = {
-    "full-width": lambda s, r: f"Step\uff1a{s}\uff0creward\uff1a{r}\uff0ckl\uff1a0.01",
-    "thousands of steps": lambda s, r: f"Step {s / 1000:g}k/1M | Reward: {r} | KL: 0.01",
-    "Keras": lambda s, r: f"{s}/1000 [==>....] - 12s 0.5s/step - loss: 0.1 - reward: {r} - kl: 0.01",
-    "Keras 3": lambda s, r: f"{s}/1000 \u2501\u2501\u2501\u2501 12s 0.5s/step - loss: 0.1 - reward: {r} - kl: 0.01",
-}
-
-
-@pytest.mark.parametrize("name", ODD_SIGNS)
-def test_steps_and_keys_in_odd_signs(name: str, tmp_path: Path) -> None:
-    steps = steps_of(100, 100)
-    text = "\n".join(ODD_SIGNS[name](step, reward) for step, reward in zip(steps, REWARDS, strict=True))
-    reading = read(tmp_path / "train.log", text)
-    assert values(reading, "optimizer_step") == steps and values(reading, "reward") == REWARDS
-
-
-def test_a_typeset_minus(tmp_path: Path) -> None:
-    text = "\n".join(f"Step {s} | Reward: \u2212{r}" for s, r in zip(steps_of(1, 1), REWARDS, strict=True))
-    assert values(read(tmp_path / "train.log", text), "reward") == [-r for r in REWARDS]
-
-
-def test_a_history_printed_in_one_line(tmp_path: Path) -> None:
-    history = [{"loss": 0.1, "reward": r, "step": s} for s, r in zip(steps_of(5, 5), REWARDS, strict=True)]
-    reading = read(tmp_path / "train.log", f">>> trainer.state.log_history\n{history}\n")
-    assert values(reading, "optimizer_step") == steps_of(5, 5) and values(reading, "reward") == REWARDS
-
-
-@pytest.mark.parametrize(
-    "evaluation",
-    [
-        "[val] Step {s} | reward: 0.9 | kl: 0.2",
-        "Eval at step {s} | reward: 0.9",
-        "Step {s} | Validation: reward=0.9, accuracy=0.8",
-        "10:00:00 INFO evaluation step: {s}, mean reward: 0.9",
-    ],
-)
-def test_lines_of_an_evaluation_are_no_training(evaluation: str, tmp_path: Path) -> None:
-    """They have the keys of training's; a key of an evaluation makes no line one."""
-    lines = []
-    for step, reward in zip(steps_of(1, 1), REWARDS, strict=True):
-        lines.append(f"10:00:00 INFO eval.py:12 Step {step} | eval_loss: 0.3 | reward: {reward} | kl: 0.01")
-        lines += [evaluation.format(s=step)] if step % 6 == 0 else []
-    reading = read(tmp_path / "train.log", "\n".join(lines))
-    assert values(reading, "reward") == REWARDS and values(reading, "optimizer_step") == steps_of(1, 1)
-    assert values(reading, "evaluation_reward")[5::6] == [0.9] * 4
-
-
-@pytest.mark.parametrize(
-    ("line", "above"),
-    [
-        ("Step {s} | Reward: {r} | KL: 0,001", 0),
-        ("Step {s} | Reward: {r} | KL: 0,001", 1),
-        ("step={s} reward={r} kl=0,01", 1),
-        ("Step {s}:\n  Reward: {r}\n  KL: 0,25", 0),
-    ],
-)
-def test_decimal_commas_in_lines(line: str, above: int, tmp_path: Path) -> None:
-    text = "\n".join(
-        line.format(s=s, r=f"{above + r:.3f}".replace(".", ",")) for s, r in zip(steps_of(1, 1), REWARDS, strict=True)
-    )
-    reading = read(tmp_path / "train.log", text)
-    assert values(reading, "reward") == [float(f"{above + r:.3f}") for r in REWARDS]
-    assert "kl" in reading.run
