@@ -5,7 +5,7 @@ import numpy as np
 from bayes_grpo.errors import Note
 from bayes_grpo.readers.choose_columns import Chosen
 from bayes_grpo.readers.column_names import NAMES
-from bayes_grpo.readers.column_words import BY_ITS_END, step_rank
+from bayes_grpo.readers.column_words import is_step
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain
 from bayes_grpo.readers.log import reading_note
@@ -37,10 +37,9 @@ def _completed(table: Table, chosen: Chosen, rows: np.ndarray, step: np.ndarray)
     An evaluation may say its step in the line above it alone.
     """
     for key, array in table.arrays.items():
-        rank = step_rank(key)
-        other = array[rows]
-        if rank is None or rank >= BY_ITS_END or key == chosen.columns["optimizer_step"]:
+        if not is_step(key) or key == chosen.columns["optimizer_step"]:
             continue
+        other = array[rows]
         both = np.isfinite(step) & np.isfinite(other)
         if both.sum() >= _FEWEST and (step[both] == other[both]).all():
             step = np.where(np.isnan(step), other, step)

@@ -150,12 +150,18 @@ def variable_of(key: str) -> tuple[str, int] | None:
 
 @lru_cache(maxsize=100_000)
 def step_rank(key: str) -> int | None:
-    """How surely a column holds the step, 0 the surest; from 100 on it is another count; None where it holds none."""
+    """How surely a column holds the step, 0 the surest; from `BY_ITS_END` on another count; None where it has none."""
     place = _named(key, _STEPS, _STEP_FILLERS)
     if place is not None:
         return place
     place = _named(key, _COUNTS, _STEP_FILLERS)
-    return None if place is None else 100 + place
+    return None if place is None else BY_ITS_END + place
+
+
+def is_step(key: str) -> bool:
+    """Whether a column counts steps and nothing else, such as rollouts or epochs."""
+    rank = step_rank(key)
+    return rank is not None and rank < BY_ITS_END
 
 
 @lru_cache(maxsize=100_000)

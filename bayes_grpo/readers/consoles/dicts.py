@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bayes_grpo.readers.column_words import BY_ITS_END, step_rank
+from bayes_grpo.readers.column_words import is_step
 from bayes_grpo.readers.log import Row
 from bayes_grpo.readers.text import flatten
 from bayes_grpo.readers.values import is_number
@@ -65,12 +65,7 @@ def _several(line: str) -> list[Row] | None:
     content = _parsed(f"{{'rows': {line[begin : end + 2]}}}")
     members = content["rows"] if isinstance(content, dict) else []
     rows = [row for member in members if (row := _row(member, None)) is not None]
-    return rows if sum(any(_is_step(key) for key in row) for row in rows) > 1 else None
-
-
-def _is_step(key: str) -> bool:
-    rank = step_rank(key)
-    return rank is not None and rank < BY_ITS_END
+    return rows if sum(any(is_step(key) for key in row) for row in rows) > 1 else None
 
 
 class _Held:
