@@ -25,6 +25,7 @@ from bayes_grpo.cli.forecast import add_forecast
 from bayes_grpo.cli.inspect import add_inspect
 from bayes_grpo.cli.invariance import add_invariance
 from bayes_grpo.cli.monitor import add_monitor
+from bayes_grpo.cli.numbers import number_faults
 from bayes_grpo.cli.plan import add_plan
 from bayes_grpo.cli.plateau import add_plateau
 from bayes_grpo.cli.reading import reading_faults
@@ -97,8 +98,9 @@ def _faults(options: argparse.Namespace) -> list[str]:
     A command that checks more has a function ``faults`` among its defaults; faults of others are told once these are
     mended.
     """
+    unread = number_faults(options)
     own = options.faults(options) if hasattr(options, "faults") else []
-    return [*sampler_faults(options), *reading_faults(options), *own]
+    return [*unread, *sampler_faults(options), *reading_faults(options), *own]
 
 
 def _with_options(message: str, options: argparse.Namespace) -> str:

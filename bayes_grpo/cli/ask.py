@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, finish, read_numbers, say
+from bayes_grpo.cli.common import add_json, finish, say
 from bayes_grpo.cli.fits import add_runs_or_fits, check_runs
+from bayes_grpo.cli.numbers import number, positive
 from bayes_grpo.cli.reading import add_reading, read_all
 from bayes_grpo.errors import InputError
 
@@ -22,22 +23,20 @@ def add_ask(commands: Any) -> None:
     )
     add_runs_or_fits(command)
     command.add_argument("--model", metavar="NAME|FILE", help="what is fitted (default: that of fit)")
-    command.add_argument("--until", metavar="STEP", help="step to forecast to (default: the planned end)")
+    command.add_argument("--until", type=number, metavar="STEP", help="step to forecast to (default: the planned end)")
     command.add_argument(
-        "--epsilon", metavar="GAIN", help="gain in reward per 100 steps that is worth them (default: 1 %% of the range)"
+        "--epsilon",
+        type=positive,
+        metavar="GAIN",
+        help="gain in reward per 100 steps that is worth them (default: 1 %% of the range)",
     )
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     add_json(command)
     add_reading(command)
-    command.set_defaults(run=_ask, faults=lambda options: _numbers(options)[1])
-
-
-def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
-    return read_numbers(options, "until", "epsilon", above_zero=("epsilon",))
+    command.set_defaults(run=_ask)
 
 
 def _ask(options: argparse.Namespace) -> int:
-    numbers, _ = _numbers(options)
     from bayes_grpo.analysis.decisions.ask.ask import ask
     from bayes_grpo.analysis.decisions.ask.summary import summarise_ask
     from bayes_grpo.analysis.decisions.ask.table import ask_table
@@ -48,22 +47,21 @@ def _ask(options: argparse.Namespace) -> int:
     spec = load_model(options.model or DEFAULT_MODEL)
     use_compilation_cache()
     runs, unread = runs_or_fits(options)
-    until = numbers["until"]
-    if until is not None:
-        check_runs(runs, lambda run: check_until(run, until))
+    if options.until is not None:
+        check_runs(runs, lambda run: check_until(run, options.until))
     named = [(run, str(label)) for run in runs for label in run["run"].values]
     answers = []
     for run, label in named:
         try:
             with sampling_progress(f"{label}: {spec.name}") as progress:
-                result = ask(run, run=label, until=until, model=spec, seed=options.seed, progress=progress)
+                result = ask(run, run=label, until=options.until, model=spec, seed=options.seed, progress=progress)
         except InputError as error:
             if len(named) == 1:
                 raise
             say(f"bayes-grpo: {error}")
             unread.append(error)
             continue
-        answers.append(summarise_ask(result, epsilon=numbers["epsilon"]))
+        answers.append(summarise_ask(result, epsilon=options.epsilon))
     return finish(answers, ask_table, as_json=options.json, faults=unread)
 
 

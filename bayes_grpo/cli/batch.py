@@ -17,11 +17,11 @@ from bayes_grpo.cli.common import (
     check_counts,
     make_folder,
     print_json,
-    read_numbers,
     sampler_options,
     say,
     tell,
 )
+from bayes_grpo.cli.numbers import positive
 from bayes_grpo.cli.reading import add_reading, reading_options
 from bayes_grpo.errors import InputError
 
@@ -44,7 +44,9 @@ def add_batch(commands: Any) -> None:
     )
     batch.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the table")
     batch.add_argument("--model", metavar="NAME|FILE", help="model name or file (default: that of fit)")
-    batch.add_argument("--until", metavar="STEP", help="forecast to this step; below 10, times the last logged step")
+    batch.add_argument(
+        "--until", type=positive, metavar="STEP", help="forecast to this step; below 10, times the last logged step"
+    )
     batch.add_argument("--diagnose", action="store_true", help="look for failures, too")
     batch.add_argument("--keep-fits", action="store_true", help="keep whole fits in FOLDER/fits")
     where = batch.add_argument_group("where the work is done")
@@ -54,7 +56,7 @@ def add_batch(commands: Any) -> None:
     add_json(batch)
     add_sampler(batch)
     add_reading(batch, appended=False)
-    batch.set_defaults(run=_batch, appended="", faults=lambda options: _numbers(options)[1])
+    batch.set_defaults(run=_batch, appended="", faults=lambda options: check_counts(options, workers=1))
 
 
 def _batch(options: argparse.Namespace) -> int:
@@ -62,7 +64,6 @@ def _batch(options: argparse.Namespace) -> int:
     from bayes_grpo.report.batch.batch import batch
     from bayes_grpo.report.batch.table import TABLE
 
-    numbers, _ = _numbers(options)
     reading = reading_options(options)
     make_folder(options.out)
     try:
@@ -74,7 +75,7 @@ def _batch(options: argparse.Namespace) -> int:
                 engine=options.engine,
                 address=options.address,
                 workers=options.workers,
-                until=numbers["until"],
+                until=options.until,
                 diagnose=options.diagnose,
                 keep_fits=options.keep_fits,
                 laws=options.law,
@@ -89,11 +90,6 @@ def _batch(options: argparse.Namespace) -> int:
             "and the same command goes on there",
         ) from error
     return _report(_summary(table, options.out / TABLE), options.json)
-
-
-def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
-    numbers, faults = read_numbers(options, "until", above_zero=("until",))
-    return numbers, faults + check_counts(options, workers=1)
 
 
 def _report(summary: dict[str, Any], json: bool) -> int:

@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bayes_grpo.cli.numbers import option_name
 from bayes_grpo.errors import InputError, Note, printable
 
 OK, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
@@ -55,47 +55,6 @@ def sampler_options(options: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `bayes_grpo.fit` from a command's options."""
     names = ("method", "seed", "draws", "tune", "chains", "target_accept")
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
-
-
-def option_name(name: str) -> str:
-    """An option as it is typed, from its name in the code."""
-    return f"--{name.replace('_', '-')}"
-
-
-def read_numbers(
-    options: argparse.Namespace, *names: str, above_zero: Sequence[str] = (), shares: Sequence[str] = ()
-) -> tuple[dict[str, float | None], list[str]]:
-    """Options that were given as text as finite numbers, None where not given; and what is wrong with them.
-
-    Those in ``above_zero`` must be positive, and those in ``shares`` lie from 0 to 1.
-    """
-    numbers: dict[str, float | None] = {}
-    faults = []
-    for name in names:
-        text = getattr(options, name)
-        if text is None:
-            numbers[name] = None
-            continue
-        number, expected = _number(text), "a number"
-        valid = math.isfinite(number)
-        if name in above_zero:
-            valid, expected = valid and number > 0, "a number above 0"
-        elif name in shares:
-            valid, expected = valid and 0 <= number <= 1, "a number from 0 to 1"
-        if not valid:
-            shown = repr(text) if isinstance(text, str) and math.isnan(number) else text
-            faults.append(f"{option_name(name)}: expected {expected}, found {shown}")
-            continue
-        numbers[name] = number
-    return numbers, faults
-
-
-def _number(text: str | float) -> float:
-    """The number that a text stands for; NaN where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def check_counts(options: argparse.Namespace, **least: int) -> list[str]:

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, finish, read_numbers
+from bayes_grpo.cli.common import add_json, finish
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
+from bayes_grpo.cli.numbers import positive
 from bayes_grpo.cli.reading import RUN_HELP, add_reading
 
 _NAMES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -41,7 +42,10 @@ def add_contrast(commands: Any) -> None:
         help="what decides: plateau (default), reward_at_step, steps_to_95, ...",
     )
     command.add_argument(
-        "--worth", metavar="GAIN", help="difference in reward that matters (default: 1 %% of the range)"
+        "--worth",
+        type=positive,
+        metavar="GAIN",
+        help="difference in reward that matters (default: 1 %% of the range)",
     )
     command.add_argument("--model", metavar="NAME|FILE", help="what is fitted to logs (default: that of fit)")
     command.add_argument("--any-start", action="store_true", help="compare runs from clearly different starts too")
@@ -49,12 +53,12 @@ def add_contrast(commands: Any) -> None:
     add_figure(command)
     add_json(command)
     add_reading(command)
-    command.set_defaults(run=_contrast, faults=lambda options: _checked(options)[1])
+    command.set_defaults(run=_contrast, faults=_faults)
 
 
-def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
-    """What is worth it; and what is wrong with the command's own options."""
-    numbers, faults = read_numbers(options, "worth", above_zero=("worth",))
+def _faults(options: argparse.Namespace) -> list[str]:
+    """What is wrong with the command's own options."""
+    faults = []
     sides = [options.runs, *options.against]
     names = _names(options)
     if len(names) != len(sides) or len(set(names)) != len(names):
@@ -63,7 +67,7 @@ def _checked(options: argparse.Namespace) -> tuple[float | None, list[str]]:
 
     if options.by not in MEASURES:
         faults.append(f"--by: expected one of {', '.join(MEASURES)}, found {options.by}")
-    return numbers.get("worth"), faults
+    return faults
 
 
 def _names(options: argparse.Namespace) -> list[str]:
@@ -71,7 +75,6 @@ def _names(options: argparse.Namespace) -> list[str]:
 
 
 def _contrast(options: argparse.Namespace) -> int:
-    worth, _ = _checked(options)
     sides, names = [options.runs, *options.against], _names(options)
     check_figure(options.figure)
     from bayes_grpo.analysis.decisions.contrast.contrast import contrast
@@ -95,6 +98,6 @@ def _contrast(options: argparse.Namespace) -> int:
         fits = [light_fit(run, spec, run=str(label), seed=options.seed) for run in runs for label in run["run"].values]
         configurations[name] = [load_fit(path) for path in saved] + fits
     result = contrast(configurations, any_start=options.any_start, seed=options.seed)
-    summary = summarise_contrast(result, by=options.by, worth=worth, seed=options.seed)
+    summary = summarise_contrast(result, by=options.by, worth=options.worth, seed=options.seed)
     save_figure(options.figure, "plot_contrast", result)
     return finish([summary], contrast_table, as_json=options.json, faults=unread)

@@ -8,13 +8,13 @@ from bayes_grpo.cli.common import (
     add_json,
     add_sampler,
     finish,
-    read_numbers,
     sampler_options,
     save_or_refuse,
     suffix_faults,
 )
 from bayes_grpo.cli.figures import add_figure, check_figure, numbered, save_figure
 from bayes_grpo.cli.fits import add_runs_or_fits
+from bayes_grpo.cli.numbers import number, positive, share
 from bayes_grpo.cli.reading import add_reading, read_all
 from bayes_grpo.errors import InputError
 
@@ -30,7 +30,7 @@ def add_forecast(commands: Any) -> None:
         "is left, the step at which 95 % of the gain is made, and a recommendation under a stated rule.",
     )
     add_runs_or_fits(command)
-    command.add_argument("--until", required=True, metavar="STEP", help="optimizer step to forecast to")
+    command.add_argument("--until", type=number, required=True, metavar="STEP", help="optimizer step to forecast to")
     command.add_argument(
         "--schedule",
         default="planned",
@@ -39,15 +39,22 @@ def add_forecast(commands: Any) -> None:
         "cosine, or a CSV file with the columns step and learning_rate (default: planned)",
     )
     command.add_argument(
-        "--epsilon", metavar="GAIN", help="gain in reward per 100 steps that is worth them (default: 1 %% of the range)"
+        "--epsilon",
+        type=positive,
+        metavar="GAIN",
+        help="gain in reward per 100 steps that is worth them (default: 1 %% of the range)",
     )
     command.add_argument(
         "--step-seconds",
+        type=positive,
         metavar="S",
         help="seconds an optimizer step takes, for gains per hour (default: as logged)",
     )
     command.add_argument(
-        "--persistence", metavar="W", help="weight of staying at the present level, 0 to 1 (default: the model's)"
+        "--persistence",
+        type=share,
+        metavar="W",
+        help="weight of staying at the present level, 0 to 1 (default: the model's)",
     )
     command.add_argument("--paths", type=Path, metavar="FILE", help="write the sampled paths (.nc or .csv)")
     add_figure(command)
@@ -57,27 +64,25 @@ def add_forecast(commands: Any) -> None:
     add_json(command)
     add_sampler(command)
     add_reading(command)
-    command.set_defaults(run=_forecast, faults=lambda options: _numbers(options)[1])
+    command.set_defaults(run=_forecast, faults=lambda options: suffix_faults("--paths", options.paths, (".nc", ".csv")))
 
 
 def _forecast(options: argparse.Namespace) -> int:
-    numbers = _checked(options)
+    _check_files(options)
     from bayes_grpo.analysis.forecast.summary import summarise_forecast
     from bayes_grpo.analysis.forecast.table import forecast_table
 
-    sources, faults = _sources(options, numbers)
+    sources, faults = _sources(options)
     answers: list[Any] = []
     for count, (source, label, fit) in enumerate(sources):
-        result = _result(options, numbers, source, label)
-        worth = {"epsilon": numbers["epsilon"], "step_seconds": numbers["step_seconds"]}
+        result = _result(options, source, label)
+        worth = {"epsilon": options.epsilon, "step_seconds": options.step_seconds}
         answers.append(summarise_forecast(result, fit, **worth))
         _write(options, result, count, len(sources))
     return finish(answers, forecast_table, as_json=options.json, faults=faults)
 
 
-def _sources(
-    options: argparse.Namespace, numbers: dict[str, Any]
-) -> tuple[list[tuple[Any, str | None, Any]], list[InputError]]:
+def _sources(options: argparse.Namespace) -> tuple[list[tuple[Any, str | None, Any]], list[InputError]]:
     """What is forecast, with the label of its run and the fit, if it is one.
 
     Logs as they are where the mixture is asked for.
@@ -88,7 +93,7 @@ def _sources(
     from bayes_grpo.inference.progress import use_compilation_cache
 
     def check(run: Any) -> object:
-        return StepsAhead.of(run, numbers["until"], options.schedule, numbers["persistence"])
+        return StepsAhead.of(run, options.until, options.schedule, options.persistence)
 
     if options.model not in (None, DEFAULT_MODEL):
         fits, faults = fits_of(options, options.model, check_run=check)
@@ -102,7 +107,7 @@ def _sources(
     return [(fit, label, fit) for fit, label in fitted_runs(fits)] + [(logs, label, None) for label in labels], faults
 
 
-def _result(options: argparse.Namespace, numbers: dict[str, Any], source: Any, label: str | None) -> Any:
+def _result(options: argparse.Namespace, source: Any, label: str | None) -> Any:
     from contextlib import nullcontext
 
     import xarray as xr
@@ -116,35 +121,24 @@ def _result(options: argparse.Namespace, numbers: dict[str, Any], source: Any, l
     with nullcontext() if saved else sampling_progress(f"{label}: {DEFAULT_MODEL}") as progress:
         return forecast(
             source,
-            numbers["until"],
+            options.until,
             run=label,
             model=model,
             schedule=options.schedule,
-            persistence=numbers["persistence"],
+            persistence=options.persistence,
             seed=options.seed,
             sampler=Sampler(**sampler_options(options)),
             progress=progress,
         )
 
 
-def _checked(options: argparse.Namespace) -> dict[str, Any]:
-    """The numbers; files that cannot be written are refused before anything is computed."""
-    numbers, _ = _numbers(options)
+def _check_files(options: argparse.Namespace) -> None:
+    """Refuse files that cannot be written before anything is computed."""
     check_figure(options.figure)
     if options.paths is not None:
         from bayes_grpo.runs.files import check_writable
 
         check_writable(options.paths)
-    return numbers
-
-
-def _numbers(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
-    """The numbers; and what is wrong with them and with the file for paths."""
-    positive = ("epsilon", "step_seconds")
-    numbers, faults = read_numbers(
-        options, "until", *positive, "persistence", above_zero=positive, shares=("persistence",)
-    )
-    return numbers, faults + suffix_faults("--paths", options.paths, (".nc", ".csv"))
 
 
 def _write(options: argparse.Namespace, result: Any, index: int, count: int) -> None:

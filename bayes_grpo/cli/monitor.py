@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayes_grpo.cli.common import INTERRUPTED, OK, add_json, check_counts, read_numbers, say
+from bayes_grpo.cli.common import INTERRUPTED, OK, add_json, check_counts, say
+from bayes_grpo.cli.numbers import positive
 from bayes_grpo.cli.outlets import add_outlets, check_outlets, outlets
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.errors import InputError
@@ -32,17 +33,14 @@ def add_monitor(commands: Any) -> None:
     command.add_argument(
         "--run", dest="label", metavar="LABEL", help="which run, where there are several (default: last)"
     )
-    command.add_argument("--every", default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)")
+    command.add_argument(
+        "--every", type=positive, default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)"
+    )
     command.add_argument("--looks", type=int, metavar="N", help="end after this many looks (default: go on)")
     add_outlets(command)
     add_json(command)
     add_reading(command, appended=False)
-    command.set_defaults(run=_monitor, faults=lambda options: [*_numbers(options)[1], *check_counts(options, looks=1)])
-
-
-def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
-    positive = ("every", "false_alarms")
-    return read_numbers(options, *positive, above_zero=positive)
+    command.set_defaults(run=_monitor, faults=lambda options: check_counts(options, looks=1))
 
 
 def _monitor(options: argparse.Namespace) -> int:
@@ -51,7 +49,6 @@ def _monitor(options: argparse.Namespace) -> int:
 
     if not options.path.exists():
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
-    vars(options).update(_numbers(options)[0])
     check_outlets(options)
     options.appended = "last"
     known = reading_options(options)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayes_grpo.cli.common import say
+from bayes_grpo.cli.numbers import positive
 
 if TYPE_CHECKING:
     from bayes_grpo.analysis.monitor.follow import Look
@@ -21,6 +22,7 @@ def add_outlets(command: Any) -> None:
     group = command.add_argument_group("alarms")
     group.add_argument(
         "--false-alarms",
+        type=positive,
         default=DEFAULT_RATE,
         metavar="RATE",
         help=f"false alarms per 1,000 steps of a healthy run (default: {DEFAULT_RATE})",

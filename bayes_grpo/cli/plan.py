@@ -2,11 +2,15 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bayes_grpo.cli.common import add_json, finish, read_numbers, refuse
+from bayes_grpo.cli.common import add_json, finish
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
+from bayes_grpo.cli.numbers import number, variation
 from bayes_grpo.errors import InputError
+
+if TYPE_CHECKING:
+    from bayes_grpo.runs.planned import PlannedRun
 
 _NUMBERS = {
     "start": ("P", "base success rate: probability that the untrained policy answers right"),
@@ -42,16 +46,21 @@ def add_plan(commands: Any) -> None:
         "the best within a budget.",
     )
     for name, (mark, text) in (_NUMBERS | _ASKED).items():
-        command.add_argument("--" + name.replace("_", "-"), metavar=mark, help=text)
+        command.add_argument("--" + name.replace("_", "-"), type=number, metavar=mark, help=text)
     command.add_argument(
         "--success",
         type=Path,
         metavar="FILE",
         help="success rates of single prompts: numbers, one a line, or a JSON list",
     )
-    command.add_argument("--reward-bounds", nargs=2, metavar=("LOWER", "UPPER"), help="default: 0 1")
+    command.add_argument("--reward-bounds", type=number, nargs=2, metavar=("LOWER", "UPPER"), help="default: 0 1")
     command.add_argument("--dr-grpo", action="store_true", help="advantages are not divided by the group's deviation")
-    command.add_argument("--vary", metavar="NAME=V1,V2,...", help="values of a setting to compare: group_size=2,4,8,16")
+    command.add_argument(
+        "--vary",
+        type=variation,
+        metavar="NAME=V1,V2,...",
+        help="values of a setting to compare: group_size=2,4,8,16",
+    )
     command.add_argument(
         "--fits",
         nargs="+",
@@ -62,28 +71,23 @@ def add_plan(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     add_figure(command)
     add_json(command)
-    command.set_defaults(run=_plan)
+    command.set_defaults(run=_plan, faults=_faults)
 
 
-def _plan(options: argparse.Namespace) -> int:
-    numbers, faults = read_numbers(options, *_NUMBERS, *_ASKED)
-    vary, wrong = _varied(options.vary)
-    bounds, wrong_bounds = _bounds(options.reward_bounds)
-    faults += wrong + wrong_bounds
+def _faults(options: argparse.Namespace) -> list[str]:
+    """What is wrong with the command's own options."""
+    faults = []
     if options.success is not None and options.start is not None:
         faults.append("--success: expected it or --start, found both")
     from bayes_grpo.analysis.decisions.plan.setting import plan_faults
-    from bayes_grpo.runs.planned import PlannedRun
 
-    stated: dict[str, Any] = {
-        name: numbers[name] for name in _NUMBERS if name != "start" and numbers.get(name) is not None
-    }
-    setting = PlannedRun(**stated, **bounds, normalisation="none" if options.dr_grpo else "group")
-    asked = {name: numbers.get(name) for name in _ASKED}
-    if faults:  # the seconds that a budget of hours needs may be what could not be read
+    asked = _asked(options)
+    if faults or options.unread:  # the seconds that a budget of hours needs may be what could not be read
         asked["hours"] = None
-    faults += plan_faults(numbers.get("start"), setting, vary, **asked)
-    refuse(faults)
+    return faults + plan_faults(options.start, _setting(options), options.vary, **asked)
+
+
+def _plan(options: argparse.Namespace) -> int:
     check_figure(options.figure)
     from bayes_grpo.analysis.decisions.plan.plan import plan
     from bayes_grpo.analysis.decisions.plan.summary import summarise_plan
@@ -91,34 +95,26 @@ def _plan(options: argparse.Namespace) -> int:
     from bayes_grpo.inference.progress import use_compilation_cache
 
     use_compilation_cache()
-    start = _success(options.success) if options.success is not None else numbers["start"]
-    result = plan(start, setting, vary=vary, fits=_fits(options), seed=options.seed, **asked)
+    start = _success(options.success) if options.success is not None else options.start
+    result = plan(
+        start, _setting(options), vary=options.vary, fits=_fits(options), seed=options.seed, **_asked(options)
+    )
     save_figure(options.figure, "plot_plan", result)
     return finish([summarise_plan(result)], plan_table, as_json=options.json)
 
 
-def _varied(text: str | None) -> tuple[tuple[str, list[float]] | None, list[str]]:
-    """The setting that is varied and those of its values that are numbers; and what is wrong with the option."""
-    if text is None:
-        return None, []
-    name, _, words = text.partition("=")
-    values, faults = [], []
-    for word in words.split(","):
-        try:
-            values.append(float(word))
-        except ValueError:
-            faults = [f"--vary: expected NAME=V1,V2,..., such as group_size=2,4,8, found {text!r}"]
-    return (name.strip().replace("-", "_"), values) if values else None, faults
+def _setting(options: argparse.Namespace) -> "PlannedRun":
+    from bayes_grpo.runs.planned import PlannedRun
+
+    stated = {name: getattr(options, name) for name in _NUMBERS if name != "start"}
+    if options.reward_bounds is not None:
+        stated["reward_lower"], stated["reward_upper"] = options.reward_bounds
+    given = {name: value for name, value in stated.items() if value is not None}
+    return PlannedRun(**given, normalisation="none" if options.dr_grpo else "group")
 
 
-def _bounds(texts: list[str] | None) -> tuple[dict[str, float], list[str]]:
-    if texts is None:
-        return {}, []
-    try:
-        lower, upper = (float(text) for text in texts)
-    except ValueError:
-        return {}, [f"--reward-bounds: expected two numbers, found {' '.join(texts)}"]
-    return {"reward_lower": lower, "reward_upper": upper}, []
+def _asked(options: argparse.Namespace) -> dict[str, float | None]:
+    return {name: getattr(options, name) for name in _ASKED}
 
 
 def _success(path: Path) -> list[float]:
@@ -148,7 +144,7 @@ def _fits(options: argparse.Namespace) -> list[Any]:
         if is_fit(Path(path)):
             fits.append(load_fit(path))
             continue
-        lower, upper = options.reward_bounds or (0, 1)
-        for run in read_runs(path, hyperparameters={"reward_lower": float(lower), "reward_upper": float(upper)}):
+        lower, upper = options.reward_bounds or (0.0, 1.0)
+        for run in read_runs(path, hyperparameters={"reward_lower": lower, "reward_upper": upper}):
             fits += [light_fit(run, run=str(label), seed=options.seed) for label in run["run"].values]
     return fits

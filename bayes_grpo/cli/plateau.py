@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from bayes_grpo.cli.common import OK, add_json, print_json, say, tell
-from bayes_grpo.errors import InputError
+from bayes_grpo.cli.numbers import number, option_name
 
 _NUMBERS = {
     "kl": ("B", None, "weight of the KL term (TRL's beta); 0 is none"),
@@ -26,7 +26,12 @@ def add_plateau(commands: Any) -> None:
     )
     for name, (mark, default, text) in _NUMBERS.items():
         plateau.add_argument(
-            "--" + name.replace("_", "-"), metavar=mark, default=default, required=default is None, help=text
+            option_name(name),
+            type=number,
+            metavar=mark,
+            default=default,
+            required=default is None,
+            help=text,
         )
     plateau.add_argument("--dr-grpo", action="store_true", help="advantages are not divided by the group's deviation")
     add_json(plateau)
@@ -34,17 +39,10 @@ def add_plateau(commands: Any) -> None:
 
 
 def _plateau(options: argparse.Namespace) -> int:
-    values, faults = {}, []
-    for name in _NUMBERS:
-        try:
-            values[name] = float(getattr(options, name))
-        except ValueError:
-            faults.append(f"--{name.replace('_', '-')}: expected a number, found {getattr(options, name)!r}")
-    if faults:
-        raise InputError("command line", faults)
     from bayes_grpo.analysis.plateau.plateau import plateau_table
     from bayes_grpo.analysis.plateau.table import plateau_text
 
+    values = {name: getattr(options, name) for name in _NUMBERS}
     normalisation = "none" if options.dr_grpo else "group"
     result = values | {"normalisation": normalisation} | plateau_table(**values, normalisation=normalisation)
     result = result | {"start_probability": values["start"], "start": result["start"]}

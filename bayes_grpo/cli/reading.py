@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import option_name, say
+from bayes_grpo.cli.common import say
+from bayes_grpo.cli.numbers import option_name
 from bayes_grpo.errors import InputError
 
 RUN_HELP = (

@@ -3,8 +3,9 @@
 import argparse
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, add_sampler, finish, read_numbers
+from bayes_grpo.cli.common import add_json, add_sampler, finish
 from bayes_grpo.cli.fits import add_runs_or_fits, fits_of, fitted_runs
+from bayes_grpo.cli.numbers import number, positive
 from bayes_grpo.cli.reading import add_reading
 
 _MODEL = "oscillator"
@@ -22,29 +23,31 @@ def add_remedy(commands: Any) -> None:
     )
     add_runs_or_fits(command)
     command.add_argument(
-        "--overshoot", metavar="SHARE", help="overshoot that is tolerated, a share of the way (default: 0.05)"
+        "--overshoot",
+        type=number,
+        metavar="SHARE",
+        help="overshoot that is tolerated, a share of the way (default: 0.05)",
     )
     command.add_argument(
-        "--fluctuation", metavar="SD", help="fluctuation that is tolerated (default: 2 %% of the range)"
+        "--fluctuation",
+        type=positive,
+        metavar="SD",
+        help="fluctuation that is tolerated (default: 2 %% of the range)",
     )
     command.add_argument("--model", metavar="NAME|FILE", help=f"what is fitted to logs (default: {_MODEL})")
     add_json(command)
     add_sampler(command)
     add_reading(command)
-    command.set_defaults(run=_remedy, faults=lambda options: _numbers(options)[1])
-
-
-def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
-    return read_numbers(options, "overshoot", "fluctuation", above_zero=("fluctuation",))
+    command.set_defaults(run=_remedy)
 
 
 def _remedy(options: argparse.Namespace) -> int:
-    asked, _ = _numbers(options)
     from bayes_grpo.analysis.decisions.remedy.remedy import check_asked, remedy
     from bayes_grpo.analysis.decisions.remedy.summary import summarise_remedy
     from bayes_grpo.analysis.decisions.remedy.table import remedy_table
     from bayes_grpo.analysis.stability.dynamics import check_law
 
+    asked = {"overshoot": options.overshoot, "fluctuation": options.fluctuation}
     tolerated: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     check_asked(**tolerated)
     fits, unread = fits_of(options, _MODEL, check_law=check_law)

@@ -12,13 +12,13 @@ from bayes_grpo.cli.common import (
     add_json,
     add_sampler,
     print_json,
-    read_numbers,
     save_or_refuse,
     say,
     suffix_faults,
     tell,
 )
 from bayes_grpo.cli.fits import add_runs_or_fits
+from bayes_grpo.cli.numbers import number
 from bayes_grpo.cli.reading import add_reading
 from bayes_grpo.cli.report_tasks import compare_laws, list_tasks, read_summary
 from bayes_grpo.errors import InputError, Note
@@ -38,6 +38,7 @@ def add_report(commands: Any) -> None:
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the page to write, FILE.html")
     command.add_argument(
         "--until",
+        type=number,
         metavar="STEP",
         help="optimizer step to forecast to (default: the planned steps, else half as many again as logged)",
     )
@@ -55,13 +56,13 @@ def add_report(commands: Any) -> None:
     add_json(command)
     add_sampler(command)
     add_reading(command)
-    command.set_defaults(run=_report, faults=lambda options: _checked(options)[2])
+    command.set_defaults(run=_report, faults=_faults)
 
 
 def _report(options: argparse.Namespace) -> int:
     from bayes_grpo.runs.files import check_writable
 
-    until, models, _ = _checked(options)
+    models = _models(options)
     check_writable(options.out)
     given = {name: read_summary(name, getattr(options, name)) for name in ("plan", "contrast")}
     from bayes_grpo.inference.progress import use_compilation_cache
@@ -69,14 +70,14 @@ def _report(options: argparse.Namespace) -> int:
 
     use_compilation_cache()
     left_out: list[tuple[str, str]] = []
-    tasks = list_tasks(options, left_out, until)
+    tasks = list_tasks(options, left_out)
     alone = len(options.runs) == 1 and len(tasks) == 1
     runs: list[Any] = []
     interrupted = False
     for count, task in enumerate(tasks, 1):
         say(f"{count} of {len(tasks)}: {task.label}")
         try:
-            runs.append(_described(task, until, models, given, len(runs), options))
+            runs.append(_described(task, models, given, len(runs), options))
         except InputError as error:
             if alone:
                 raise
@@ -98,7 +99,6 @@ def _report(options: argparse.Namespace) -> int:
 
 def _described(
     task: Any,
-    until: float | None,
     models: list[str],
     given: dict[str, Any],
     before: int,
@@ -112,7 +112,7 @@ def _described(
     comparison, no_comparison = compare_laws(subject, models, options)
     return describe_run(
         subject,
-        until=until,
+        until=options.until,
         model=options.model,
         comparison=comparison,
         no_comparison=no_comparison,
@@ -122,22 +122,25 @@ def _described(
     )
 
 
-def _checked(options: argparse.Namespace) -> tuple[float | None, list[str], list[str]]:
-    """The step and the models; and what is wrong with the command's own options."""
-    numbers, faults = read_numbers(options, "until")
-    faults += suffix_faults("--out", options.out, (".html", ".htm"))
-    models = [name.strip() for name in (options.models or "").split(",") if name.strip()]
+def _models(options: argparse.Namespace) -> list[str]:
+    """Names of the laws that are compared."""
+    return [name.strip() for name in (options.models or "").split(",") if name.strip()]
+
+
+def _faults(options: argparse.Namespace) -> list[str]:
+    """What is wrong with the command's own options."""
+    faults = suffix_faults("--out", options.out, (".html", ".htm"))
     if options.models is not None:
         from bayes_grpo.analysis.comparison.inputs import check_models
 
-        specs, wrong = check_models(models, "loo")
+        specs, wrong = check_models(_models(options), "loo")
         faults += wrong
         faults += [f"--models: {s.name} pools over runs; here each run is compared alone" for s in specs if s.pooled]
     if options.model is not None:
         from bayes_grpo.models.files import load_model
 
         load_model(options.model)
-    return numbers.get("until"), models, faults
+    return faults
 
 
 def _tell(options: argparse.Namespace, runs: list[Any], left_out: list[tuple[str, str]]) -> None:

@@ -36,7 +36,7 @@ class Task(NamedTuple):
     subject: Callable[[], Any]
 
 
-def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]], until: float | None = None) -> list[Task]:
+def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]]) -> list[Task]:
     """A task for each run of each path; paths that cannot be read are named and left out.
 
     Raises
@@ -61,8 +61,8 @@ def list_tasks(options: argparse.Namespace, left_out: list[tuple[str, str]], unt
             say(f"bayes-grpo: {error}")
             left_out.append((str(path), str(error)))
 
-    if until is not None:
-        _check_until(logs, saved, until)
+    if options.until is not None:
+        _check_until(logs, saved, options.until)
 
     def loaded(main: Any, ahead: Any) -> Any:
         fit = load_fit(main.where)

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, print_json, refuse, save_or_refuse, say, say_notes
+from bayes_grpo.cli.common import OK, add_json, print_json, save_or_refuse, say, say_notes
+from bayes_grpo.cli.numbers import number, option_name, whole
 from bayes_grpo.errors import InputError, Note
 
 #: Steps of all runs together.
@@ -32,10 +33,14 @@ def add_simulate(commands: Any) -> None:
     bandit.add_argument(
         "--seeds", type=int, default=1, metavar="N", help="number of runs, seeds 0 to N - 1 (default: 1)"
     )
-    for name in (*_INTEGERS, *_NUMBERS, *_WORDS):
-        bandit.add_argument("--" + name.replace("_", "-"), metavar="WORD" if name in _WORDS else "N")
+    for name in _INTEGERS:
+        bandit.add_argument(option_name(name), type=whole, metavar="N")
+    for name in _NUMBERS:
+        bandit.add_argument(option_name(name), type=number, metavar="N")
+    for name in _WORDS:
+        bandit.add_argument(option_name(name), metavar="WORD")
     for name in _ARMS:
-        bandit.add_argument("--" + name.replace("_", "-"), nargs="+", metavar="N", help="one number an arm")
+        bandit.add_argument(option_name(name), type=number, nargs="+", metavar="N", help="one number an arm")
     add_json(bandit)
     bandit.set_defaults(run=_bandit)
 
@@ -72,21 +77,6 @@ def _bandit(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The stated settings as numbers, every word that is none reported at once."""
-    stated: dict[str, Any] = {name: getattr(options, name) for name in _WORDS if getattr(options, name) is not None}
-    faults = []
-    for names, kind, expected in ((_INTEGERS, int, "an integer"), (_NUMBERS, float, "a number")):
-        for name in names:
-            if getattr(options, name) is not None:
-                try:
-                    stated[name] = kind(getattr(options, name))
-                except ValueError:
-                    faults.append(f"{name}: expected {expected}, found {getattr(options, name)!r}")
-    for name in _ARMS:
-        if getattr(options, name) is not None:
-            try:
-                stated[name] = [float(value) for value in getattr(options, name)]
-            except ValueError:
-                faults.append(f"{name}: expected numbers, found {' '.join(getattr(options, name))!r}")
-    refuse(faults)
-    return stated
+    """The stated settings."""
+    names = (*_WORDS, *_INTEGERS, *_NUMBERS, *_ARMS)
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}

@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from bayes_grpo.cli.common import add_json, add_sampler, finish, read_numbers
+from bayes_grpo.cli.common import add_json, add_sampler, finish
 from bayes_grpo.cli.figures import add_figure, check_figure, save_figure
 from bayes_grpo.cli.fits import add_runs_or_fits, fits_of, fitted_runs
+from bayes_grpo.cli.numbers import positive, share
 from bayes_grpo.cli.reading import add_reading, stated_hyperparameters
 
 #: What is fitted to the log of one run, and to those of several together.
@@ -26,12 +27,16 @@ def add_threshold(commands: Any) -> None:
         "for logs and for saved fits alike.",
         _threshold,
     )
-    threshold.set_defaults(faults=lambda options: _numbers(options)[1])
     threshold.add_argument(
-        "--lag-share", metavar="L", help="share of the lag that importance ratios leave, 0 to 1, if known"
+        "--lag-share",
+        type=share,
+        metavar="L",
+        help="share of the lag that importance ratios leave, 0 to 1, if known",
     )
     for name, text in (("generation", "drawing a batch of rollouts takes"), ("update", "an optimizer update takes")):
-        threshold.add_argument(f"--{name}-seconds", metavar="S", help=f"seconds that {text}; else from the log")
+        threshold.add_argument(
+            f"--{name}-seconds", type=positive, metavar="S", help=f"seconds that {text}; else from the log"
+        )
     _define(
         commands,
         "oscillation",
@@ -58,11 +63,6 @@ def _define(commands: Any, name: str, brief: str, text: str, run: Any) -> argpar
     return command
 
 
-def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
-    durations = ("generation_seconds", "update_seconds")
-    return read_numbers(options, "lag_share", *durations, above_zero=durations, shares=("lag_share",))
-
-
 def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.notes import noted, notes_of
     from bayes_grpo.analysis.stability.conditions import STATED
@@ -73,7 +73,6 @@ def _threshold(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.stability.threshold_summary import summarise_threshold
     from bayes_grpo.inference.attributes import pooled
 
-    numbers, _ = _numbers(options)
     stated = stated_hyperparameters(options)
     beside = {name: stated[name] for name in STATED if name in stated}
     if len(options.runs) > 1:  # this K is asked about; what each log says of its own K stays
@@ -84,7 +83,7 @@ def _threshold(options: argparse.Namespace) -> int:
             fit,
             run=run,
             refresh_interval=stated.get("refresh_interval"),
-            lag_share=numbers["lag_share"],
+            lag_share=options.lag_share,
             hyperparameters=beside,
         )
 
@@ -94,8 +93,8 @@ def _threshold(options: argparse.Namespace) -> int:
             fit,
             result,
             run=result.attrs["run"] if pooled(fit) else None,
-            generation_seconds=numbers["generation_seconds"],
-            update_seconds=numbers["update_seconds"],
+            generation_seconds=options.generation_seconds,
+            update_seconds=options.update_seconds,
         )
         return summary | reuse | noted([*notes_of(summary), *notes_of(reuse)])
 

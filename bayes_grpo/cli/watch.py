@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bayes_grpo.cli.common import OK, add_json, add_method, check_counts, read_numbers, say, tell
+from bayes_grpo.cli.common import OK, add_json, add_method, check_counts, say, tell
+from bayes_grpo.cli.numbers import positive
 from bayes_grpo.cli.outlets import add_outlets, check_outlets, outlets
 from bayes_grpo.cli.reading import RUN_HELP, add_reading, reading_options
 from bayes_grpo.cli.watch_page import add_page, page, page_faults
@@ -33,9 +34,13 @@ def add_watch(commands: Any) -> None:
         help="which run, where there are several: its label, or its number in a file to which runs were appended "
         "(default: last)",
     )
-    command.add_argument("--until", metavar="STEP", help="step to forecast to (default: the planned last one)")
+    command.add_argument(
+        "--until", type=positive, metavar="STEP", help="step to forecast to (default: the planned last one)"
+    )
     command.add_argument("--schedule", default="planned", metavar="WORD|FILE", help="as for forecast")
-    command.add_argument("--every", default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)")
+    command.add_argument(
+        "--every", type=positive, default=DEFAULT_EVERY, metavar="S", help="seconds between looks (default: 5)"
+    )
     command.add_argument("--refits", type=int, metavar="N", help="end after this many refits (default: go on)")
     command.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME|FILE", help=f"default: {DEFAULT_MODEL}")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -48,12 +53,7 @@ def add_watch(commands: Any) -> None:
 
 
 def _faults(options: argparse.Namespace) -> list[str]:
-    return [*_numbers(options)[1], *check_counts(options, refits=1), *page_faults(options)]
-
-
-def _numbers(options: argparse.Namespace) -> tuple[dict[str, float | None], list[str]]:
-    positive = ("until", "every", "false_alarms")
-    return read_numbers(options, *positive, above_zero=positive)
+    return [*check_counts(options, refits=1), *page_faults(options)]
 
 
 def _watch(options: argparse.Namespace) -> int:
@@ -62,7 +62,6 @@ def _watch(options: argparse.Namespace) -> int:
     known = reading_options(options)
     if not options.path.exists():
         raise InputError(str(options.path), "no such file or folder; expected a log that is being written")
-    vars(options).update(_numbers(options)[0])
     check_outlets(options)
     from bayes_grpo.analysis.forecast.live import Refitter
     from bayes_grpo.analysis.forecast.watching import Update, Watcher

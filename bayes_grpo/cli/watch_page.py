@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bayes_grpo.cli.common import say
+from bayes_grpo.cli.numbers import whole
 
 if TYPE_CHECKING:
     from bayes_grpo.analysis.forecast.live import Refitter
@@ -18,7 +19,7 @@ def add_page(command: Any) -> None:
     """Give a command the options of the page."""
     page = command.add_argument_group("page in a browser")
     page.add_argument("--serve", action="store_true", help="show the run on a page; its address is printed on stderr")
-    page.add_argument("--port", metavar="N", help=f"default: {DEFAULT_PORT}; 0 for any free one")
+    page.add_argument("--port", type=whole, metavar="N", help=f"default: {DEFAULT_PORT}; 0 for any free one")
     page.add_argument(
         "--host",
         metavar="ADDRESS",
@@ -32,13 +33,9 @@ def page_faults(options: argparse.Namespace) -> list[str]:
     if not options.serve:
         return stray
     options.host = options.host or DEFAULT_HOST
-    text = DEFAULT_PORT if options.port is None else options.port
-    try:
-        options.port = int(text)
-    except ValueError:
-        options.port = -1
+    options.port = DEFAULT_PORT if options.port is None else options.port
     if not 0 <= options.port <= _LAST_PORT:
-        return [f"--port: expected a whole number from 0 to {_LAST_PORT}, found {text}"]
+        return [f"--port: expected a whole number from 0 to {_LAST_PORT}, found {options.port}"]
     return []
 
 

@@ -234,5 +234,5 @@ def test_impossible_simulations_are_refused_at_once(here: Path) -> None:
     for name in ("group_size", "refresh_interval", "momentum", "kl", "reward_mean"):
         assert f"- {name}: expected" in done.stderr
     words = call("simulate", "bandit", "--steps", "many", "--reward-sd", "x", folder=here)
-    assert words.returncode == 2 and "steps: expected an integer, found 'many'" in words.stderr
+    assert words.returncode == 2 and "--steps: expected a whole number, found 'many'" in words.stderr
     assert not list(here.iterdir())

@@ -89,7 +89,7 @@ def test_a_run_in_the_browser_while_it_trains(browser: "Browser", tmp_path: Path
     [
         (["--port", "80"], "--port: only with --serve"),
         (["--host", "0.0.0.0"], "--host: only with --serve"),
-        (["--serve", "--port", "web"], "--port: expected a whole number from 0 to 65535, found web"),
+        (["--serve", "--port", "web"], "--port: expected a whole number, found 'web'"),
         (["--serve", "--port", "65536"], "--port: expected a whole number from 0 to 65535, found 65536"),
         (["--serve", "--host", "192.0.2.1"], "192.0.2.1, port 8720 cannot be had"),
     ],
