@@ -5,7 +5,7 @@ Each function is the ``type`` of an option for argparse, which itself would end 
 
 import argparse
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Unread(NamedTuple):
@@ -59,31 +59,42 @@ def evaluation(text: str) -> tuple[float, float] | Unread:
     return pair[0], pair[1]
 
 
-def variation(text: str) -> tuple[str, list[float]] | Unread:
-    """The name of a setting, and values of it."""
+def variation(text: str) -> tuple[str, list[float | Unread]] | Unread:
+    """The name of a setting, and values of it; those that can be read are checked, too, where others cannot."""
     name, _, words = text.partition("=")
-    values = steps(words)
-    if isinstance(values, Unread):
-        return Unread("NAME=V1,V2,..., such as group_size=2,4,8", repr(text))
-    return name.strip().replace("-", "_"), values
+    values = [number(word) for word in words.split(",")]
+    read: list[float | Unread] = [value for value in values if not isinstance(value, Unread)]
+    wrong = Unread("NAME=V1,V2,..., such as group_size=2,4,8", repr(text))
+    if not read:
+        return wrong
+    return name.strip().replace("-", "_"), read if len(read) == len(values) else [*read, wrong]
 
 
 def number_faults(options: argparse.Namespace) -> list[str]:
     """What is wrong with the options that could not be read; from here on they count as not given.
 
-    Their names are kept as ``unread``, for checks of what several options say together.
+    Of lists the rest is kept. The names are kept as ``unread``, for checks of what several options say together.
     """
-    found = {name: _unread(value) for name, value in vars(options).items()}
-    options.unread = [name for name, wrong in found.items() if wrong]
-    for name in options.unread:
-        setattr(options, name, None)
-    faults = [(option_name(name), each) for name, wrong in found.items() for each in wrong]
-    return [f"{option}: expected {wrong.expected}, found {wrong.found}" for option, wrong in faults]
+    faults = []
+    options.unread = []
+    for name, value in list(vars(options).items()):
+        kept, wrong = _parted(value)
+        if wrong:
+            setattr(options, name, kept)
+            options.unread.append(name)
+        faults += [f"{option_name(name)}: expected {each.expected}, found {each.found}" for each in wrong]
+    return faults
 
 
-def _unread(value: object) -> list[Unread]:
-    values = value if isinstance(value, list) else [value]
-    return [each for each in values if isinstance(each, Unread)]
+def _parted(value: Any) -> tuple[Any, list[Unread]]:
+    """What of a value could be read, None if nothing; and what could not."""
+    if isinstance(value, Unread):
+        return None, [value]
+    if not isinstance(value, (list, tuple)):
+        return value, []
+    parts = [_parted(each) for each in value]
+    kept = [part for part, wrong in parts if part is not None or not wrong]
+    return type(value)(kept), [each for _, wrong in parts for each in wrong]
 
 
 def _read(text: str, expected: str, least: float = -math.inf, most: float = math.inf) -> float | Unread:

@@ -107,7 +107,7 @@ def _setting(options: argparse.Namespace) -> "PlannedRun":
     from bayes_grpo.runs.planned import PlannedRun
 
     stated = {name: getattr(options, name) for name in _NUMBERS if name != "start"}
-    if options.reward_bounds is not None:
+    if options.reward_bounds is not None and "reward_bounds" not in options.unread:
         stated["reward_lower"], stated["reward_upper"] = options.reward_bounds
     given = {name: value for name, value in stated.items() if value is not None}
     return PlannedRun(**given, normalisation="none" if options.dr_grpo else "group")
