@@ -211,7 +211,7 @@ def test_the_command(tmp_path: Path) -> None:
         assert fault in mixed.stderr
     wrong = call("plan", "--start", "much", "--vary", "group_size", "--reward-bounds", "a", "b")
     assert wrong.returncode == 2 and wrong.stdout == ""
-    for fault in ("--start: expected a number", "--vary: expected NAME=V1,V2", "--reward-bounds: expected two numbers"):
+    for fault in ("--start: expected a number", "--vary: expected NAME=V1,V2", "--reward-bounds: expected a number"):
         assert fault in wrong.stderr
     rates.write_text("some, many")
     assert "expected success rates from 0 to 1" in call("plan", "--success", rates).stderr
