@@ -1,15 +1,33 @@
 """Keys and values in a printed line: ``Reward: 0.43``, ``reward=0.43``, ``| kl | 0.01 |``, ``reward 0.43``."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 _NUMBER = r"[-+]?(?:(?:\d[\d,]*)?\.?\d+(?:\.(?!\d))?(?:[eE][-+]?\d+)?|\binf\b|\bnan\b|\bNaN\b|\bNone\b)"
+_PERCENT = r"(?:%|per ?cent\b|pct\b)"
+_WHICH = "mean|avg|average|max|maximum|min|minimum|std|median|total|sum|var"
+_OF_WHICH = "best|worst|running|moving|smoothed|ema|last|previous|prev|old|target|baseline|eval|val|test|validation"
 _CELL = re.compile(
-    rf"^[^A-Za-z]*([A-Za-z](?:[^=:]|:(?!\s*[-+.\d]))*?)\s*(?::|=|→|->)\s*({_NUMBER})\s*(%?)"
+    rf"^[^A-Za-z]*([A-Za-z](?:[^=:]|:(?!\s*[-+.\d]))*?)\s*(?::|=|→|->)\s*({_NUMBER})\s*({_PERCENT}|)"
     r"(?:\s*[^\d\s:=][^:=]{0,40}|/\d+)?\s*$"
 )
-_LOOSE = re.compile(rf"([A-Za-z][\w/.()@-]*)(?:\s*[:=]\s*|\s+)({_NUMBER})(%?)(?![\w/:.])")
+#: A key of one word, or with one of these before or behind it that say which number of several it is.
+_LOOSE = re.compile(
+    rf"((?i:(?:(?<![\w/.-])(?:{_WHICH}|{_OF_WHICH})[ ])*[A-Z][\w/.()@-]*(?:[ ](?:{_WHICH})(?![\w/.-]))?))"
+    rf"(?:\s*[:=]\s*|\s(?:is|was)\s|\s+)({_NUMBER})(\s?{_PERCENT}|)(?![\w/:.])"
+)
+#: Words before a key, which are asked for where two keys of a line are the same.
+_BEFORE_KEY = re.compile(r"(?:(?<![\w/.-])[A-Za-z][\w/.-]{0,30}[ ]){1,3}$")
+#: A number as Python shows those of NumPy and PyTorch.
+_WRAPPED = re.compile(
+    rf"\b(?:(?:np|numpy|jnp|torch)\.)?(?:float\d+|int\d+|tensor|array|Array)\(\s*\[?\s*({_NUMBER})\s*\]?\s*(?:,[^()]{{0,100}})?\)"
+)
+#: What follows a key that names its step itself: ``Reward at step 10: 0.41``.
+_AT_STEP = re.compile(
+    r"\s(?:at|for|in|after|on)\s(?:global[ _])?(?:step|iter(?:ation)?|update|batch)\W{0,3}[\d,]+$", re.IGNORECASE
+)
 _SEPARATORS = re.compile(r"\s*(?:[|;│┃║\t•]|,(?!\d{3}\b)|,(?=\s)|\s{2,}|\s-\s)\s*")
 #: A value with a decimal comma that is none of thousands, any with a comma, and one with a point.
 _DECIMAL = re.compile(r"[A-Za-z_)]\s*[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,.])")
@@ -64,6 +82,8 @@ def place_of(line: str) -> Place | None:
 def pairs_of(line: str, loose: bool = False) -> dict[str, str]:
     """Keys and values of a line, percentages as shares; ``loose`` takes values that only a space parts from a key."""
     out: dict[str, str] = {}
+    if "(" in line:
+        line = _WRAPPED.sub(r"\1", line)
     if "," in line and _DECIMAL.search(line) and not _POINT.search(line):
         line = _COMMA.sub(r"\1.\2", line)
     if ("|" in line or "\u2502" in line or "\u2503" in line or "\u2551" in line) and _TABLE.search(line):
@@ -72,9 +92,21 @@ def pairs_of(line: str, loose: bool = False) -> dict[str, str]:
         if match := _CELL.match(cell):
             out.setdefault(_key(match[1]), _value(match[2], match[3]))
     if loose:
-        for match in _LOOSE.finditer(line):
-            out.setdefault(_key(match[1]), _value(match[2], match[3]))
+        for key, match in _loose_pairs(line):
+            out.setdefault(_key(key), _value(match[2], match[3]))
     return out
+
+
+def _loose_pairs(line: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Keys, and the matches of `_LOOSE`; of keys that are the same, each has the words before it."""
+    matches = list(_LOOSE.finditer(line))
+    times = Counter(match[1] for match in matches)
+    begin = 0
+    for match in matches:
+        before = line[max(begin, match.start() - 100) : match.start()]
+        words = _BEFORE_KEY.search(before) if times[match[1]] > 1 else None
+        yield (words[0] if words else "") + match[1], match
+        begin = match.end()
 
 
 def _table_cells(line: str) -> Iterator[tuple[str, str]]:
@@ -90,6 +122,10 @@ def _key(text: str) -> str:
     """A key without what a logger put before it."""
     if "]" in text or " - " in text or ": " in text:
         text = _BEFORE.split(text)[-1]
+    if "(" in text and ")" not in text:
+        text = text.rpartition("(")[2]
+    if text[-1:].isdigit():
+        text = _AT_STEP.sub("", text)
     return text.strip(" *`'\"#")
 
 

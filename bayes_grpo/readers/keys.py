@@ -15,7 +15,7 @@ _JOINED = (
 
 #: Words that mean the same, by the one that `words` gives.
 _SAME = {
-    "reward": "rewards",
+    "reward": "rewards rew rews rwd rwds",
     "score": "scores",
     "return": "returns",
     "step": "steps",

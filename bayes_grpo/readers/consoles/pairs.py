@@ -17,7 +17,7 @@ NAME = "lines with a step"
 ORDER = 30
 COUNTED = False
 
-_HINT = re.compile(r"reward|score|return|accuracy", re.IGNORECASE)
+_HINT = re.compile(r"reward|score|return|accuracy|(?<![a-z])(?:rew|rwd)s?(?![a-z])", re.IGNORECASE)
 _PLACE = re.compile(
     r"(?:global[_ ]|train(?:ing)?[_ ])?(?:step|iter(?:ation)?|update)s?|it|batch|rollout", re.IGNORECASE
 )
@@ -36,7 +36,7 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
     for line in lines:
         if len(line) > _LONGEST or epochs.begins(line) or not _HINT.search(line):
             continue
-        text = without_stamp(line)
+        text = without_stamp(line).replace("**", "")  # the marks of bold text
         place = place_of(text)
         if place is None:
             continue

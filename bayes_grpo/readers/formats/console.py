@@ -17,7 +17,7 @@ NAME = "console output"
 ORDER = 75
 
 #: What a row's line, or a line of its block, speaks of.
-_SPEAKS = re.compile(r"reward|\bscores?\b|/score|\breturn|accuracy", re.IGNORECASE)
+_SPEAKS = re.compile(r"reward|\bscores?\b|/score|\breturn|accuracy|(?:\b|_)(?:rew|rwd)s?(?:\b|_)", re.IGNORECASE)
 #: Lines looked at together for the rows of a dialect, and how many rows settle which one it is.
 _LOOKED_AT, _SETTLED = 4_000, 3
 _LONGEST = 1 << 20
