@@ -1,7 +1,7 @@
 """Python's dicts and JSON objects among other text: TRL, ms-swift, slime, SkyRL, ROLL and whoever prints what it logs.
 
-An object may be spread over several lines, as pprint does it, with those of other processes between them, and named by
-words before it: ``step 5: {...}``.
+An OrderedDict may show itself as a list of pairs. An object may be spread over several lines, as pprint does it, with
+those of other processes between them, and named by words before it: ``step 5: {...}``.
 """
 
 import ast
@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bayes_grpo.readers.column_words import is_step
+from bayes_grpo.readers.column_words import is_step, reward_rank
 from bayes_grpo.readers.log import Row
+from bayes_grpo.readers.printed_pairs import PairLists
 from bayes_grpo.readers.text import flatten
 from bayes_grpo.readers.values import is_number
 
@@ -25,7 +26,7 @@ _OPEN = re.compile(r"\{\s*(?:['\"]|$)")
 _MEMBER = re.compile(r"['\"]\s*:\s*$")
 #: A line of an object that is spread over lines; other processes may print between them.
 _LINE = re.compile(r"\s*(?:(['\"])[^'\"]+\1\s*:|[\[\](){},\s]+$)")
-_BARE = re.compile(r"(?<=[:,\[] )(nan|inf|-inf|NaN|Infinity|-Infinity)(?=\s*[,}\]])")
+_BARE = re.compile(r"(?<=[:,\[] )(nan|inf|-inf|NaN|Infinity|-Infinity)(?=\s*[,}\])])")
 _WRAPPED = re.compile(r"(?:np|numpy)\.\w+\(([^()]*)\)|tensor\(([^(),]*)[^()]*\)")
 _HEADER = re.compile(
     r"(?:^|[^\w/])(rollout|global[_ ]step|step|iteration|iter|eval|perf|train)\s*[:=#]?\s*(\d+)\s*[:=-]*\s*$",
@@ -40,13 +41,15 @@ _WRAPPERS = ("metrics", "data", "logs")
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:
     """Rows of all objects with a number in them."""
-    held = _Held()
+    held, pair_lists = _Held(), PairLists()
     header: tuple[str, int] | None = None
     for line in lines:
         if "[{" in line and (several := _several(line)) is not None:
             yield from several
             continue
         row = _in_line(line, header) if "{" in line and "}" in line else None
+        if row is None and (pairs := pair_lists.take(line)) is not None:
+            row = _of_pairs(pairs[1], _header(pairs[0].removesuffix("OrderedDict(")) or header)
         if row is None:
             row = held.take(line, header)
         if row is not None:
@@ -66,6 +69,16 @@ def _several(line: str) -> list[Row] | None:
     members = content["rows"] if isinstance(content, dict) else []
     rows = [row for member in members if (row := _row(member, None)) is not None]
     return rows if sum(any(is_step(key) for key in row) for row in rows) > 1 else None
+
+
+def _of_pairs(text: str, header: tuple[str, int] | None) -> Row | None:
+    """The row that a list of pairs holds, as an OrderedDict shows itself; None where it names no step and no reward."""
+    pairs = _parsed(text)
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        return None
+    if not all(isinstance(key, str) for key, _ in pairs):
+        return None
+    return _row(dict(pairs), header) if any(is_step(key) or reward_rank(key) in (0, 1) for key, _ in pairs) else None
 
 
 class _Held:
