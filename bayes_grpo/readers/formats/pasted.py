@@ -1,4 +1,4 @@
-"""Tables whose columns tabs or spaces part, among other text: pasted from a notebook, or printed by a program."""
+"""Tables whose columns tabs, spaces or the signs of some markup part, among other text: pasted, or printed."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.formats.table import looks_like_table
 from bayes_grpo.readers.log import Log, Source
+from bayes_grpo.readers.parted_cells import is_rule, with_tabs
 from bayes_grpo.readers.text import begins_like_json, lines_of, open_text, text_head
 from bayes_grpo.readers.text_tables import TextTable, is_of_types, is_shortened, longest_of, names_a_log
 from bayes_grpo.readers.values import is_missing, is_number
@@ -42,8 +43,11 @@ def tables_of(lines: Iterable[str]) -> Iterator[TextTable]:
     headers: list[list[str]] = []
     table: TextTable | None = None
     above = last = ""
-    for bare in unwrapped(lines):
-        if not bare.strip() or len(bare) > _LONGEST or _RULE.fullmatch(bare.strip()) or is_of_types(bare.split()):
+    for line in unwrapped(lines):
+        bare = with_tabs(line) if len(line) <= _LONGEST else line
+        if not bare.strip() or len(bare) > _LONGEST or _RULE.fullmatch(bare.strip()) or is_rule(bare):
+            continue
+        if is_of_types(bare.split()):
             continue
         if headers:
             table = next((table for names in headers if (table := _begun(names, bare, above)) is not None), table)
