@@ -15,7 +15,7 @@ from bayes_grpo.readers.completions_as_rows import is_completion_column
 from bayes_grpo.readers.contract import Trainer
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain, words
-from bayes_grpo.readers.log import BAR, COUNT, Facts, Options, Reading, reading_note
+from bayes_grpo.readers.log import HIDDEN, Facts, Options, Reading, reading_note
 from bayes_grpo.readers.recognise_trainer import Told
 from bayes_grpo.readers.settings import SAME, Known, count_updates, spread_of, unused_settings, window_of
 from bayes_grpo.readers.steps import newest_first
@@ -162,5 +162,5 @@ def _unused(log: UnderstoodLog, made: Assembled, origins: Mapping[str, str]) -> 
     losses = (key for key in log.table.words if plain(key) == LOSS_COLUMN)
     names = (*log.table.numbers, *log.table.others, *losses)
     unused = [key for key in names if key not in used and plain(key) not in used]
-    hidden = {COUNT, BAR, *(f"--column {name}" for name in log.options.columns)}
+    hidden = {*HIDDEN, *(f"--column {name}" for name in log.options.columns)}
     return [key for key in unused if key not in hidden] + unused_settings(log.facts, trainer)

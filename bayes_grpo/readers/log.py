@@ -17,6 +17,10 @@ Row = dict[str, Any]
 COUNT = "row of the log"
 #: Key under which a console log gives the position of the trainer's progress bar.
 BAR = "progress bar"
+#: Key under which a console log gives the process that printed a row.
+RANK = "rank of the process"
+#: Keys of those that the log itself does not hold.
+HIDDEN = frozenset({COUNT, BAR, RANK})
 
 #: How much of a file is looked at to find its format.
 HEAD = 1 << 16

@@ -10,7 +10,7 @@ from bayes_grpo.readers.column_names import SUMMARY_KEYS
 from bayes_grpo.readers.column_words import reward_rank, step_rank
 from bayes_grpo.readers.contract import Dialect
 from bayes_grpo.readers.keys import plain, words
-from bayes_grpo.readers.log import BAR, COUNT, Entry, Facts, Row, reading_note
+from bayes_grpo.readers.log import BAR, COUNT, RANK, Entry, Facts, Row, reading_note
 from bayes_grpo.readers.printed_bars import TRAINING, Bars
 from bayes_grpo.readers.printed_runs import RunStarts
 from bayes_grpo.readers.recognise_trainer import names_a_step
@@ -61,6 +61,7 @@ def cleaned(lines: Iterable[str], bars: Bars) -> Iterator[str]:
         raw = message_in(wrapped) if wrapped.startswith('{"') else wrapped
         line = _ANSI.sub("", raw) if "\x1b" in raw else raw
         line = line.rstrip("\n")
+        bars.ranks.see(line)
         if "%|" in line:
             line = _without_bars(line, bars)
             if not line.strip():
@@ -131,6 +132,8 @@ def rows_of(lines: Iterable[str], dialect: Dialect) -> Iterator[Entry]:
             summaries += 1
             starts.end()
             continue
+        if (rank := bars.ranks.number()) is not None:
+            row[RANK] = rank
         if not has_step(row):
             trains = any(_of_training(key) and is_number(value) for key, value in row.items())
             if not trains and not any(key.startswith("eval") for key in row):

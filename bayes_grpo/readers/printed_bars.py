@@ -4,6 +4,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from bayes_grpo.readers.ranks import Ranks
+
 #: What stands before a bar of training.
 TRAINING = re.compile(
     r"^(?:train(?:ing)?(?: progress)?|steps?|epochs?|iter(?:ation)?s?|progress|grpo|rl)?\W*$", re.IGNORECASE
@@ -40,6 +42,7 @@ class Bars:
     born: dict[int, int] = field(default_factory=dict)
     moved: dict[int, int] = field(default_factory=dict)
     again: set[int] = field(default_factory=set)
+    ranks: Ranks = field(default_factory=Ranks)
 
     def see(self, description: str, position: int, total: int) -> None:
         """Take in one bar; bars of other work than training are passed over."""

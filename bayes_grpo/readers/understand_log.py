@@ -14,8 +14,9 @@ from bayes_grpo.readers.column_words import step_rank
 from bayes_grpo.readers.expressions import evaluate, mentions
 from bayes_grpo.readers.gather_columns import MOST_FAULTS, Table
 from bayes_grpo.readers.keys import plain
-from bayes_grpo.readers.log import BAR, COUNT, Facts, Log, Options, Reading, reading_note
+from bayes_grpo.readers.log import COUNT, HIDDEN, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.printed_steps import place_rows
+from bayes_grpo.readers.ranks import is_rank, mean_over_ranks
 from bayes_grpo.readers.recognise_trainer import Told, trainer_of
 from bayes_grpo.readers.settings import (
     config_beside,
@@ -100,11 +101,15 @@ def _understood(
     columns = {
         key: values
         for key, values in table.arrays.items()
-        if key not in (COUNT, BAR) and (key in _stated(options) or _holds(table, key, training))
+        if key not in HIDDEN and (key in _stated(options) or _holds(table, key, training))
     }
     expressed = _express(where, table, columns, options)
     chosen = _chosen(where, table, columns, options, told)
     _check(where, table, chosen)
+    by_step = any(log.by_step for log in logs) or bool(told.trainer and told.trainer.by_step)
+    if not by_step and not any(log.run_column for log in logs) and options.run_column is None:
+        step, reward = (chosen.columns[name] for name in ("optimizer_step", "reward"))
+        place_notes += mean_over_ranks(where, table, step, reward, training)
     return UnderstoodLog(
         where=where,
         table=table,
@@ -113,7 +118,7 @@ def _understood(
         facts=facts,
         known=settings_of(facts, told.trainer, table, columns, options, beside),
         options=options,
-        by_step=any(log.by_step for log in logs) or bool(told.trainer and told.trainer.by_step),
+        by_step=by_step,
         notes=[*log_notes, *table.notes, *config_notes, *split_notes, *place_notes, *chosen.notes],
         training=training,
         evaluation=evaluation,
@@ -137,7 +142,7 @@ def _gathered(where: str, logs: Sequence[Log], options: Options, run_column: str
     stated = _stated(options)
 
     def wanted(key: str) -> bool:
-        if key in stated or key in (COUNT, BAR) or may_be_of_use(key):
+        if key in stated or key in HIDDEN or is_rank(key) or may_be_of_use(key):
             return True
         return any(mentions(text, key) for text in options.columns.values())
 
@@ -188,7 +193,7 @@ def _express(where: str, table: Table, columns: Arrays, options: Options) -> dic
 
 def _logged(table: Table) -> list[str]:
     """Columns of the log itself."""
-    return [key for key in (*table.numbers, *table.others) if key not in (COUNT, BAR)]
+    return [key for key in (*table.numbers, *table.others) if key not in HIDDEN]
 
 
 def _chosen(where: str, table: Table, columns: Arrays, options: Options, told: Told) -> Chosen:
@@ -197,7 +202,7 @@ def _chosen(where: str, table: Table, columns: Arrays, options: Options, told: T
         return choose(where, columns, options, told.trainer, table.others)
     except InputError:
         everything = {**table.arrays, **columns}
-        everything = {key: values for key, values in everything.items() if key not in (COUNT, BAR)}
+        everything = {key: values for key, values in everything.items() if key not in HIDDEN}
         return choose(where, everything, options, told.trainer, table.others)
 
 
