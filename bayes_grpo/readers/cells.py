@@ -15,7 +15,8 @@ _CELL = re.compile(
 )
 #: A key of one word, or with one of these before or behind it that say which number of several it is.
 _LOOSE = re.compile(
-    rf"((?i:(?:(?<![\w/.-])(?:{_WHICH}|{_OF_WHICH})[ ])*[A-Z][\w/.()@-]*(?:[ ](?:{_WHICH})(?![\w/.-]))?))"
+    rf"((?<![A-Za-z])(?i:(?:(?<![\w/.-])(?:{_WHICH}|{_OF_WHICH})[ ]){{0,3}}"
+    rf"[A-Z][\w/.()@-]{{0,120}}(?:[ ](?:{_WHICH})(?![\w/.-]))?))"
     rf"(?:\s*[:=]\s*|\s(?:is|was)\s|\s+)({_NUMBER})(\s?{_PERCENT}|)(?![\w/:.])"
 )
 #: Words before a key, which are asked for where two keys of a line are the same.
@@ -30,8 +31,8 @@ _AT_STEP = re.compile(
 )
 _SEPARATORS = re.compile(r"\s*(?:[|;│┃║\t•]|,(?!\d{3}\b)|,(?=\s)|\s{2,}|\s-\s)\s*")
 #: A value with a decimal comma that is none of thousands, any with a comma, and one with a point.
-_DECIMAL = re.compile(r"[A-Za-z_)]\s*[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,.])")
-_COMMA = re.compile(r"(?<![\d,.])([-+]?\d+),(\d+)(?![\d,.])")
+_DECIMAL = re.compile(r"[A-Za-z_)]\s*[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d.]|,\d)")
+_COMMA = re.compile(r"(?<![\d,.])([-+]?\d+),(\d+)(?![\d.]|,\d)")
 _POINT = re.compile(r"[:=]\s*[-+]?\d*\.\d")
 _TABLE = re.compile(r"[│┃║]|^\s*\|")
 _STEP = re.compile(

@@ -1,5 +1,6 @@
 """Rows streamed into columns: 8 bytes for a value that a run can use, a name for all the rest."""
 
+import re
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ MOST_KEYS = 50_000
 MOST_KEPT = 1_000
 #: So many cells of a column that are no number are named.
 MOST_FAULTS = 8
+#: A number whose comma may be one of thousands or a decimal one.
+_UNCLEAR = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
 @dataclass
@@ -25,13 +28,16 @@ class Numbers:
     """A column of numbers, NaN where a row has none.
 
     Text that is no number is counted, and the first of it kept by its row. Of text such as "12/10000" the first number
-    is taken, and the last ``total`` kept.
+    is taken, and the last ``total`` kept. Text such as "1,210", whose comma may be one of thousands or a decimal one,
+    is counted as unclear, with the first as an example.
     """
 
     values: array[float] = field(default_factory=lambda: array("d"))
     faults: dict[int, str] = field(default_factory=dict)
     total: float | None = None
     faulty: int = 0
+    unclear: int = 0
+    example: str = ""
 
     def put(self, row: int, value: Any) -> None:
         """Set the value of a row, the rows before it that had none included."""
@@ -40,6 +46,9 @@ class Numbers:
             values.extend([nan] * (row - len(values)))
         try:
             values.append(float(value) if type(value) is float or type(value) is int else number(value))
+            if type(value) is str and "," in value and _UNCLEAR.fullmatch(value.strip()):
+                self.unclear += 1
+                self.example = self.example or value.strip()
         except (ValueError, OverflowError):
             if isinstance(value, list) and (mean := mean_of(value)) is not None:
                 values.append(mean)

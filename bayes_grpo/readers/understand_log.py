@@ -8,11 +8,12 @@ import numpy as np
 
 from bayes_grpo.errors import InputError, Note
 from bayes_grpo.readers.account import UnderstoodLog, account_of
+from bayes_grpo.readers.check_values import check_commas, check_numbers
 from bayes_grpo.readers.choose_columns import Arrays, Chosen, choose, listed, may_be_of_use
 from bayes_grpo.readers.column_names import EVALUATION_WORDS, FLAG_COLUMNS, KIND_COLUMNS, LOSS_COLUMN, TRUE_WORDS
 from bayes_grpo.readers.column_words import step_rank
 from bayes_grpo.readers.expressions import evaluate, mentions
-from bayes_grpo.readers.gather_columns import MOST_FAULTS, Table
+from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import plain
 from bayes_grpo.readers.log import COUNT, HIDDEN, Facts, Log, Options, Reading, reading_note
 from bayes_grpo.readers.printed_steps import place_rows
@@ -105,7 +106,8 @@ def _understood(
     }
     expressed = _express(where, table, columns, options)
     chosen = _chosen(where, table, columns, options, told)
-    _check(where, table, chosen)
+    check_numbers(where, table, chosen)
+    check_commas(where, table, chosen, options)
     by_step = any(log.by_step for log in logs) or bool(told.trainer and told.trainer.by_step)
     if not by_step and not any(log.run_column for log in logs) and options.run_column is None:
         step, reward = (chosen.columns[name] for name in ("optimizer_step", "reward"))
@@ -226,26 +228,6 @@ def _split(table: Table) -> tuple[np.ndarray, np.ndarray, list[Note]]:
                 return ~evaluation, evaluation, [note]
     nothing = np.zeros(table.length, dtype=bool)
     return ~nothing, nothing, []
-
-
-def _check(where: str, table: Table, chosen: Chosen) -> None:
-    """Fault text in the columns that were chosen; of those chosen by their words it is left out."""
-    faults = []
-    faulty = 0
-    for variable, column in list(chosen.columns.items()):
-        if column not in table.numbers or not table.numbers[column].faults:
-            continue
-        if variable in chosen.by_words:
-            del chosen.columns[variable]
-            continue
-        faulty += table.numbers[column].faulty
-        for row, cell in table.numbers[column].faults.items():
-            text = cell.strip("'\" ")
-            comma = text.count(",") == 1 and text.replace(",", "").lstrip("+-").isdigit()
-            hint = "; decimals need a point" if comma else ""
-            faults.append(f"row {row + 1}, {column}: expected a number, found {cell}{hint}")
-    if faults:
-        raise InputError(where, faults[:MOST_FAULTS], faulty)
 
 
 def _runs(table: Table, training: np.ndarray, column: str) -> Iterator[tuple[str, np.ndarray]]:

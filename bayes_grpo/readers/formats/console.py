@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from bayes_grpo.readers.as_printed import AsPrinted
 from bayes_grpo.readers.column_words import reward_rank
 from bayes_grpo.readers.contract import Dialect, dialects
 from bayes_grpo.readers.formats.table import looks_like_table
@@ -40,14 +41,16 @@ def read(source: Source) -> list[Log]:
 
 def _rows(path: Path, dialect: Dialect) -> Iterator[Entry]:
     with open_text(path, errors="replace") as file:
-        yield from rows_of(lines_of(file, path), dialect)
+        lines = AsPrinted(lines_of(file, path))
+        yield from rows_of(lines, dialect)
+        yield from lines.notes()
 
 
 def dialect_of(source: Source) -> Dialect | None:
     """The dialect of the first rows in a file, whatever stands before them; None where there is no row."""
     if "dialect" not in source.memo:
         with open_text(source.path, errors="replace") as file:
-            source.memo["dialect"] = best_dialect(lines_of(file, source.path))
+            source.memo["dialect"] = best_dialect(iter(AsPrinted(lines_of(file, source.path))))
     dialect: Dialect | None = source.memo["dialect"]
     return dialect
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from bayes_grpo.errors import InputError
+from bayes_grpo.readers.as_printed import AsPrinted
 from bayes_grpo.readers.column_words import step_rank
 from bayes_grpo.readers.formats import console
 from bayes_grpo.readers.html_tables import html_tables
@@ -38,10 +39,11 @@ def read(source: Source) -> list[Log]:
     tables = [table.rows for html in shown for table in html_tables(html)]
     tables = [rows for rows in tables if rows and any("reward" in key.lower() for key in rows[0])]
     stepped = [rows for rows in tables if any(step_rank(key) is not None for key in rows[0])]
-    lines = "\n".join(_text(output.get("text")) for output in outputs).split("\n")
+    printed = AsPrinted("\n".join(_text(output.get("text")) for output in outputs).split("\n"))
+    lines = list(printed)
     dialect = None if stepped else console.best_dialect(iter(lines))
     if dialect is not None:
-        return [Log(rows_of(lines, dialect))]
+        return [Log(rows_of(lines, dialect), notes=tuple(printed.notes()))]
     chosen = max(stepped or tables, key=len, default=None)
     if chosen is None:
         raise InputError(
