@@ -28,6 +28,8 @@ LEAST_GAIN = 2.0
 #: Rows at the end of a log that are filtered at most, and the first of them, whose mean is the level to begin with.
 MOST_ROWS, FIRST_ROWS = 200, 5
 _LEAST = 1e-300
+#: A gap counts as so many durations of a regime at most: steps that are tokens make numbers that cannot be squared.
+LONGEST_GAP = 100.0
 #: What the scatter is at least of the root mean square of differences.
 LEAST_SCATTER = 0.8
 
@@ -77,13 +79,15 @@ def start(level: float, variance: float) -> Regimes:
 
 def transitions(model: Switching, gap: float) -> np.ndarray:
     """Probability of each regime (column) after a gap in steps, from each (row)."""
-    begun = -np.expm1(-np.array(model.rates[:2]) * gap)
+    rates = np.array(model.rates[:2])
+    begun = -np.expm1(-rates.sum() * gap) * rates / rates.sum()  # the first of two, each at its rate
     ended = -np.expm1(-gap / model.rates.duration)
     return np.array([[1 - begun.sum(), *begun], [ended, 1 - ended, 0], [ended, 0, 1 - ended]])
 
 
 def changes(model: Switching, gap: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the level's change over a gap in each regime, shape (regime,)."""
+    gap = min(gap, LONGEST_GAP * model.rates.duration)
     drift = model.gain / model.rates.duration * gap * np.array([0.0, 1.0, -1.0])
     moving = (CHANGE_SD * model.gain) ** 2 / model.rates.duration * gap * np.array([0.0, 1.0, 1.0])
     return drift, (STEADY * model.scatter) ** 2 * gap + moving

@@ -13,6 +13,7 @@ from bayes_grpo.readers.completions_as_rows import one_row_a_step
 from bayes_grpo.readers.gather_columns import Table
 from bayes_grpo.readers.keys import is_pattern, matches, plain
 from bayes_grpo.readers.log import Options, reading_note
+from bayes_grpo.readers.lost_rewards import lost_rewards
 from bayes_grpo.readers.steps import Arrays, appended_run, join_by_step, join_partial, resume
 from bayes_grpo.runs.fields import STEP_FIELDS
 
@@ -66,7 +67,7 @@ def assemble(
     parts = {f"component/{f}": table.arrays[c][rows] for f, c in chosen.components.items() if c in table.arrays}
     arrays = _possible(taken | parts, chosen, out)
     step, out.updates, notes = one_clock(table, chosen, rows, arrays.pop("optimizer_step"), arrays["reward"])
-    out.notes += notes
+    out.notes += [*notes, *lost_rewards(step, arrays["reward"])]
     if by_step:
         step, arrays, notes = join_by_step(step, arrays)
         arrays = {"optimizer_step": step, **arrays}

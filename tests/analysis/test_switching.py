@@ -31,8 +31,14 @@ def test_one_row_is_bayes_rule_over_the_regimes() -> None:
     total = 0.001 + (0.05 * 0.05) ** 2 * 3 + moving + 0.05**2
     density = prior * np.exp(-((0.6 - mean) ** 2) / (2 * total)) / np.sqrt(total)
     assert np.allclose(now.probability, density / density.sum())
-    assert np.allclose(transitions(MODEL, 3.0).sum(1), 1)
-    assert np.allclose(prior[1:], 1 - np.exp(-0.002 * 3))
+
+
+@pytest.mark.parametrize("gap", [1.0, 50.0, 1e3, 1e6])
+def test_transitions_are_probabilities_over_any_gap(gap: float) -> None:
+    """A jump or a collapse begins first, each at 0.002 a step."""
+    found = transitions(MODEL, gap)
+    assert (found >= 0).all() and found.sum(axis=1) == pytest.approx(np.ones(3))
+    assert found[0, 1:] == pytest.approx(0.5 * -np.expm1(-0.004 * gap))
 
 
 def test_probabilities_of_a_collapse_are_calibrated() -> None:
@@ -77,3 +83,11 @@ def test_a_log_is_filtered_from_its_last_rows_alone() -> None:
     assert model.gain == again.gain == 0.3
     assert np.allclose(now.probability, same.probability, rtol=0.02)
     assert now.probability[0] > 0.9 and now.mean[0] == pytest.approx(0.5, abs=0.03)
+
+
+def test_rows_that_count_tokens_make_no_infinite_numbers() -> None:
+    """Steps of 131,072 tokens a row; warnings are errors."""
+    steps = 131_072.0 * np.arange(1, 201)
+    rewards = 0.5 + 0.1 * np.random.default_rng(0).standard_normal(200)
+    _, now = regimes_of(steps, rewards, 0.3, Rates(0.002, 0.002, 20.0))
+    assert all(np.isfinite(part).all() for part in now) and now.probability.sum() == pytest.approx(1.0)

@@ -149,7 +149,7 @@ def _drop_spikes(values: dict[str, np.ndarray]) -> list[Note]:
     if not spikes:
         return []
     listed = ", ".join(f"{count} of {name}" for name, count in spikes.items())
-    return [Note("limit", ", ".join(spikes), f"isolated spikes of single rows left out: {listed}")]
+    return [Note("limit", ", ".join(spikes), f"isolated spikes of single rows are left out of the diagnosis: {listed}")]
 
 
 def _without_signal(run: xr.Dataset) -> bool:

@@ -25,13 +25,19 @@ def _sentences(summary: dict[str, Any]) -> list[str]:
     upper = "no bound" if row["upper"] is None else number(row["upper"])
     broken = summary.get("broke_down")
     lines = [] if broken is None else [wrapped(breakdown_text(broken["refresh_interval"]))]
-    lines += [
-        f"What binds is {LIMITS[binding]}, at {where} (90 % interval "
-        f"{number(row['lower']) if row['lower'] is not None else 'none'} to {upper})."
-    ]
-    if asked is not None and broken is None:
+    interval = f"{number(row['lower']) if row['lower'] is not None else 'none'} to {upper}"
+    alone = binding == "lag" and all(summary["limit"][name] is None for name in LIMITS if name != "lag")
+    if alone:
         lines.append(
-            f"At K = {asked:g} the lowest limit is exceeded with probability {summary['probability_beyond_limit']:.2f}."
+            f"By lag alone the limit is {where} (90 % interval {interval}). Clipping and the sample size "
+            "usually bind at a fifth of that or less, and this log does not tell where."
+        )
+    else:
+        lines.append(f"What binds is {LIMITS[binding]}, at {where} (90 % interval {interval}).")
+    if asked is not None and broken is None:
+        limit = "that limit" if alone else "the lowest limit"
+        lines.append(
+            f"At K = {asked:g} {limit} is exceeded with probability {summary['probability_beyond_limit']:.2f}."
         )
     best = summary["best"]
     if best["per_batch"] is not None:

@@ -192,10 +192,17 @@ def test_a_run_that_broke_down_contradicts_its_limits_and_its_plateau() -> None:
     rng = np.random.default_rng(1)
     rewards = np.concatenate([0.85 + 0.05 * rng.normal(size=40), np.abs(0.01 * rng.normal(size=20))])
     columns = {"optimizer_step": np.arange(1, 61), "reward": np.clip(rewards, 0, 1)}
-    summary = summarise_ask(ask(make_run("broken", columns, FACTS | {"refresh_interval": 8})))
+    result = ask(make_run("broken", columns, FACTS | {"refresh_interval": 8}))
+    summary = summarise_ask(result)
     assert summary["answers"]["plateau"]["text"].startswith("This run ends in a collapse: its mean over 6 rows was 0.8")
     assert "The reward settles at" not in summary["statement"]
     stale = summary["answers"]["staleness"]
     assert stale["text"].startswith("This run broke down at its own refresh interval of K = 8: it contradicts")
     assert stale["probability"] is None and "beyond it with probability" not in stale["text"]
     assert [note["kind"] for note in summary["notes"] if "broke down" in note["text"]] == ["limit"]
+    # A diagnosis that sees nothing of it does not stand alone.
+    probability = result["diagnosis/probability"]
+    result["diagnosis/probability"] = xr.where(probability["answer"] == "healthy", 0.9, 0.1 / (probability.size - 1))
+    health = summarise_ask(result)["answers"]["health"]["text"]
+    assert health.startswith("Healthy training with probability 0.90")
+    assert "the reward has lost most of its gain" in health

@@ -89,7 +89,9 @@ def test_where_only_the_lag_is_known_the_command_says_so() -> None:
     summary = summary_of(tree)
     assert summary["binding"] == "lag" and summary["limit"]["ess"] is None and summary["intervals"] is None
     assert ONLY_LAG in summary["warnings"]
-    assert "unknown" in reuse_text(summary)
+    text = " ".join(reuse_text(summary).split())
+    assert "unknown" in text and "What binds" not in text and "lowest" not in text
+    assert text.startswith("By lag alone the limit is ") and "this log does not tell where" in text
 
 
 def test_paths_end_at_the_closed_form_and_take_the_time_that_an_ode_takes() -> None:

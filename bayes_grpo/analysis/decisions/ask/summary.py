@@ -101,7 +101,7 @@ def summarise_ask(result: xr.DataTree, fit: xr.DataTree | None = None, *, epsilo
     replies = {
         "plateau": _plateau(result, epsilon, health, absent),
         "go_on": _go_on(ahead, absent),
-        "health": _health(health, ahead, absent),
+        "health": _health(health, ahead, result, absent),
         "staleness": _staleness(result, broken, absent),
         "to_log": _to_log(to_log),
     }
@@ -182,7 +182,9 @@ def _go_on(ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
     return Reply(question=question, text=sentence(text), probability=worth)
 
 
-def _health(health: DiagnosisSummary | None, ahead: ForecastSummary | None, absent: dict[str, str]) -> Reply:
+def _health(
+    health: DiagnosisSummary | None, ahead: ForecastSummary | None, result: xr.DataTree, absent: dict[str, str]
+) -> Reply:
     question = "Is the run healthy?"
     if health is None:
         return Reply(question=question, text=_unknown("The health of the run", absent["diagnosis"]), probability=None)
@@ -200,7 +202,8 @@ def _health(health: DiagnosisSummary | None, ahead: ForecastSummary | None, abse
         text += f". The likeliest reason: {health['why_not_learning'][0]['text']}"
     if chances[UNDETERMINED] >= 0.01 and top != UNDETERMINED:
         text += f". A failure that this log cannot show has probability {chance(chances[UNDETERMINED])}"
-    if top == HEALTHY and ahead is not None and ahead["recommendation"]["action"] == "look":
+    collapsed = json.loads(result.attrs["breakdown"]) is not None
+    if top == HEALTHY and (collapsed or (ahead is not None and ahead["recommendation"]["action"] == "look")):
         text += ". Yet the reward has lost most of its gain, and the diagnosis does not see why: look at the curve"
     return Reply(question=question, text=sentence(text), probability=chances[HEALTHY])
 

@@ -169,7 +169,9 @@ def _checkpoints(label: str, logged: np.ndarray, every: float | None, steps: Seq
     if not 2 <= places.size <= MOST_CHECKPOINTS:
         cure = "save or list more of them" if places.size < 2 else "name fewer"
         raise InputError(
-            label, f"every, steps: expected 2 to {MOST_CHECKPOINTS} checkpoints, found {places.size}; {cure}"
+            label,
+            f"every, steps: expected 2 to {MOST_CHECKPOINTS} checkpoints in steps {first:g} to {last:g} of the log, "
+            f"found {places.size}; {cure}",
         )
     return places
 
