@@ -7,7 +7,7 @@ from typing import Any
 from bayes_grpo.cli.common import add_json, finish, say
 from bayes_grpo.cli.fits import add_runs_or_fits, check_runs
 from bayes_grpo.cli.numbers import number, positive
-from bayes_grpo.cli.reading import add_reading, read_all
+from bayes_grpo.cli.reading import add_reading, read_all, say_lost_rewards
 from bayes_grpo.errors import InputError
 
 
@@ -76,4 +76,5 @@ def runs_or_fits(options: argparse.Namespace) -> tuple[list[Any], list[InputErro
     if not options.runs:
         return fitted, []
     runs, faults = read_all(options)
+    say_lost_rewards(runs)
     return fitted + runs, faults

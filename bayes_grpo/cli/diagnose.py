@@ -5,7 +5,7 @@ from typing import Any
 
 from bayes_grpo.cli.common import add_json, end, say, show, tell
 from bayes_grpo.cli.figures import add_figure, check_figure, numbered, save_figure
-from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all
+from bayes_grpo.cli.reading import RUN_HELP, add_reading, read_all, say_lost_rewards
 from bayes_grpo.errors import InputError
 
 
@@ -31,6 +31,7 @@ def _diagnose(options: argparse.Namespace) -> int:
     from bayes_grpo.analysis.diagnosis.table import diagnosis_table
 
     runs, faults = read_all(options)
+    say_lost_rewards(runs)
     named = [(run, str(label)) for run in runs for label in run["run"].values]
     several = len(named) > 1
     answers = []

@@ -15,7 +15,7 @@ from bayes_grpo.cli.common import (
 from bayes_grpo.cli.figures import add_figure, check_figure, numbered, save_figure
 from bayes_grpo.cli.fits import add_runs_or_fits
 from bayes_grpo.cli.numbers import number, positive, share
-from bayes_grpo.cli.reading import add_reading, read_all
+from bayes_grpo.cli.reading import add_reading, read_all, say_lost_rewards
 from bayes_grpo.errors import InputError
 
 DEFAULT_MODEL = "mixture"
@@ -101,6 +101,7 @@ def _sources(options: argparse.Namespace) -> tuple[list[tuple[Any, str | None, A
     use_compilation_cache()
     fits = saved_fits(options)
     runs, faults = read_all(options) if options.runs else ([], [])
+    say_lost_rewards(runs)
     check_runs([*map(runs_of, fits), *runs], check)
     logs = joined(runs) if runs else None
     labels = [] if logs is None else [str(label) for label in logs["run"].values]

@@ -101,6 +101,18 @@ def stated_hyperparameters(options: argparse.Namespace) -> dict[str, float]:
         raise InputError(error.where, map(_of_option, error.faults)) from error
 
 
+def say_lost_rewards(runs: list[Any]) -> None:
+    """Say of which runs the log goes on after the last reward: an answer about the rows before could mislead."""
+    from bayes_grpo.readers.lost_rewards import LOST
+
+    for run in runs:
+        if "notes" in run:
+            for label, text in zip(run["run"].values, run["notes"].values, strict=True):
+                for line in str(text).split("\n"):
+                    if LOST in line:
+                        say(f"note: {label}: {line}")
+
+
 def reading_faults(options: argparse.Namespace) -> list[str]:
     """What is wrong with the hyperparameters among a command's options, where it has them and some are given."""
     given = (*_HYPERPARAMETERS, "reward_bounds")

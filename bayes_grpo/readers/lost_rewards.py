@@ -8,6 +8,8 @@ from bayes_grpo.readers.log import reading_note
 #: Rows without a reward at a log's end that are told, and the share of the rows before that must have one: where fewer
 #: have, rows without a reward are of another kind, such as evaluations.
 _FEWEST, _LOGGED = 5, 0.9
+#: What every such note says.
+LOST = "have no reward (NaN or none)"
 
 
 def lost_rewards(step: np.ndarray, reward: np.ndarray) -> list[Note]:
@@ -35,7 +37,7 @@ def lost_rewards(step: np.ndarray, reward: np.ndarray) -> list[Note]:
     if after.size < _FEWEST or has_reward[begin : end + 1].mean() < _LOGGED:
         return []
     text = (
-        f"the last {after.size} rows, steps {after[0]:g} to {after[-1]:g}, have no reward (NaN or none) and are left "
-        "out; a run that breaks down ends so"
+        f"the last {after.size} rows, steps {after[0]:g} to {after[-1]:g}, {LOST} and are left out; a run that breaks "
+        "down ends so"
     )
     return [reading_note("reward", text)]

@@ -161,3 +161,11 @@ def test_columns_and_appended_runs_are_stated_on_the_command_line(tmp_path: Path
     ):
         refused = call("inspect", path, *arguments)
         assert refused.returncode == 2 and said in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_an_answer_about_a_log_whose_rewards_end_early_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_text("step,reward\n" + "".join(f"{i},{0.2 + 0.01 * i if i <= 40 else 'NaN'}\n" for i in range(1, 61)))
+    done = call("diagnose", path)
+    assert done.returncode == 0, done.stderr
+    assert "note: broken: the last 20 rows, steps 41 to 60, have no reward" in done.stderr
