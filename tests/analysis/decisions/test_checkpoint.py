@@ -148,7 +148,7 @@ def test_an_evaluation_overrules_the_training_reward(fallen: xr.Dataset) -> None
     ("arguments", "fault"),
     [
         ({"steps": [10, 80, 90]}, "steps: expected checkpoints from step 0 to 60, found 80, 90"),
-        ({"every": 40}, "expected 2 to 500 checkpoints, found 1; save or list more"),
+        ({"every": 40}, "expected 2 to 500 checkpoints in steps 1 to 60 of the log, found 1; save or list more"),
         ({"every": -1}, "every: expected a number above 0"),
         ({"every": 5, "steps": [5]}, "expected every or steps, found both"),
         ({"every": 5, "evaluated": {7: 0.5}}, "expected steps of checkpoints, found 7; the nearest is 5"),
